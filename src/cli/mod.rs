@@ -1,0 +1,3 @@
+//! The commands: build the inputs, call one library function, render what it returns.
+
+pub mod error;

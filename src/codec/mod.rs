@@ -1,0 +1,1 @@
+//! Reading the data of events: JSON, and what frames it.

@@ -1,0 +1,273 @@
+//! Where failures and progress are written down: the trait that the engine calls, and the values that cross it.
+//!
+//! What `append` has returned for is on disk. Nothing else settles a failure, and no offset is committed before its progress is here.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::engine::source::Offer;
+use crate::event::EventFacts;
+use crate::failure::{Failure, Stage};
+use crate::receiver::Mode;
+use crate::record::{NextOffset, Offset, Partition, Record, Slot};
+
+/// One thing to write down.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Failed(Box<FailedDelivery>),
+    /// A receiver got a record that has an entry, or had one open.
+    Delivered(Delivered),
+    /// A record that has an open entry passed every stage up to and including this one (never `Receive`).
+    Passed {
+        partition: Arc<Partition>,
+        offset: Offset,
+        through: Stage,
+    },
+    Progress(Progress),
+    Incident(Incident),
+    IncidentEnded(IncidentKey),
+}
+
+/// A failure with all that is needed to debug it and to deliver it again.
+#[derive(Clone, Debug)]
+pub struct FailedDelivery {
+    /// Detached: it pins no batch.
+    pub record: Record,
+    /// As far as the event was identified.
+    pub event: EventFacts,
+    /// The receiver's name; `None` before `Receive`.
+    pub receiver: Option<String>,
+    pub failure: Failure,
+    pub mode: Mode,
+}
+
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    pub partition: Arc<Partition>,
+    pub offset: Offset,
+    pub receiver: String,
+    pub mode: Mode,
+}
+
+/// Everything in `from..to` of one partition is settled. `from` equals the previous `to` of the same assignment, or its start.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub partition: Arc<Partition>,
+    pub from: NextOffset,
+    pub to: NextOffset,
+    pub counts: Counts,
+}
+
+/// Of records, not of deliveries; their sum is the number of records in the range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub delivered: u64,
+    /// At least one receiver failed.
+    pub failed: u64,
+    pub skipped: u64,
+    pub deferred: u64,
+}
+
+impl Counts {
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.delivered + self.failed + self.skipped + self.deferred
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.deferred += other.deferred;
+    }
+}
+
+/// A trouble of the consumer itself.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    pub key: IncidentKey,
+    /// Excludes `to`. For `moved`: where this journal stood, and where the group is now.
+    pub from: Option<NextOffset>,
+    pub to: Option<NextOffset>,
+    pub message: String,
+    pub data: Value,
+}
+
+/// What makes two incidents the same one, counted again.
+#[derive(Clone, Debug)]
+pub struct IncidentKey {
+    pub kind: IncidentKind,
+    pub partition: Option<Arc<Partition>>,
+    pub receiver: Option<String>,
+}
+
+impl IncidentKey {
+    /// An incident of the whole consumer.
+    #[must_use]
+    pub fn of(kind: IncidentKind) -> Self {
+        Self { kind, partition: None, receiver: None }
+    }
+
+    #[must_use]
+    pub fn at(kind: IncidentKind, partition: &Arc<Partition>) -> Self {
+        Self { kind, partition: Some(Arc::clone(partition)), receiver: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IncidentKind {
+    BrokerAway,
+    ReceiverDown,
+    PartitionHeld,
+    JournalBusy,
+    LoopBlocked,
+    Gap,
+    Truncated,
+    Recreated,
+    Moved,
+    JournalMissing,
+    NothingWorks,
+    Limit,
+    Halt,
+    NewType,
+}
+
+impl IncidentKind {
+    pub const ALL: [Self; 14] = [
+        Self::BrokerAway,
+        Self::ReceiverDown,
+        Self::PartitionHeld,
+        Self::JournalBusy,
+        Self::LoopBlocked,
+        Self::Gap,
+        Self::Truncated,
+        Self::Recreated,
+        Self::Moved,
+        Self::JournalMissing,
+        Self::NothingWorks,
+        Self::Limit,
+        Self::Halt,
+        Self::NewType,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BrokerAway => "broker_away",
+            Self::ReceiverDown => "receiver_down",
+            Self::PartitionHeld => "partition_held",
+            Self::JournalBusy => "journal_busy",
+            Self::LoopBlocked => "loop_blocked",
+            Self::Gap => "gap",
+            Self::Truncated => "truncated",
+            Self::Recreated => "recreated",
+            Self::Moved => "moved",
+            Self::JournalMissing => "journal_missing",
+            Self::NothingWorks => "nothing_works",
+            Self::Limit => "limit",
+            Self::Halt => "halt",
+            Self::NewType => "new_type",
+        }
+    }
+
+    /// Kinds that last and end by themselves, or when the next run of the group starts. The others happen once and stay open until
+    /// somebody acknowledges them.
+    #[must_use]
+    pub fn ends_by_itself(self) -> bool {
+        matches!(self, Self::BrokerAway | Self::ReceiverDown | Self::PartitionHeld | Self::JournalBusy | Self::LoopBlocked)
+    }
+}
+
+/// What the journal knows of an offered partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub slot: Slot,
+    /// The journal has progress of this group for some partition of this topic (same uuid).
+    pub topic_known: bool,
+    /// The last time this group's progress was seen for a topic of this name, it had another uuid.
+    pub other_uuid: bool,
+    /// Where this group's progress ended for this partition the last time it was written.
+    pub progress: Option<KnownProgress>,
+    /// The highest offset that progress ever reached: below it deliveries are late.
+    pub highest: NextOffset,
+    /// Offsets at or above `progress`' lowest possible start that have an open entry of this group, ascending.
+    pub debts: Vec<Offset>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownProgress {
+    pub to: NextOffset,
+    /// The row covers no record: it only says where a partition starts.
+    pub is_empty: bool,
+}
+
+/// How this run names itself in a commit's metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunId {
+    pub journal_uuid: String,
+    pub run: i64,
+}
+
+/// Why and how a run ended, for its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    Signal,
+    Done,
+    Limit,
+    Guard,
+    Halt,
+    Error,
+}
+
+impl RunEnd {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signal => "signal",
+            Self::Done => "done",
+            Self::Limit => "limit",
+            Self::Guard => "guard",
+            Self::Halt => "halt",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The journal cannot take any more: the consumer stops, uncommitted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    #[error("the journal {path} cannot be written: {message}")]
+    Write { path: String, message: String },
+    #[error("the journal {path} was {what} while it was in use")]
+    Replaced { path: String, what: String },
+}
+
+/// Where the engine writes. One value, on its own thread.
+pub trait Ledger: Send {
+    /// All or nothing, on disk when it returns. A lock of another process is waited for inside, without limit.
+    ///
+    /// # Errors
+    /// Any error stops the consumer with nothing more committed.
+    fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError>;
+
+    /// What the journal knows of the offered partitions, in the same order.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError>;
+
+    /// The run's heartbeat, every 5 s; also finds out that the file was replaced or deleted.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn beat(&mut self) -> Result<(), LedgerError>;
+
+    /// The run is over: its end, then what a clean close needs.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError>;
+}

@@ -1,0 +1,214 @@
+//! The CloudEvents view of a record: what receivers are handed.
+//!
+//! An [`Event`] owns a counted handle to its record and remembers *where* in it the attributes lie, so cloning one for each receiver
+//! copies no text. Attributes that a record does not carry are made up from its position and are listed as synthesized.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::record::{Record, Span};
+
+/// One attribute's text.
+#[derive(Clone, Debug)]
+pub enum Text {
+    /// In the record's own bytes, checked to be UTF-8.
+    Span(Span),
+    /// Decoded from the record (JSON escapes), so it needs its own memory.
+    Owned(Arc<str>),
+    /// Not in the record: made from its position.
+    Synthesized,
+}
+
+/// How the record carries its event.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// CloudEvents binary mode: attributes in `ce_` headers.
+    Binary,
+    /// CloudEvents structured mode: a JSON envelope; these are its members other than `data`, `data_base64` and the four of
+    /// [`Attributes`].
+    Structured(Arc<Map<String, Value>>),
+    /// Not CloudEvents: a type from elsewhere, the rest made up.
+    Plain,
+}
+
+/// The attributes that every event has.
+#[derive(Clone, Debug)]
+pub struct Attributes {
+    pub id: Text,
+    pub source: Text,
+    pub event_type: Text,
+    /// RFC 3339, as it was written.
+    pub time: Text,
+    pub form: Form,
+}
+
+/// The event's data.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// The record's value was null (a tombstone), or a structured envelope has no data.
+    None,
+    /// The record's value is the data.
+    Value,
+    /// A part of the record's value: the `data` member of a structured envelope.
+    Part(Span),
+    /// Decoded from the value (`data_base64`).
+    Owned(Arc<[u8]>),
+}
+
+/// What is known of the data's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Checked to be one JSON document.
+    Json,
+    /// Not looked at, because nobody needed it.
+    Unchecked,
+    /// Bytes that are not to be read as JSON.
+    Bytes,
+}
+
+/// An event, identified and decoded as far as its receivers need it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Event {
+    record: Record,
+    attributes: Attributes,
+    data: Data,
+    content: Content,
+}
+
+/// The attributes of an event that the journal keeps for lists and filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFacts {
+    pub id: Option<String>,
+    pub source: Option<String>,
+    pub event_type: Option<String>,
+    pub time: Option<String>,
+}
+
+/// The event's data is not the JSON that was asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    #[error("the event has no data (its value is null)")]
+    NoData,
+    #[error("the event's data is not the JSON that was expected: {0}")]
+    Parse(#[source] serde_json::Error),
+}
+
+impl Event {
+    /// What the stages make. `attributes` spans must be of `record`.
+    #[must_use]
+    pub fn new(record: Record, attributes: Attributes, data: Data, content: Content) -> Self {
+        Self { record, attributes, data, content }
+    }
+
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Unique together with [`Event::source`]; `TOPIC/PARTITION/OFFSET` when the record has none.
+    #[must_use]
+    pub fn id(&self) -> Cow<'_, str> {
+        self.text(&self.attributes.id).unwrap_or_else(|| {
+            Cow::Owned(format!("{}/{}/{}", self.record.topic(), self.record.partition().number, self.record.offset()))
+        })
+    }
+
+    /// Where it happened; `kafka:CLUSTER/TOPIC` when the record has none.
+    #[must_use]
+    pub fn source(&self) -> Cow<'_, str> {
+        self.text(&self.attributes.source)
+            .unwrap_or_else(|| Cow::Owned(format!("kafka:{}/{}", self.record.partition().topic.cluster_id, self.record.topic())))
+    }
+
+    /// What happened: the type that receivers are chosen by.
+    #[must_use]
+    pub fn event_type(&self) -> Cow<'_, str> {
+        self.text(&self.attributes.event_type).unwrap_or_else(|| Cow::Borrowed(self.record.topic()))
+    }
+
+    /// When it happened, RFC 3339 as it was written; the record's own time when it carries none, `None` when that has none either.
+    #[must_use]
+    pub fn time(&self) -> Option<Cow<'_, str>> {
+        self.text(&self.attributes.time).or_else(|| {
+            let ms = self.record.timestamp().ms?;
+            let time = jiff::Timestamp::from_millisecond(ms).ok()?;
+            Some(Cow::Owned(format!("{time:.3}")))
+        })
+    }
+
+    /// The data as bytes; `None` for a tombstone. JSON when [`Event::content`] says so.
+    #[must_use]
+    pub fn data(&self) -> Option<&[u8]> {
+        match &self.data {
+            Data::None => None,
+            Data::Value => self.record.value(),
+            Data::Part(span) => Some(self.record.span(*span)),
+            Data::Owned(bytes) => Some(bytes),
+        }
+    }
+
+    #[must_use]
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    #[must_use]
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// The data, parsed.
+    ///
+    /// # Errors
+    /// When there is no data, or it is not a `T` in JSON. In a receiver `?` turns that into a permanent `invalid_json` failure.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        let data = self.data().ok_or(JsonError::NoData)?;
+        serde_json::from_slice(data).map_err(JsonError::Parse)
+    }
+
+    /// The names of the attributes that were made up because the record does not carry them.
+    pub fn synthesized(&self) -> impl Iterator<Item = &'static str> {
+        let Attributes { id, source, event_type, time, .. } = &self.attributes;
+        [("id", id), ("source", source), ("type", event_type), ("time", time)]
+            .into_iter()
+            .filter_map(|(name, text)| matches!(text, Text::Synthesized).then_some(name))
+    }
+
+    /// The same event with its data checked or decoded further.
+    #[must_use]
+    pub fn with_content(mut self, content: Content) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// The same event over a copy of its record, so that keeping it does not keep the record's whole batch.
+    #[must_use]
+    pub fn detach(mut self) -> Self {
+        self.record = self.record.detach();
+        self
+    }
+
+    /// The attributes for the journal: those that the record carries, and those made up.
+    #[must_use]
+    pub fn facts(&self) -> EventFacts {
+        EventFacts {
+            id: Some(self.id().into_owned()),
+            source: Some(self.source().into_owned()),
+            event_type: Some(self.event_type().into_owned()),
+            time: self.time().map(Cow::into_owned),
+        }
+    }
+
+    fn text<'a>(&'a self, text: &'a Text) -> Option<Cow<'a, str>> {
+        match text {
+            Text::Span(span) => Some(String::from_utf8_lossy(self.record.span(*span))),
+            Text::Owned(text) => Some(Cow::Borrowed(text)),
+            Text::Synthesized => None,
+        }
+    }
+}

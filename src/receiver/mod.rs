@@ -1,0 +1,138 @@
+//! Receivers: the named destinations of events. The trait, and one file for each kind that is built in.
+//!
+//! A receiver is called from a shard of the engine. What it does there is bounded by its timeout, and nothing it does, a panic
+//! included, reaches another receiver.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::event::{Event, JsonError};
+use crate::failure::{Class, Code};
+
+/// One attempt to hand one event to one receiver.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub event: Event,
+    /// Tries of this delivery in this process, from 1.
+    pub attempt: u32,
+    pub mode: Mode,
+    /// The group and the receiver's name, for the delivery id.
+    pub to: Arc<Address>,
+}
+
+/// Who is delivered to, in whose name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Address {
+    pub group: String,
+    pub receiver: String,
+}
+
+/// Why the event is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Live,
+    /// By the replay of this number.
+    Replay(i64),
+}
+
+/// A delivery that failed: what the journal will say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiverError {
+    pub class: Class,
+    pub code: Code,
+    pub message: String,
+    /// Outermost first.
+    pub causes: Vec<String>,
+    pub detail: String,
+}
+
+/// What came of asking a receiver.
+pub enum Step {
+    /// It answered at once.
+    Done(Result<(), ReceiverError>),
+    /// It will answer; dropping the future gives up on the delivery.
+    Pending(BoxFuture<'static, Result<(), ReceiverError>>),
+}
+
+/// How far the event must be decoded before this receiver can have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// The record's bytes.
+    Bytes,
+    /// Bytes that are checked to be JSON, unless the format is raw.
+    ValidJson,
+    /// The decoded value.
+    Value,
+}
+
+/// A destination of events.
+pub trait Receiver: Send + Sync + 'static {
+    /// One delivery. `Ok` means: durable as far as this target promises. A panic is caught by the caller; a timeout drops the future.
+    fn deliver(&self, delivery: Delivery) -> Step;
+
+    fn needs(&self) -> Needs {
+        Needs::Bytes
+    }
+
+    /// Deliveries of one lane that may be out at once; more than one only if they are applied in the order given.
+    fn window(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+
+    /// The engine delivers nothing more: let go of processes and files. The future ends when that is done.
+    fn stop(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A receiver with its name and its settings, as the engine runs it.
+#[derive(Clone)]
+pub struct Binding {
+    pub name: String,
+    /// What it is, for people and for the journal: the target with secrets masked.
+    pub definition: String,
+    /// The event types it takes: exact, or a prefix followed by `.*`. Empty: all.
+    pub types: Vec<String>,
+    pub timeout: Duration,
+    /// Tries after the first one, for transient failures.
+    pub retries: u32,
+    pub receiver: Arc<dyn Receiver>,
+}
+
+impl ReceiverError {
+    /// A failure that another try can mend. `code` is kept when it is `[a-z0-9_]{1,64}`, else it becomes `rejected`.
+    pub fn transient(code: &str, message: impl std::fmt::Display) -> Self {
+        Self::new(Class::Transient, code, message)
+    }
+
+    /// A failure of this event with this code. `code` as in [`ReceiverError::transient`].
+    pub fn permanent(code: &str, message: impl std::fmt::Display) -> Self {
+        Self::new(Class::Permanent, code, message)
+    }
+
+    /// Any error, when it is not known whether another try can mend it; code `rejected`.
+    pub fn unknown(error: impl std::fmt::Display) -> Self {
+        Self::new(Class::Unknown, "rejected", error)
+    }
+
+    fn new(class: Class, code: &str, message: impl std::fmt::Display) -> Self {
+        let code = Code::parse(code).unwrap_or(const { Code::known("rejected") });
+        Self { class, code, message: message.to_string(), causes: Vec::new(), detail: String::new() }
+    }
+
+    /// Adds text for whoever debugs it: a stack trace, an answer's body.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+}
+
+impl From<JsonError> for ReceiverError {
+    fn from(error: JsonError) -> Self {
+        Self::permanent("invalid_json", error)
+    }
+}

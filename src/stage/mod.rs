@@ -1,0 +1,1 @@
+//! The stages that a record walks before its receivers: identify, route, decode.
