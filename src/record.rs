@@ -130,7 +130,23 @@ impl ReceiverSet {
 
     /// The members, lowest first.
     pub fn iter(self) -> impl Iterator<Item = ReceiverIx> {
-        (0..64u8).map(ReceiverIx).filter(move |receiver| self.contains(*receiver))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let lowest = (rest != 0).then(|| rest.trailing_zeros() as u8)?;
+            rest &= rest - 1;
+            Some(ReceiverIx(lowest))
+        })
+    }
+
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The members that are not in `other`.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -319,6 +335,12 @@ impl Record {
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.stored().partition.topic.name
+    }
+
+    /// `TOPIC/PARTITION/OFFSET`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}/{}/{}", self.topic(), self.partition().number, self.offset())
     }
 
     #[must_use]

@@ -101,18 +101,20 @@ pub struct IncidentKey {
     pub kind: IncidentKind,
     pub partition: Option<Arc<Partition>>,
     pub receiver: Option<String>,
+    /// What else tells two incidents of a kind apart: the event type of `new_type`.
+    pub subject: Option<String>,
 }
 
 impl IncidentKey {
     /// An incident of the whole consumer.
     #[must_use]
     pub fn of(kind: IncidentKind) -> Self {
-        Self { kind, partition: None, receiver: None }
+        Self { kind, partition: None, receiver: None, subject: None }
     }
 
     #[must_use]
     pub fn at(kind: IncidentKind, partition: &Arc<Partition>) -> Self {
-        Self { kind, partition: Some(Arc::clone(partition)), receiver: None }
+        Self { kind, partition: Some(Arc::clone(partition)), receiver: None, subject: None }
     }
 }
 

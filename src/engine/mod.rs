@@ -2,3 +2,6 @@
 
 pub mod ledger;
 pub mod source;
+pub mod stamp;
+pub mod start;
+pub mod tracker;

@@ -1,0 +1,288 @@
+//! Which records are in flight, and up to where each assignment is settled.
+//!
+//! The mark of a slot is the position of its first unsettled record: nothing at or above it may be committed. Results for an
+//! assignment that is over free their budget and change nothing else.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::engine::ledger::{Counts, Progress};
+use crate::record::{NextOffset, Offset, Partition, Seq, Slot};
+
+/// How a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Every receiver it was routed to has it.
+    Delivered,
+    /// At least one receiver failed, and the journal has it.
+    Failed,
+    Skipped,
+    /// Given up on because of a stop or a revocation: never settles, so it is never committed and will be delivered again.
+    Abandoned,
+}
+
+/// Records of one slot that were admitted one after the other and ended alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledRun {
+    pub slot: Slot,
+    pub first: Seq,
+    pub len: u32,
+    pub how: Settled,
+}
+
+impl SettledRun {
+    /// Takes a record in when it follows; says whether it did.
+    pub fn extend(&mut self, slot: Slot, seq: Seq, how: Settled) -> bool {
+        let follows = self.slot == slot && self.how == how && self.first.0 + u64::from(self.len) == seq.0;
+        if follows {
+            self.len += 1;
+        }
+        follows
+    }
+}
+
+/// What counts towards the admission budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    offset: Offset,
+    bytes: u32,
+    /// `None`: still out.
+    ended: Option<Settled>,
+}
+
+#[derive(Debug)]
+struct Assigned {
+    partition: Arc<Partition>,
+    /// False once the slot was given back or lost: only its load still counts.
+    is_ours: bool,
+    /// The sequence number of the front of `in_flight`.
+    front: u64,
+    in_flight: VecDeque<InFlight>,
+    out: usize,
+    mark: NextOffset,
+    /// Counts of what lies between `told` and `mark`.
+    counts: Counts,
+    /// Up to where the journal was told. `None`: it does not even know the start yet.
+    told: Option<NextOffset>,
+    start: NextOffset,
+    journaled: Option<NextOffset>,
+    committing: Option<NextOffset>,
+    committed: Option<NextOffset>,
+}
+
+/// All assignments, and the load that they hold together.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    slots: HashMap<Slot, Assigned>,
+    load: Load,
+    totals: Counts,
+    abandoned: u64,
+}
+
+impl Tracker {
+    /// Begins an assignment at `start`. A fresh one is one that nothing on the broker vouches for: its start is written down and committed.
+    pub fn open(&mut self, partition: &Arc<Partition>, start: NextOffset, fresh: Fresh) {
+        let known = match fresh {
+            Fresh::Yes => None,
+            Fresh::No => Some(start),
+        };
+        let assigned = Assigned {
+            partition: Arc::clone(partition),
+            is_ours: true,
+            front: 0,
+            in_flight: VecDeque::new(),
+            out: 0,
+            mark: start,
+            counts: Counts::default(),
+            told: known,
+            start,
+            journaled: known,
+            committing: None,
+            committed: known,
+        };
+        self.slots.insert(partition.slot, assigned);
+    }
+
+    /// The assignment is over: from now on its results only free what they hold.
+    pub fn close(&mut self, slot: Slot) {
+        if let Some(assigned) = self.slots.get_mut(&slot) {
+            assigned.is_ours = false;
+            if assigned.out == 0 {
+                self.slots.remove(&slot);
+            }
+        }
+    }
+
+    /// The partition of a slot that is ours.
+    #[must_use]
+    pub fn partition(&self, slot: Slot) -> Option<&Arc<Partition>> {
+        self.slots.get(&slot).filter(|assigned| assigned.is_ours).map(|assigned| &assigned.partition)
+    }
+
+    /// The slots that are ours.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.slots.iter().filter(|(_, assigned)| assigned.is_ours).map(|(slot, _)| *slot)
+    }
+
+    /// Counts a record in; `None` when the slot is not ours, and then the record must be dropped.
+    pub fn admit(&mut self, slot: Slot, offset: Offset, bytes: usize) -> Option<Seq> {
+        let assigned = self.slots.get_mut(&slot).filter(|assigned| assigned.is_ours)?;
+        let seq = Seq(assigned.front + assigned.in_flight.len() as u64);
+        assigned.in_flight.push_back(InFlight { offset, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ended: None });
+        assigned.out += 1;
+        self.load.records += 1;
+        self.load.bytes += bytes.min(u32::MAX as usize);
+        Some(seq)
+    }
+
+    /// Ends the records of a run; whatever is ended already is left as it is.
+    pub fn settle(&mut self, run: &SettledRun) {
+        let Some(assigned) = self.slots.get_mut(&run.slot) else { return };
+        for seq in run.first.0..run.first.0 + u64::from(run.len) {
+            let at = seq.checked_sub(assigned.front).and_then(|at| usize::try_from(at).ok());
+            let Some(record) = at.and_then(|at| assigned.in_flight.get_mut(at)) else { continue };
+            if record.ended.is_some() {
+                continue;
+            }
+            record.ended = Some(run.how);
+            assigned.out -= 1;
+            self.load.records -= 1;
+            self.load.bytes -= record.bytes as usize;
+            if run.how == Settled::Abandoned {
+                self.abandoned += 1;
+            } else {
+                count(&mut self.totals, run.how);
+            }
+        }
+        assigned.advance();
+        if !assigned.is_ours && assigned.out == 0 {
+            self.slots.remove(&run.slot);
+        }
+    }
+
+    /// What settled since it was last asked, for the journal.
+    pub fn take_progress(&mut self) -> Vec<Progress> {
+        let mut progress: Vec<_> = self.slots.values_mut().filter_map(Assigned::take_progress).collect();
+        progress.sort_by_key(|progress| progress.partition.slot);
+        progress
+    }
+
+    /// The journal has the progress of a slot up to here.
+    pub fn journaled(&mut self, slot: Slot, to: NextOffset) {
+        if let Some(assigned) = self.slots.get_mut(&slot) {
+            assigned.journaled = assigned.journaled.max(Some(to));
+        }
+    }
+
+    /// What may be committed now and is not on its way: everything below is settled, and the journal has its progress.
+    pub fn take_commits(&mut self) -> Vec<(Slot, NextOffset)> {
+        let mut commits: Vec<_> =
+            self.slots.iter_mut().filter_map(|(slot, assigned)| Some((*slot, assigned.take_commit()?))).collect();
+        commits.sort_by_key(|(slot, _)| *slot);
+        commits
+    }
+
+    /// The broker's answer for one slot. After a refusal the next `take_commits` offers it again.
+    pub fn committed(&mut self, slot: Slot, next: NextOffset, answer: Answer) {
+        if let Some(assigned) = self.slots.get_mut(&slot) {
+            assigned.committing = None;
+            if answer == Answer::Accepted {
+                assigned.committed = assigned.committed.max(Some(next));
+            }
+        }
+    }
+
+    /// True when nothing of the slot is out.
+    #[must_use]
+    pub fn is_drained(&self, slot: Slot) -> bool {
+        self.slots.get(&slot).is_none_or(|assigned| assigned.out == 0)
+    }
+
+    /// True when everything that is settled is committed as well.
+    #[must_use]
+    pub fn is_committed(&self, slot: Slot) -> bool {
+        self.slots.get(&slot).is_none_or(|assigned| assigned.committed == assigned.told && assigned.told == Some(assigned.mark))
+    }
+
+    /// The position of the first unsettled record.
+    #[must_use]
+    pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
+        self.slots.get(&slot).map(|assigned| assigned.mark)
+    }
+
+    /// What is in flight, of all assignments, the ended ones included.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.load
+    }
+
+    /// What was settled in all.
+    #[must_use]
+    pub fn totals(&self) -> Counts {
+        self.totals
+    }
+}
+
+/// Whether an assignment's start must be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fresh {
+    Yes,
+    No,
+}
+
+/// What the broker said to a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Accepted,
+    Refused,
+}
+
+impl Assigned {
+    fn advance(&mut self) {
+        while let Some(record) = self.in_flight.front() {
+            match record.ended {
+                Some(Settled::Abandoned) if self.is_ours => return,
+                None => return,
+                Some(how) => {
+                    self.mark = record.offset.next();
+                    count(&mut self.counts, how);
+                }
+            }
+            self.in_flight.pop_front();
+            self.front += 1;
+        }
+    }
+
+    fn take_progress(&mut self) -> Option<Progress> {
+        if !self.is_ours || self.told == Some(self.mark) {
+            return None;
+        }
+        let from = self.told.unwrap_or(self.start);
+        self.told = Some(self.mark);
+        Some(Progress { partition: Arc::clone(&self.partition), from, to: self.mark, counts: std::mem::take(&mut self.counts) })
+    }
+
+    fn take_commit(&mut self) -> Option<NextOffset> {
+        let ready = self.journaled?;
+        if !self.is_ours || self.committing.is_some() || self.committed == Some(ready) {
+            return None;
+        }
+        self.committing = Some(ready);
+        Some(ready)
+    }
+}
+
+fn count(counts: &mut Counts, how: Settled) {
+    match how {
+        Settled::Delivered => counts.delivered += 1,
+        Settled::Failed => counts.failed += 1,
+        Settled::Skipped => counts.skipped += 1,
+        Settled::Abandoned => {}
+    }
+}
