@@ -89,8 +89,16 @@ pub enum Notice {
     BrokerAway(String),
     /// A broker answers again.
     BrokerBack,
-    /// The position of a slot is no longer in the log: the records were deleted while it was read (`expected`..`low`).
-    Gap { slot: Slot, expected: NextOffset, low: NextOffset },
+    /// The position of a slot is no longer in the log.
+    Gap(Gap),
+}
+
+/// Records that were deleted while a partition was read: those from `expected` up to but not including `low`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    pub slot: Slot,
+    pub expected: NextOffset,
+    pub low: NextOffset,
 }
 
 /// Whether records may flow.

@@ -205,3 +205,124 @@ fn log_changed(offer: &Offer, committed: &Committed, kind: IncidentKind, options
     };
     StartDecision::At { at, fresh: Fresh::Yes, finding: Some(finding) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::doubles::{next, offer, topic, unknown};
+    use crate::engine::ledger::KnownProgress;
+    use crate::record::Slot;
+
+    const SLOT: Slot = Slot { index: 3, epoch: 1 };
+    const OURS: &str = "rd1:mine:50:r7";
+
+    /// The log holds 10 to 100; the group has committed `committed` with `metadata`.
+    fn offered(committed: Option<(i64, &str)>) -> Offer {
+        let committed = committed.map(|(at, metadata)| Committed { next: next(at), metadata: metadata.to_owned() });
+        Offer { committed, low: next(10), topic_known_to_group: false, ..offer(SLOT, &topic("orders"), 100) }
+    }
+
+    fn nothing_known() -> Known {
+        Known { topic_known: false, ..unknown(SLOT) }
+    }
+
+    fn progress(to: i64) -> Known {
+        Known { topic_known: true, progress: Some(KnownProgress { to: next(to), is_empty: false }), ..nothing_known() }
+    }
+
+    fn options() -> StartOptions {
+        StartOptions {
+            journal_uuid: "mine".into(),
+            on_gap: OnGap::Earliest,
+            on_truncation: OnTruncation::Hold,
+            appeared: Appeared::BeforeTheRun,
+        }
+    }
+
+    /// The decision in short: where it starts, whether that is fresh, and what was found.
+    fn decide(offer: &Offer, known: &Known) -> String {
+        match start(offer, known, &options()) {
+            StartDecision::At { at, fresh, finding } => {
+                let finding = finding.map_or(String::new(), |finding| {
+                    let bound = |at: Option<NextOffset>| at.map_or("-".to_owned(), |at| at.to_string());
+                    format!(" {} {}..{}", finding.kind.as_str(), bound(finding.from), bound(finding.to))
+                });
+                format!("{at} {fresh:?}{finding}")
+            }
+            StartDecision::Held(finding) => format!("held {}", finding.kind.as_str()),
+            StartDecision::Halt(finding) => format!("halt {}", finding.kind.as_str()),
+            StartDecision::Refuse(refusal) => format!("refused: {refusal}"),
+        }
+    }
+
+    #[test]
+    fn a_committed_offset_within_the_log() {
+        let rows = [
+            (OURS, nothing_known(), "50 No"),
+            (OURS, progress(40), "50 No"),
+            ("rd1:mine:7:m3", progress(40), "50 No"),
+            ("rd1:other:50:r1", nothing_known(), "50 No journal_missing -..50"),
+            ("rd1:other:50:r1", progress(40), "50 No moved 40..50"),
+            ("", nothing_known(), "50 No"),
+            ("some tool", nothing_known(), "50 No"),
+            ("", progress(60), "50 No moved 60..50"),
+            ("some tool", progress(40), "50 No moved 40..50"),
+            ("rd1:mine:49:r7", progress(40), "50 No moved 40..50"),
+        ];
+        for (metadata, known, expected) in rows {
+            assert_eq!(decide(&offered(Some((50, metadata))), &known), expected, "{metadata:?} {:?}", known.progress);
+        }
+    }
+
+    #[test]
+    fn a_committed_offset_outside_of_the_log() {
+        assert_eq!(decide(&offered(Some((5, OURS))), &progress(5)), "10 Yes gap 5..10");
+        assert_eq!(decide(&offered(Some((10, ""))), &nothing_known()), "10 No", "the first offset is still there");
+        assert_eq!(decide(&offered(Some((100, ""))), &nothing_known()), "100 No", "all was read");
+        assert_eq!(decide(&offered(Some((101, OURS))), &progress(101)), "held truncated");
+        let recreated = Known { other_uuid: true, ..nothing_known() };
+        assert_eq!(decide(&offered(Some((50, OURS))), &recreated), "held recreated");
+    }
+
+    #[test]
+    fn gaps_and_truncations_as_the_options_say() {
+        let halt = StartOptions { on_gap: OnGap::Halt, ..options() };
+        assert!(matches!(start(&offered(Some((5, OURS))), &progress(5), &halt), StartDecision::Halt(_)));
+        for (on_truncation, expected) in [(OnTruncation::Earliest, 10), (OnTruncation::Latest, 100)] {
+            let options = StartOptions { on_truncation, ..options() };
+            let StartDecision::At { at, fresh: Fresh::Yes, finding: Some(finding) } =
+                start(&offered(Some((101, OURS))), &progress(101), &options)
+            else {
+                panic!("it goes on")
+            };
+            assert_eq!((at.get(), finding.kind), (expected, IncidentKind::Truncated));
+        }
+    }
+
+    #[test]
+    fn no_committed_offset() {
+        assert_eq!(
+            decide(&offered(None), &progress(40)),
+            "refused: group has no committed offset for orders/3, but this journal saw it read up to offset 40"
+        );
+        let empty = Known { progress: Some(KnownProgress { to: next(30), is_empty: true }), ..nothing_known() };
+        assert_eq!(decide(&offered(None), &empty), "30 Yes");
+        let known_to_journal = Known { topic_known: true, ..nothing_known() };
+        assert_eq!(decide(&offered(None), &known_to_journal), "10 Yes", "a new partition");
+        let known_to_group = Offer { topic_known_to_group: true, from: Some(next(100)), ..offered(None) };
+        assert_eq!(decide(&known_to_group, &nothing_known()), "10 Yes", "a new partition, whatever --from says");
+        let from = Offer { from: Some(next(100)), ..offered(None) };
+        assert_eq!(decide(&from, &nothing_known()), "100 Yes");
+        assert_eq!(
+            decide(&offered(None), &nothing_known()),
+            "refused: group has no committed offset for orders/3, and --from does not say where to begin"
+        );
+    }
+
+    #[test]
+    fn a_topic_that_appears_during_the_run_starts_at_its_beginning() {
+        let options = StartOptions { appeared: Appeared::DuringTheRun, ..options() };
+        let decision = start(&offered(None), &nothing_known(), &options);
+        assert_eq!(decision, StartDecision::At { at: next(10), fresh: Fresh::Yes, finding: None });
+    }
+}

@@ -136,3 +136,17 @@ impl From<JsonError> for ReceiverError {
         Self::permanent("invalid_json", error)
     }
 }
+
+/// The failure of a receiver that panicked, with the panic's own words.
+#[must_use]
+pub fn panicked(payload: &(dyn std::any::Any + Send)) -> ReceiverError {
+    let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = format!("the receiver panicked: {}", said.unwrap_or("(no message)"));
+    ReceiverError {
+        class: Class::Unknown,
+        code: const { Code::known("panicked") },
+        message,
+        causes: Vec::new(),
+        detail: String::new(),
+    }
+}

@@ -1,0 +1,353 @@
+//! The coordinator: which records are admitted, what is written, what is committed, and when the run is over.
+//!
+//! It does no I/O, has no clock and no threads: `step(input, now) → actions`. The kafka thread performs the actions; tests and the
+//! simulator drive the same value.
+
+mod assignment;
+mod ending;
+mod troubles;
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use crate::engine::batches::{Batches, Order};
+use crate::engine::flow::{Admission, Appetite, Budget};
+use crate::engine::guard::{Guard, Verdict};
+use crate::engine::ledger::{Counts, Entry, RunId};
+use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
+use crate::engine::source::{CommitResult, Mark, Offer, Polled};
+use crate::engine::stamp::{By, Stamp};
+use crate::engine::start::{OnGap, OnTruncation};
+use crate::engine::tracker::{Answer, Load, Settled, SettledRun, Tracker};
+use crate::record::{NextOffset, RawRecord, Slot};
+
+/// How a run behaves.
+#[derive(Clone, Debug)]
+pub struct CoordinatorOptions {
+    pub shards: usize,
+    pub order: Order,
+    pub budget: Budget,
+    pub commit_interval: Duration,
+    pub drain_timeout: Duration,
+    pub on_gap: OnGap,
+    pub on_truncation: OnTruncation,
+    /// Stop after this many admitted records.
+    pub max_records: Option<u64>,
+    /// Stop once every partition was read to its end as it was at assignment.
+    pub until_end: UntilEnd,
+    /// Stop when nothing is in flight and no record came for this long.
+    pub idle_exit: Option<Duration>,
+    /// Names the journal and the run in commits.
+    pub run: RunId,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UntilEnd {
+    Yes,
+    #[default]
+    No,
+}
+
+/// What the coordinator is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    Polled(Polled<'a>),
+    Report(Report),
+    /// Time passed.
+    Tick,
+    Stop(StopLevel),
+}
+
+#[derive(Debug)]
+enum Phase {
+    Running,
+    /// Nothing more is admitted; what is in flight settles, until the deadline if there is one.
+    Draining {
+        reason: StopReason,
+        deadline: Option<Instant>,
+        is_forced: bool,
+    },
+    /// The last progress is on its way to the journal.
+    Closing {
+        reason: StopReason,
+    },
+    /// The last commit is on its way to the broker.
+    Committing {
+        reason: StopReason,
+    },
+    Finished,
+}
+
+#[derive(Debug)]
+struct Revocation {
+    number: u64,
+    slots: Vec<Slot>,
+    deadline: Instant,
+    /// Its last progress was sent to the journal.
+    is_closing: bool,
+}
+
+#[derive(Debug)]
+pub struct Coordinator {
+    options: CoordinatorOptions,
+    tracker: Tracker,
+    admission: Admission,
+    batches: Batches,
+    /// A polled record that must wait until there is room for it.
+    parked: Option<(SettledRun, Vec<Action>)>,
+    guard: Guard,
+    phase: Phase,
+    offers: HashMap<Slot, Offer>,
+    revocations: Vec<Revocation>,
+    revoked: u64,
+    next_commit: Instant,
+    admitted: u64,
+    last_record: Instant,
+    /// Where each slot ends for `--until-end`; removed once it is reached.
+    ends: HashMap<Slot, NextOffset>,
+    topics_started: HashSet<String>,
+    has_started: bool,
+    partitions: usize,
+}
+
+impl Coordinator {
+    #[must_use]
+    pub fn new(options: CoordinatorOptions, now: Instant) -> Self {
+        Self {
+            tracker: Tracker::default(),
+            admission: Admission::new(options.budget),
+            batches: Batches::new(options.order, options.shards),
+            parked: None,
+            guard: Guard::default(),
+            phase: Phase::Running,
+            offers: HashMap::new(),
+            revocations: Vec::new(),
+            revoked: 0,
+            next_commit: now + options.commit_interval,
+            admitted: 0,
+            last_record: now,
+            ends: HashMap::new(),
+            topics_started: HashSet::new(),
+            has_started: false,
+            partitions: 0,
+            options,
+        }
+    }
+
+    /// Takes one thing in and says what is to be done about it.
+    pub fn step(&mut self, input: Input<'_>, now: Instant, actions: &mut Vec<Action>) {
+        // A record is the common case, and the clock's work can wait for the next tick.
+        let is_record = matches!(input, Input::Polled(Polled::Record(_)));
+        match input {
+            Input::Polled(polled) => self.polled(polled, now, actions),
+            Input::Report(report) => self.report(report, now, actions),
+            Input::Stop(level) => self.stop(level, now, actions),
+            Input::Tick => {}
+        }
+        self.unpark(actions);
+        if let Some(flow) = self.admission.update(self.tracker.load(), now) {
+            actions.push(Action::Flow(flow));
+        }
+        if !is_record && !matches!(self.phase, Phase::Finished) {
+            self.keep_time(now, actions);
+        }
+    }
+
+    /// Whether the source should be polled now.
+    #[must_use]
+    pub fn appetite(&self) -> Appetite {
+        self.admission.appetite()
+    }
+
+    /// What is in flight.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.tracker.load()
+    }
+
+    /// The records that were settled since the run began.
+    #[must_use]
+    pub fn totals(&self) -> Counts {
+        self.tracker.totals()
+    }
+
+    /// The partitions that this run was assigned at its last assignment.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// The position of the first unsettled record of a slot that is known.
+    #[must_use]
+    pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
+        self.tracker.mark(slot)
+    }
+
+    fn polled(&mut self, polled: Polled<'_>, now: Instant, actions: &mut Vec<Action>) {
+        match polled {
+            Polled::Record(raw) => self.record(&raw, now, actions),
+            Polled::Idle => self.batches.flush(actions),
+            Polled::Offered(offers) => self.offered(offers, actions),
+            Polled::Revoking(slots) => self.revoking(slots, now, actions),
+            Polled::Lost(slots) => self.lost(&slots, actions),
+            Polled::Committed(results) => self.committed(&results, actions),
+            Polled::Notice(notice) => self.notice(notice, now, actions),
+            Polled::End => self.finish_reading(StopReason::Done, actions),
+        }
+    }
+
+    fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
+        match report {
+            Report::Settled(runs) => self.settle(&runs),
+            Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
+                Verdict::Write(job) => actions.push(Action::Journal(job)),
+                Verdict::Held => {}
+                Verdict::Stop(found) => self.nothing_works(found, actions),
+            },
+            Report::Passed { topic, stage } => {
+                if let Some(held) = self.guard.pass(&topic, stage) {
+                    self.each_shard(actions, || ToShard::Passed { topic: topic.clone(), stage });
+                    actions.extend(held.into_iter().map(Action::Journal));
+                }
+            }
+            Report::Known(known) => self.known(&known, now, actions),
+            Report::Journaled { runs, progress, ticket } => {
+                self.settle(&runs);
+                for (slot, to) in progress {
+                    self.tracker.journaled(slot, to);
+                }
+                self.journaled(ticket, actions);
+            }
+            Report::JournalFailed(error) => self.give_up(StopReason::Journal(error), actions),
+        }
+    }
+
+    // --- records
+
+    fn record(&mut self, raw: &RawRecord<'_>, now: Instant, actions: &mut Vec<Action>) {
+        if self.admission.is_closed() || self.is_revoking(raw.slot) {
+            return;
+        }
+        let Some(seq) = self.tracker.admit(raw.slot, raw.offset, raw.size()) else { return };
+        let Some(partition) = self.tracker.partition(raw.slot).cloned() else { return };
+        self.last_record = now;
+        self.admitted += 1;
+        if self.options.budget.admits(self.tracker.load()) {
+            self.batches.push(raw, &partition, seq, actions);
+        } else {
+            self.batches.flush(actions);
+            let mut held = Vec::new();
+            self.batches.push(raw, &partition, seq, &mut held);
+            self.batches.flush(&mut held);
+            self.parked = Some((SettledRun { slot: raw.slot, first: seq, len: 1, how: Settled::Abandoned }, held));
+        }
+        self.note_position(raw.slot, raw.offset.next(), actions);
+        if self.options.max_records.is_some_and(|max| self.admitted >= max) {
+            self.finish_reading(StopReason::Done, actions);
+        }
+    }
+
+    fn unpark(&mut self, actions: &mut Vec<Action>) {
+        let may_go = self.options.budget.admits(self.tracker.load());
+        if let Some((_, held)) = self.parked.take_if(|_| may_go) {
+            actions.extend(held);
+        }
+    }
+
+    /// Gives the parked record up when its slot is.
+    fn drop_parked(&mut self, of: impl Fn(Slot) -> bool) {
+        if let Some((run, _)) = self.parked.take_if(|(run, _)| of(run.slot)) {
+            self.tracker.settle(&run);
+        }
+    }
+
+    fn settle(&mut self, runs: &[SettledRun]) {
+        for run in runs {
+            self.tracker.settle(run);
+        }
+    }
+
+    fn note_position(&mut self, slot: Slot, position: NextOffset, actions: &mut Vec<Action>) {
+        if self.ends.get(&slot).is_some_and(|end| position >= *end) {
+            self.ends.remove(&slot);
+            if self.ends.is_empty() {
+                self.finish_reading(StopReason::Done, actions);
+            }
+        }
+    }
+
+    // --- commits
+
+    fn marks(&mut self) -> Vec<Mark> {
+        let RunId { journal_uuid, run } = &self.options.run;
+        let stamped = |(slot, next)| {
+            let stamp = Stamp { journal_uuid: journal_uuid.clone(), next, by: By::Run(*run) };
+            Mark { slot, next, metadata: stamp.to_string() }
+        };
+        self.tracker.take_commits().into_iter().map(stamped).collect()
+    }
+
+    fn committed(&mut self, results: &[CommitResult], actions: &mut Vec<Action>) {
+        let mut refused = Vec::new();
+        for (mark, result) in results {
+            let answer = if result.is_ok() { Answer::Accepted } else { Answer::Refused };
+            self.tracker.committed(mark.slot, mark.next, answer);
+            if let Err(error) = result {
+                refused.push(format!("{} at {}: {error}", self.name(mark.slot), mark.next));
+            }
+        }
+        if let Phase::Committing { reason } = &self.phase {
+            let reason = if refused.is_empty() { reason.clone() } else { StopReason::NotCommitted(refused.join("; ")) };
+            self.give_up(reason, actions);
+        }
+    }
+
+    fn name(&self, slot: Slot) -> String {
+        self.tracker.partition(slot).map_or_else(
+            || format!("partition slot {}", slot.index),
+            |partition| format!("{}/{}", partition.topic.name, partition.number),
+        )
+    }
+
+    fn keep_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        actions.extend(self.guard.take_quiet(now).into_iter().map(Action::Journal));
+        self.drain_revocations(now, actions);
+        if now >= self.next_commit {
+            self.next_commit = now + self.options.commit_interval;
+            self.write_progress(actions);
+        }
+        let load = self.tracker.load();
+        if let Some(limit) = self.options.idle_exit {
+            let is_idle = load.records == 0 && self.has_started && now.duration_since(self.last_record) >= limit;
+            if is_idle && matches!(self.phase, Phase::Running) {
+                self.finish_reading(StopReason::Done, actions);
+            }
+        }
+        self.keep_draining(load, now, actions);
+    }
+
+    /// The journal learns what settled. A start that was only chosen is kept back until something is settled, so that a run that the
+    /// start-up guard stops leaves nothing behind.
+    fn write_progress(&mut self, actions: &mut Vec<Action>) {
+        if self.tracker.totals().records() == 0 || matches!(self.phase, Phase::Closing { .. } | Phase::Committing { .. }) {
+            return;
+        }
+        let progress = self.tracker.take_progress();
+        if progress.is_empty() {
+            let marks = self.marks();
+            if !marks.is_empty() {
+                actions.push(Action::Commit(marks));
+            }
+        } else {
+            actions.push(Action::Journal(write(progress.into_iter().map(Entry::Progress).collect())));
+        }
+    }
+
+    fn each_shard(&self, actions: &mut Vec<Action>, message: impl Fn() -> ToShard) {
+        actions.extend((0..self.options.shards.max(1)).map(|shard| Action::Dispatch(shard, Dispatch(message()))));
+    }
+}
+
+fn write(entries: Vec<Entry>) -> JournalJob {
+    JournalJob { entries, runs: Vec::new(), ticket: None }
+}

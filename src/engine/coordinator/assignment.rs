@@ -1,0 +1,164 @@
+//! Which partitions are ours: offers that wait for the journal's word, starts, revocations that drain, losses.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::coordinator::troubles::{held, incident};
+use crate::engine::coordinator::{Coordinator, Revocation, UntilEnd, write};
+use crate::engine::ledger::{Entry, Known};
+use crate::engine::report::{Action, JournalJob, StopReason, Ticket, ToShard};
+use crate::engine::source::{Offer, Start, StartAt};
+use crate::engine::start::{self, Appeared, StartDecision, StartOptions};
+use crate::engine::tracker::Fresh;
+use crate::record::{NextOffset, Partition, Slot};
+
+impl Coordinator {
+    pub(super) fn offered(&mut self, offers: Vec<Offer>, actions: &mut Vec<Action>) {
+        if self.admission.is_closed() {
+            return;
+        }
+        self.offers.extend(offers.iter().map(|offer| (offer.slot, offer.clone())));
+        actions.push(Action::Look(offers));
+    }
+
+    pub(super) fn known(&mut self, known: &[Known], now: Instant, actions: &mut Vec<Action>) {
+        let mut starts = Vec::new();
+        let mut findings = Vec::new();
+        for known in known {
+            let Some(offer) = self.offers.remove(&known.slot) else { continue };
+            match start::start(&offer, known, &self.start_options(&offer)) {
+                StartDecision::At { at, fresh, finding } => {
+                    let partition = assigned(&offer, known, at);
+                    findings.extend(finding.map(|finding| incident(finding, &partition)));
+                    self.open(&offer, &partition, at, fresh);
+                    starts.push(Start { partition, at: StartAt::At(at) });
+                }
+                StartDecision::Held(finding) => {
+                    let partition = assigned(&offer, known, offer.low);
+                    findings.push(held(&finding, &partition));
+                    findings.push(incident(finding, &partition));
+                    starts.push(Start { partition, at: StartAt::Held });
+                }
+                StartDecision::Halt(finding) => {
+                    let partition = assigned(&offer, known, offer.low);
+                    actions.push(Action::Journal(write(vec![incident(finding.clone(), &partition)])));
+                    return self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions);
+                }
+                StartDecision::Refuse(refusal) => return self.give_up(StopReason::Refused(Box::new(refusal)), actions),
+            }
+        }
+        self.has_started = true;
+        self.partitions = starts.len().max(self.partitions);
+        self.last_record = now;
+        if !findings.is_empty() {
+            actions.push(Action::Journal(write(findings)));
+        }
+        actions.push(Action::Assign(starts));
+        if self.options.until_end == UntilEnd::Yes && self.ends.is_empty() {
+            self.finish_reading(StopReason::Done, actions);
+        }
+    }
+
+    pub(super) fn open(&mut self, offer: &Offer, partition: &Arc<Partition>, at: NextOffset, fresh: Fresh) {
+        self.tracker.open(partition, at, fresh);
+        self.topics_started.insert(offer.topic.name.clone());
+        if self.options.until_end == UntilEnd::Yes && at < offer.end {
+            self.ends.insert(offer.slot, offer.end);
+        }
+    }
+
+    pub(super) fn start_options(&self, offer: &Offer) -> StartOptions {
+        let is_new = self.has_started && !self.topics_started.contains(&offer.topic.name);
+        StartOptions {
+            journal_uuid: self.options.run.journal_uuid.clone(),
+            on_gap: self.options.on_gap,
+            on_truncation: self.options.on_truncation,
+            appeared: if is_new { Appeared::DuringTheRun } else { Appeared::BeforeTheRun },
+        }
+    }
+
+    pub(super) fn revoking(&mut self, slots: Vec<Slot>, now: Instant, actions: &mut Vec<Action>) {
+        self.batches.flush(actions);
+        self.forget_offers(&slots);
+        self.drop_parked(|slot| slots.contains(&slot));
+        self.revoked += 1;
+        let deadline = now + self.options.drain_timeout;
+        self.revocations.push(Revocation { number: self.revoked, slots, deadline, is_closing: false });
+    }
+
+    pub(super) fn is_revoking(&self, slot: Slot) -> bool {
+        !self.revocations.is_empty() && self.revocations.iter().any(|revocation| revocation.slots.contains(&slot))
+    }
+
+    pub(super) fn lost(&mut self, slots: &[Slot], actions: &mut Vec<Action>) {
+        self.forget_offers(slots);
+        self.drop_parked(|slot| slots.contains(&slot));
+        self.revocations.iter_mut().for_each(|revocation| revocation.slots.retain(|slot| !slots.contains(slot)));
+        slots.iter().for_each(|slot| self.tracker.close(*slot));
+        self.each_shard(actions, || ToShard::Abandon(slots.to_vec()));
+        actions.push(Action::Release(slots.to_vec()));
+    }
+
+    pub(super) fn forget_offers(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            self.offers.remove(slot);
+            self.ends.remove(slot);
+        }
+    }
+
+    /// Closes the revocations that are drained, or out of time.
+    pub(super) fn drain_revocations(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let mut overdue = Vec::new();
+        for revocation in self.revocations.iter_mut().filter(|revocation| !revocation.is_closing) {
+            let is_drained = revocation.slots.iter().all(|slot| self.tracker.is_drained(*slot));
+            if !is_drained && now < revocation.deadline {
+                continue;
+            }
+            if !is_drained {
+                overdue.extend_from_slice(&revocation.slots);
+            }
+            revocation.is_closing = true;
+            let entries = self.tracker.take_progress().into_iter().map(Entry::Progress).collect();
+            actions.push(Action::Journal(JournalJob {
+                entries,
+                runs: Vec::new(),
+                ticket: Some(Ticket::Revoke(revocation.number)),
+            }));
+        }
+        if !overdue.is_empty() {
+            self.each_shard(actions, || ToShard::Abandon(overdue.clone()));
+        }
+    }
+
+    pub(super) fn journaled(&mut self, ticket: Option<Ticket>, actions: &mut Vec<Action>) {
+        let marks = self.marks();
+        match ticket {
+            None if marks.is_empty() => {}
+            None => actions.push(Action::Commit(marks)),
+            Some(Ticket::Revoke(number)) => {
+                if !marks.is_empty() {
+                    actions.push(Action::CommitNow(marks));
+                }
+                self.give_back(number, actions);
+            }
+            Some(Ticket::Last) => self.commit_last(marks, actions),
+        }
+    }
+
+    pub(super) fn give_back(&mut self, number: u64, actions: &mut Vec<Action>) {
+        let Some(at) = self.revocations.iter().position(|revocation| revocation.number == number) else { return };
+        let revocation = self.revocations.swap_remove(at);
+        revocation.slots.iter().for_each(|slot| self.tracker.close(*slot));
+        actions.push(Action::Release(revocation.slots));
+    }
+}
+
+fn assigned(offer: &Offer, known: &Known, start: NextOffset) -> Arc<Partition> {
+    Arc::new(Partition {
+        slot: offer.slot,
+        topic: Arc::clone(&offer.topic),
+        number: offer.partition,
+        late_below: known.highest,
+        debts: known.debts.iter().copied().filter(|offset| !start.covers(*offset)).collect(),
+    })
+}

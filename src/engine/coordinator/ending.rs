@@ -1,0 +1,95 @@
+//! How a run ends: nothing more is admitted, what is out settles, the journal gets the last progress and the broker the last commit.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::coordinator::{Coordinator, Phase};
+use crate::engine::ledger::Entry;
+use crate::engine::report::{Action, JournalJob, StopLevel, StopReason, Ticket, ToShard};
+use crate::engine::source::Mark;
+use crate::engine::tracker::{Load, Settled};
+
+/// How long shards have to let go of what they were told to drop.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Coordinator {
+    pub(super) fn stop(&mut self, level: StopLevel, now: Instant, actions: &mut Vec<Action>) {
+        match level {
+            StopLevel::Drain => self.begin_drain(StopReason::Asked, now, actions),
+            StopLevel::Now => self.give_up(StopReason::Asked, actions),
+        }
+    }
+
+    /// Admits nothing more; everything that was admitted settles, however long that takes.
+    pub(super) fn finish_reading(&mut self, reason: StopReason, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Running) {
+            return;
+        }
+        actions.push(Action::Draining(reason.clone()));
+        self.phase = Phase::Draining { reason, deadline: None, is_forced: false };
+        self.batches.flush(actions);
+        actions.extend(self.admission.close().map(Action::Flow));
+        actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
+    }
+
+    /// As `finish_reading`, but only until the drain timeout, and what waits for a retry is given up.
+    pub(super) fn begin_drain(&mut self, reason: StopReason, now: Instant, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. }) {
+            return;
+        }
+        actions.push(Action::Draining(reason.clone()));
+        self.phase = Phase::Draining { reason, deadline: Some(now + self.options.drain_timeout), is_forced: false };
+        self.batches.flush(actions);
+        actions.extend(self.admission.close().map(Action::Flow));
+        self.drop_parked(|_| true);
+        for mut job in self.guard.take_all() {
+            job.runs.iter_mut().for_each(|run| run.how = Settled::Abandoned);
+            self.settle(&job.runs);
+        }
+        self.each_shard(actions, || ToShard::Stop(StopLevel::Drain));
+    }
+
+    pub(super) fn keep_draining(&mut self, load: Load, now: Instant, actions: &mut Vec<Action>) {
+        let Phase::Draining { reason, deadline, is_forced } = &mut self.phase else { return };
+        let is_overdue = deadline.is_some_and(|deadline| now >= deadline);
+        if load.records > 0 && !is_overdue {
+            if deadline.is_none() && self.guard.is_holding() {
+                actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
+            }
+            return;
+        }
+        if load.records > 0 && !*is_forced {
+            *is_forced = true;
+            *deadline = Some(now + GRACE);
+            return self.each_shard(actions, || ToShard::Stop(StopLevel::Now));
+        }
+        let reason = reason.clone();
+        self.close(reason, actions);
+    }
+
+    pub(super) fn close(&mut self, reason: StopReason, actions: &mut Vec<Action>) {
+        self.phase = Phase::Closing { reason };
+        let entries = self.tracker.take_progress().into_iter().map(Entry::Progress).collect();
+        actions.push(Action::Journal(JournalJob { entries, runs: Vec::new(), ticket: Some(Ticket::Last) }));
+    }
+
+    pub(super) fn commit_last(&mut self, marks: Vec<Mark>, actions: &mut Vec<Action>) {
+        let Phase::Closing { reason } = &self.phase else { return };
+        let reason = reason.clone();
+        if marks.is_empty() {
+            return self.give_up(reason, actions);
+        }
+        self.phase = Phase::Committing { reason };
+        actions.push(Action::CommitNow(marks));
+    }
+
+    /// The end: nothing more is written or committed.
+    pub(super) fn give_up(&mut self, reason: StopReason, actions: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Finished) {
+            return;
+        }
+        self.phase = Phase::Finished;
+        actions.extend(self.admission.close().map(Action::Flow));
+        self.each_shard(actions, || ToShard::Stop(StopLevel::Now));
+        actions.push(Action::Finish(reason));
+    }
+}

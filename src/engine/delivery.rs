@@ -1,0 +1,100 @@
+//! One try of one delivery: the receiver is called, and whatever it does becomes a value.
+//!
+//! The future is polled once before anything else: a receiver that answers at once costs no timer and no queue.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::engine::lanes::{History, LaneId};
+use crate::failure::{Class, Code};
+use crate::receiver::{Binding, Delivery, ReceiverError, Step, panicked};
+
+pub(super) type Answer = Result<(), ReceiverError>;
+pub(super) type Pending = BoxFuture<'static, Answer>;
+
+/// What came of starting a try.
+pub(super) enum Started {
+    Answered(Answer),
+    Pending(Pending),
+}
+
+/// Calls the receiver; a panic is its failure, nobody else's.
+pub(super) fn start(binding: &Binding, delivery: Delivery) -> Started {
+    let step = catch_unwind(AssertUnwindSafe(|| binding.receiver.deliver(delivery)));
+    let mut future = match step {
+        Ok(Step::Done(answer)) => return Started::Answered(answer),
+        Ok(Step::Pending(future)) => future,
+        Err(payload) => return Started::Answered(Err(panicked(payload.as_ref()))),
+    };
+    match poll(&mut future, &mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Started::Answered(answer),
+        Poll::Pending => Started::Pending(future),
+    }
+}
+
+fn poll(future: &mut Pending, context: &mut Context<'_>) -> Poll<Answer> {
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(polled) => polled,
+        Err(payload) => Poll::Ready(Err(panicked(payload.as_ref()))),
+    }
+}
+
+/// A try that is out.
+pub(super) struct Running {
+    pub(super) lane: LaneId,
+    /// The record, in the shard's table.
+    pub(super) record: usize,
+    pub(super) history: History,
+    pub(super) started: Instant,
+    timeout: Duration,
+    future: Pending,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// A try that came back.
+pub(super) struct Done {
+    pub(super) lane: LaneId,
+    pub(super) record: usize,
+    pub(super) history: History,
+    pub(super) started: Instant,
+    pub(super) answer: Answer,
+}
+
+impl Running {
+    pub(super) fn new(lane: LaneId, record: usize, history: History, started: Instant, of: (Pending, Duration)) -> Self {
+        let (future, timeout) = of;
+        Self { lane, record, history, started, timeout, future, timer: Box::pin(sleep_until(started + timeout)) }
+    }
+}
+
+impl Future for Running {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
+        let answer = match poll(&mut self.future, context) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => match self.timer.as_mut().poll(context) {
+                Poll::Ready(()) => Err(timed_out(self.timeout)),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        let history = std::mem::take(&mut self.history);
+        Poll::Ready(Done { lane: self.lane, record: self.record, history, started: self.started, answer })
+    }
+}
+
+fn timed_out(timeout: Duration) -> ReceiverError {
+    ReceiverError {
+        class: Class::Transient,
+        code: const { Code::known("timeout") },
+        message: format!("no answer within {timeout:?}"),
+        causes: Vec::new(),
+        detail: String::new(),
+    }
+}

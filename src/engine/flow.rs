@@ -1,0 +1,104 @@
+//! Admission: when there is room for another record, and how the wait for it keeps the group membership.
+//!
+//! A full budget first stops the polling, which costs nothing; only after a second is the consumer paused and polled on, because a pause
+//! throws the client's prefetch away.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::source::Flow;
+use crate::engine::tracker::Load;
+
+/// The bounds of what may be in flight, from poll until settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+impl Budget {
+    fn is_exhausted(self, load: Load) -> bool {
+        load.records >= self.records || load.bytes >= self.bytes
+    }
+
+    fn is_half_free(self, load: Load) -> bool {
+        load.records <= self.records / 2 && load.bytes <= self.bytes / 2
+    }
+
+    /// True when the newest record, counted in `load` already, may go on to its receivers. One that is larger than the whole budget
+    /// goes alone.
+    pub(super) fn admits(self, load: Load) -> bool {
+        load.records <= 1 || load.bytes <= self.bytes
+    }
+}
+
+/// Whether the source should be polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appetite {
+    Poll,
+    /// Full for the moment: wait for reports, at most until then.
+    WaitUntil(Instant),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    FullSince(Instant),
+    /// Paused, and polled on.
+    HeldSince(Instant),
+    /// The run admits nothing more.
+    Closed,
+}
+
+const PATIENCE: Duration = Duration::from_secs(1);
+const SHORTEST_HOLD: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Admission {
+    budget: Budget,
+    state: State,
+}
+
+impl Admission {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self { budget, state: State::Open }
+    }
+
+    pub(super) fn appetite(&self) -> Appetite {
+        match self.state {
+            State::FullSince(since) => Appetite::WaitUntil(since + PATIENCE),
+            State::Open | State::HeldSince(_) | State::Closed => Appetite::Poll,
+        }
+    }
+
+    /// Looks at the load; says when the source must be held or opened.
+    pub(super) fn update(&mut self, load: Load, now: Instant) -> Option<Flow> {
+        let is_full = self.budget.is_exhausted(load);
+        match self.state {
+            State::Open if is_full => self.state = State::FullSince(now),
+            State::FullSince(_) if !is_full => self.state = State::Open,
+            State::FullSince(since) if now.duration_since(since) >= PATIENCE => {
+                self.state = State::HeldSince(now);
+                return Some(Flow::Held);
+            }
+            State::HeldSince(since) => {
+                if self.budget.is_half_free(load) && now.duration_since(since) >= SHORTEST_HOLD {
+                    self.state = State::Open;
+                    return Some(Flow::Open);
+                }
+            }
+            State::Open | State::FullSince(_) | State::Closed => {}
+        }
+        None
+    }
+
+    /// Admits nothing more, for good.
+    pub(super) fn close(&mut self) -> Option<Flow> {
+        let was_flowing = !matches!(self.state, State::HeldSince(_) | State::Closed);
+        self.state = State::Closed;
+        was_flowing.then_some(Flow::Held)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+}

@@ -1,0 +1,104 @@
+//! The start-up guard: until one record of a topic has passed a stage, failures of that stage are held, not settled.
+//!
+//! A wrong flag makes every record fail. Twenty failures with nothing passed stop the run before anything is written or committed;
+//! fewer, and ten quiet seconds, are ordinary failures.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::engine::ledger::Entry;
+use crate::engine::report::JournalJob;
+use crate::failure::Stage;
+
+/// This many failures with nothing passed are no accident.
+const TOO_MANY: usize = 20;
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Every record of a topic fails at one stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NothingWorks {
+    pub topic: String,
+    pub stage: Stage,
+    /// How often each code was seen.
+    pub codes: BTreeMap<String, usize>,
+    /// `TOPIC/PARTITION/OFFSET` of the first one, and what was said about it.
+    pub sample: String,
+    pub message: String,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    is_open: bool,
+    held: Vec<JournalJob>,
+    last_at: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    gates: HashMap<(String, Stage), Gate>,
+}
+
+/// What becomes of a failure that a shard held back.
+pub(super) enum Verdict {
+    /// An ordinary failure after all.
+    Write(JournalJob),
+    Held,
+    Stop(Box<NothingWorks>),
+}
+
+impl Guard {
+    pub(super) fn hold(&mut self, topic: &str, stage: Stage, job: JournalJob, now: Instant) -> Verdict {
+        let gate = self.gates.entry((topic.to_owned(), stage)).or_default();
+        if gate.is_open {
+            return Verdict::Write(job);
+        }
+        gate.held.push(job);
+        gate.last_at = Some(now);
+        if gate.held.len() >= TOO_MANY { Verdict::Stop(Box::new(nothing_works(topic, stage, &gate.held))) } else { Verdict::Held }
+    }
+
+    /// A record of the topic passed the stage. Returns what was held for it, and `None` when that was known before.
+    pub(super) fn pass(&mut self, topic: &str, stage: Stage) -> Option<Vec<JournalJob>> {
+        let gate = self.gates.entry((topic.to_owned(), stage)).or_default();
+        (!std::mem::replace(&mut gate.is_open, true)).then(|| std::mem::take(&mut gate.held))
+    }
+
+    /// What was held long enough without another failure.
+    pub(super) fn take_quiet(&mut self, now: Instant) -> Vec<JournalJob> {
+        let quiet = |gate: &&mut Gate| gate.last_at.is_some_and(|last| now.duration_since(last) >= QUIET);
+        self.gates
+            .values_mut()
+            .filter(quiet)
+            .flat_map(|gate| {
+                gate.last_at = None;
+                std::mem::take(&mut gate.held)
+            })
+            .collect()
+    }
+
+    /// Everything that is held: the run is over.
+    pub(super) fn take_all(&mut self) -> Vec<JournalJob> {
+        self.gates.values_mut().flat_map(|gate| std::mem::take(&mut gate.held)).collect()
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.gates.values().any(|gate| !gate.held.is_empty())
+    }
+}
+
+fn nothing_works(topic: &str, stage: Stage, held: &[JournalJob]) -> NothingWorks {
+    let failures = held.iter().flat_map(|job| &job.entries).filter_map(|entry| match entry {
+        Entry::Failed(failed) => Some(failed),
+        _ => None,
+    });
+    let mut found =
+        NothingWorks { topic: topic.to_owned(), stage, codes: BTreeMap::new(), sample: String::new(), message: String::new() };
+    for failed in failures {
+        *found.codes.entry(failed.failure.code.to_string()).or_default() += 1;
+        if found.sample.is_empty() {
+            found.sample = format!("{topic}/{}/{}", failed.record.partition().number, failed.record.offset());
+            found.message.clone_from(&failed.failure.message);
+        }
+    }
+    found
+}

@@ -1,0 +1,157 @@
+//! The kafka thread: polls for as long as it lives, and does what the coordinator says.
+//!
+//! Membership in the group hangs on this loop, so nothing in it waits for a receiver or for the journal.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::engine::coordinator::{Coordinator, Input};
+use crate::engine::flow::Appetite;
+use crate::engine::observer::Observer;
+use crate::engine::report::{Action, Dispatch, Report, StopReason, ToJournal, ToShard};
+use crate::engine::source::{CommitError, CommitStarted, Mark, Polled, Source, SourceError};
+use crate::engine::stop::StopToken;
+
+/// How long one poll waits when nothing is there: long enough not to spin, short enough to look around.
+const LOOK_AROUND: Duration = Duration::from_millis(20);
+/// The clock's work is done at least every so many records.
+const RECORDS_PER_TICK: u32 = 64;
+const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
+
+pub(super) struct KafkaThread {
+    pub(super) source: Box<dyn Source>,
+    pub(super) coordinator: Coordinator,
+    pub(super) shards: Vec<UnboundedSender<ToShard>>,
+    pub(super) reports: Receiver<Report>,
+    pub(super) journal: Sender<ToJournal>,
+    pub(super) stop: StopToken,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) actions: Vec<Action>,
+    pub(super) finished: Option<StopReason>,
+}
+
+/// What is left when the loop has ended: the source is still open, so that it can be closed in its turn.
+pub(super) struct Ended {
+    pub(super) source: Box<dyn Source>,
+    pub(super) coordinator: Coordinator,
+    pub(super) reason: StopReason,
+}
+
+impl KafkaThread {
+    pub(super) fn run(mut self) -> Ended {
+        let mut is_idle = false;
+        let mut since_tick = 0;
+        let mut level = None;
+        loop {
+            let now = Instant::now();
+            let asked = self.stop.level();
+            if asked > level {
+                level = asked;
+                asked.into_iter().for_each(|level| self.coordinator.step(Input::Stop(level), now, &mut self.actions));
+            }
+            while let Ok(report) = self.reports.try_recv() {
+                self.coordinator.step(Input::Report(report), now, &mut self.actions);
+            }
+            let was_record = match self.coordinator.appetite() {
+                Appetite::Poll => self.poll(if is_idle { LOOK_AROUND } else { Duration::ZERO }, now, &mut is_idle),
+                Appetite::WaitUntil(until) => self.wait(until.saturating_duration_since(now).min(LOOK_AROUND)),
+            };
+            since_tick = if was_record { since_tick + 1 } else { RECORDS_PER_TICK };
+            if since_tick >= RECORDS_PER_TICK {
+                since_tick = 0;
+                self.coordinator.step(Input::Tick, Instant::now(), &mut self.actions);
+            }
+            self.perform();
+            if let Some(reason) = self.finished.take() {
+                return Ended { source: self.source, coordinator: self.coordinator, reason };
+            }
+        }
+    }
+
+    /// One poll; says whether it brought a record.
+    fn poll(&mut self, wait: Duration, now: Instant, is_idle: &mut bool) -> bool {
+        match self.source.poll(wait) {
+            Ok(polled) => {
+                let was_record = matches!(polled, Polled::Record(_));
+                *is_idle = matches!(polled, Polled::Idle);
+                self.coordinator.step(Input::Polled(polled), now, &mut self.actions);
+                was_record
+            }
+            Err(error) => {
+                self.finished.get_or_insert(StopReason::Source(error));
+                false
+            }
+        }
+    }
+
+    /// Full: waits for a report instead of polling.
+    fn wait(&mut self, wait: Duration) -> bool {
+        if let Ok(report) = self.reports.recv_timeout(wait) {
+            self.coordinator.step(Input::Report(report), Instant::now(), &mut self.actions);
+        }
+        false
+    }
+
+    fn perform(&mut self) {
+        while !self.actions.is_empty() && self.finished.is_none() {
+            for action in std::mem::take(&mut self.actions) {
+                if let Err(reason) = self.perform_one(action) {
+                    self.finished.get_or_insert(reason);
+                }
+            }
+        }
+    }
+
+    fn perform_one(&mut self, action: Action) -> Result<(), StopReason> {
+        match action {
+            Action::Look(offers) => self.journal.send(ToJournal::Look(offers)).map_err(|_| gone("journal")),
+            Action::Journal(job) => self.journal.send(ToJournal::Job(job)).map_err(|_| gone("journal")),
+            Action::Dispatch(shard, Dispatch(message)) => {
+                let shard = self.shards.get(shard).ok_or_else(|| gone("shard"))?;
+                shard.send(message).map_err(|_| gone("shard"))
+            }
+            Action::Assign(starts) => {
+                self.source.assign(&starts).map_err(StopReason::Source)?;
+                self.observer.assigned(&starts);
+                Ok(())
+            }
+            Action::Commit(marks) => {
+                self.commit(marks);
+                Ok(())
+            }
+            Action::CommitNow(marks) => {
+                let answer = self.source.commit_now(&marks, Instant::now() + COMMIT_DEADLINE);
+                let results = answer.unwrap_or_else(|error| refused(marks, &error));
+                self.coordinator.step(Input::Polled(Polled::Committed(results)), Instant::now(), &mut self.actions);
+                Ok(())
+            }
+            Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
+            Action::Release(slots) => self.source.release(&slots).map_err(StopReason::Source),
+            Action::Draining(reason) => {
+                self.observer.stopping(&reason, self.coordinator.load());
+                Ok(())
+            }
+            Action::Finish(reason) => Err(reason),
+        }
+    }
+
+    fn commit(&mut self, marks: Vec<Mark>) {
+        let results = match self.source.commit(&marks) {
+            Ok(CommitStarted::Yes) => return,
+            Ok(CommitStarted::NoGroup) => marks.into_iter().map(|mark| (mark, Ok(()))).collect(),
+            Err(error) => refused(marks, &error),
+        };
+        self.coordinator.step(Input::Polled(Polled::Committed(results)), Instant::now(), &mut self.actions);
+    }
+}
+
+fn refused(marks: Vec<Mark>, error: &SourceError) -> Vec<(Mark, Result<(), CommitError>)> {
+    marks.into_iter().map(|mark| (mark, Err(CommitError { message: error.to_string() }))).collect()
+}
+
+fn gone(what: &str) -> StopReason {
+    StopReason::Defect(format!("the engine's {what} thread is gone"))
+}

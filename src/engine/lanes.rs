@@ -1,0 +1,199 @@
+//! What must happen in order: the lanes of one shard, and who may run now.
+//!
+//! A lane is one receiver and one order key. It exists here only while something of it is out, queued or waiting for a retry: a delivery
+//! that is answered at once never touches the map. Pure bookkeeping: what runs, and when, is the shard's business.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::num::NonZeroUsize;
+
+use tokio::time::Instant;
+
+use crate::failure::Try;
+use crate::record::ReceiverIx;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LaneId {
+    pub(super) receiver: ReceiverIx,
+    pub(super) key: u64,
+}
+
+/// A delivery that waits for its turn.
+#[derive(Debug)]
+pub(super) struct Queued {
+    /// The record, in the shard's table.
+    pub(super) record: usize,
+    pub(super) history: History,
+}
+
+/// The tries of one delivery so far.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) first_started: Option<Instant>,
+    /// Those that failed, oldest first.
+    pub(super) tries: Vec<Try>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    queue: VecDeque<Queued>,
+    out: usize,
+    /// Set while the front of the queue waits for another try.
+    not_before: Option<Instant>,
+    is_listed: bool,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    /// Deliveries that may still start.
+    free: usize,
+    window: usize,
+    /// Lanes that have something to run.
+    ready: VecDeque<LaneId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: HashMap<LaneId, Lane>,
+    receivers: Vec<Allowance>,
+    timers: BinaryHeap<Reverse<(Instant, LaneId)>>,
+}
+
+impl Lanes {
+    /// `limits`: for each receiver how many deliveries may be out at once in this shard, and in one lane.
+    pub(super) fn new(limits: impl Iterator<Item = (usize, NonZeroUsize)>) -> Self {
+        let receivers = limits.map(|(free, window)| Allowance { free, window: window.get(), ready: VecDeque::new() }).collect();
+        Self { lanes: HashMap::new(), receivers, timers: BinaryHeap::new() }
+    }
+
+    /// True when a new delivery of this lane may run at once: nothing is before it, and the receiver has room.
+    pub(super) fn is_clear(&self, id: LaneId) -> bool {
+        let has_room = self.receivers.get(usize::from(id.receiver.0)).is_some_and(|allowance| allowance.free > 0);
+        has_room && (self.lanes.is_empty() || self.lanes.get(&id).is_none_or(|lane| self.lane_is_clear(id, lane)))
+    }
+
+    fn lane_is_clear(&self, id: LaneId, lane: &Lane) -> bool {
+        let window = self.receivers.get(usize::from(id.receiver.0)).map_or(1, |allowance| allowance.window);
+        lane.queue.is_empty() && lane.out < window
+    }
+
+    /// A delivery of this lane is out.
+    pub(super) fn occupy(&mut self, id: LaneId) {
+        if let Some(allowance) = self.receivers.get_mut(usize::from(id.receiver.0)) {
+            allowance.free = allowance.free.saturating_sub(1);
+        }
+        self.lanes.entry(id).or_default().out += 1;
+    }
+
+    /// A delivery of this lane came back.
+    pub(super) fn vacate(&mut self, id: LaneId) {
+        if let Some(allowance) = self.receivers.get_mut(usize::from(id.receiver.0)) {
+            allowance.free += 1;
+        }
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.out = lane.out.saturating_sub(1);
+        }
+        self.list(id);
+    }
+
+    /// Puts a delivery at the end of its lane.
+    pub(super) fn queue(&mut self, id: LaneId, queued: Queued) {
+        self.lanes.entry(id).or_default().queue.push_back(queued);
+        self.list(id);
+    }
+
+    /// Puts a delivery back at the front of its lane, to be tried again at `at`; the lane waits for it.
+    pub(super) fn retry(&mut self, id: LaneId, queued: Queued, at: Instant) {
+        let lane = self.lanes.entry(id).or_default();
+        lane.queue.push_front(queued);
+        lane.not_before = Some(at);
+        self.timers.push(Reverse((at, id)));
+    }
+
+    /// When the next retry is due.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Lets the retries run that are due.
+    pub(super) fn wake(&mut self, now: Instant) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.not_before == Some(at)) {
+                lane.not_before = None;
+            }
+            self.list(id);
+        }
+    }
+
+    /// The next delivery that may run; it counts as out from here.
+    pub(super) fn next(&mut self) -> Option<(LaneId, Queued)> {
+        loop {
+            let allowance = self.receivers.iter_mut().find(|allowance| allowance.free > 0 && !allowance.ready.is_empty())?;
+            let window = allowance.window;
+            let id = allowance.ready.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.is_listed = false;
+            // What was true when it was listed may have changed since.
+            let may_run = lane.not_before.is_none() && lane.out < window;
+            let Some(queued) = may_run.then(|| lane.queue.pop_front()).flatten() else {
+                self.list(id);
+                continue;
+            };
+            self.occupy(id);
+            self.list(id);
+            return Some((id, queued));
+        }
+    }
+
+    /// Takes out whatever waits for a retry, with everything behind it in its lane: what is given up must not be overtaken.
+    pub(super) fn drain_retrying(&mut self) -> Vec<(LaneId, Queued)> {
+        self.timers.clear();
+        self.drain(|lane| lane.not_before.take().is_some(), |_| true)
+    }
+
+    /// Takes out the queued deliveries that `matches` names by their record.
+    pub(super) fn drain_matching(&mut self, matches: impl Fn(usize) -> bool) -> Vec<(LaneId, Queued)> {
+        self.drain(|_| true, |queued| matches(queued.record))
+    }
+
+    fn drain(&mut self, mut of: impl FnMut(&mut Lane) -> bool, matches: impl Fn(&Queued) -> bool) -> Vec<(LaneId, Queued)> {
+        let mut taken = Vec::new();
+        for (id, lane) in &mut self.lanes {
+            if !of(lane) {
+                continue;
+            }
+            let waits = lane.not_before.and(lane.queue.front().map(|queued| queued.record));
+            for queued in std::mem::take(&mut lane.queue) {
+                if matches(&queued) {
+                    taken.push((*id, queued));
+                } else {
+                    lane.queue.push_back(queued);
+                }
+            }
+            if lane.queue.front().map(|queued| queued.record) != waits {
+                lane.not_before = None;
+            }
+        }
+        let ids: Vec<_> = self.lanes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.list(id));
+        taken
+    }
+
+    /// Lists a lane as ready when it can run, and forgets it when it is empty.
+    fn list(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(allowance) = self.receivers.get_mut(usize::from(id.receiver.0)) else { return };
+        if lane.queue.is_empty() {
+            if lane.out == 0 && !lane.is_listed {
+                self.lanes.remove(&id);
+            }
+        } else if lane.not_before.is_none() && lane.out < allowance.window && !lane.is_listed {
+            lane.is_listed = true;
+            allowance.ready.push_back(id);
+        }
+    }
+}

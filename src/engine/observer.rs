@@ -1,0 +1,24 @@
+//! Who watches a run: the lines on a terminal, later the metrics.
+
+use crate::engine::ledger::Entry;
+use crate::engine::report::StopReason;
+use crate::engine::source::Start;
+use crate::engine::tracker::Load;
+
+/// Told what happens, on the engine's own threads: it must be quick and must not block.
+pub trait Observer: Send + Sync {
+    /// These partitions were assigned.
+    fn assigned(&self, _starts: &[Start]) {}
+
+    /// These entries are on disk.
+    fn written(&self, _entries: &[Entry]) {}
+
+    /// The run admits nothing more.
+    fn stopping(&self, _reason: &StopReason, _in_flight: Load) {}
+}
+
+/// Nobody watches.
+#[derive(Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}

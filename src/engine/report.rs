@@ -1,0 +1,125 @@
+//! What the engine's threads tell each other.
+
+use crate::engine::guard::NothingWorks;
+use crate::engine::ledger::{Entry, Known, LedgerError};
+use crate::engine::source::Flow;
+use crate::engine::source::{Mark, Offer, SourceError, Start};
+use crate::engine::start::{Finding, StartRefusal};
+use crate::engine::tracker::SettledRun;
+use crate::failure::Stage;
+use crate::record::{Arena, NextOffset, Slot};
+
+/// To a shard.
+#[derive(Debug)]
+pub(super) enum ToShard {
+    Batch(Arena),
+    /// A record of the topic passed the stage somewhere: its failures are ordinary from now on.
+    Passed {
+        topic: String,
+        stage: Stage,
+    },
+    /// Drop what of these slots has not started.
+    Abandon(Vec<Slot>),
+    Stop(StopLevel),
+}
+
+/// How urgently the engine is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StopLevel {
+    /// Fetch no more, let what is out settle.
+    Drain,
+    /// Drop what is out.
+    Now,
+}
+
+/// To the journal thread.
+#[derive(Debug)]
+pub(super) enum ToJournal {
+    Job(JournalJob),
+    Look(Vec<Offer>),
+    /// The run is over; nothing comes after this.
+    End,
+}
+
+/// Things to write in one transaction, and what they settle once they are on disk.
+#[derive(Debug, Default)]
+pub struct JournalJob {
+    pub entries: Vec<Entry>,
+    pub runs: Vec<SettledRun>,
+    pub ticket: Option<Ticket>,
+}
+
+/// What the coordinator waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticket {
+    /// The last progress of the revocation of this number.
+    Revoke(u64),
+    /// The last progress of the run.
+    Last,
+}
+
+/// To the coordinator.
+#[derive(Debug)]
+pub enum Report {
+    Settled(Vec<SettledRun>),
+    /// A failure of a stage that nothing of the topic has passed yet.
+    Held {
+        topic: String,
+        stage: Stage,
+        job: JournalJob,
+    },
+    Passed {
+        topic: String,
+        stage: Stage,
+    },
+    Known(Vec<Known>),
+    /// On disk.
+    Journaled {
+        runs: Vec<SettledRun>,
+        progress: Vec<(Slot, NextOffset)>,
+        ticket: Option<Ticket>,
+    },
+    JournalFailed(LedgerError),
+}
+
+/// What the kafka thread does for the coordinator.
+#[derive(Debug)]
+pub enum Action {
+    Look(Vec<Offer>),
+    Assign(Vec<Start>),
+    Dispatch(usize, Dispatch),
+    Journal(JournalJob),
+    Commit(Vec<Mark>),
+    /// Commit and wait for the answer.
+    CommitNow(Vec<Mark>),
+    Flow(Flow),
+    Release(Vec<Slot>),
+    /// The run admits nothing more and waits for what is out.
+    Draining(StopReason),
+    Finish(StopReason),
+}
+
+/// A message for a shard; opaque outside of the engine.
+#[derive(Debug)]
+pub struct Dispatch(pub(super) ToShard);
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// SIGINT, SIGTERM, or whoever embeds it.
+    Asked,
+    /// `--max-records`, `--until-end`, `--idle-exit`, or the end of a bounded source.
+    Done,
+    /// The start-up guard.
+    Guard(Box<NothingWorks>),
+    /// `--on-gap halt`.
+    Halt(Box<Finding>),
+    Refused(Box<StartRefusal>),
+    Source(SourceError),
+    Journal(LedgerError),
+    /// All is settled and in the journal, but the broker did not take the last commit.
+    NotCommitted(String),
+    /// A defect of ours: a thread of the engine is gone.
+    Defect(String),
+}

@@ -1,0 +1,368 @@
+//! A shard: one long task that walks records through the stages and delivers them, for the order keys that are its own.
+//!
+//! All receivers of a record live in the same shard, so the shard counts them down by itself and reports runs of settled records. What is
+//! answered at once never leaves the stack: only a record that waits for something gets a row in the table.
+
+mod ending;
+mod entries;
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use slab::Slab;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::delivery::{self, Answer, Done, Running, Started};
+use crate::engine::lanes::{History, LaneId, Lanes, Queued};
+use crate::engine::ledger::{Entry, FailedDelivery};
+use crate::engine::passed::{NewTypes, Passed};
+use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
+use crate::engine::shard::ending::{Ends, Waiting};
+use crate::engine::tracker::{Settled, SettledRun};
+use crate::event::{Event, EventFacts};
+use crate::failure::{Failure, Refusal, Stage, Try};
+use crate::policy::{self, Decision, Situation};
+use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError};
+use crate::record::{ReceiverIx, ReceiverSet, Record};
+use crate::stage::{Format, Routed, Router, TypeFrom, decode, identify};
+
+/// A receiver's code that holds its thread this long holds up every other receiver of the shard.
+const BLOCKED: Duration = Duration::from_secs(1);
+
+/// What all shards of a run share.
+pub(super) struct Walk {
+    pub(super) bindings: Vec<Binding>,
+    pub(super) addresses: Vec<Arc<Address>>,
+    pub(super) type_from: TypeFrom,
+    pub(super) router: Router,
+    pub(super) format: Format,
+    pub(super) mode: Mode,
+    /// For each receiver: deliveries that one shard may have out.
+    pub(super) concurrency: usize,
+    pub(super) is_guarded: bool,
+}
+
+pub(super) struct Shard {
+    walk: Arc<Walk>,
+    inbox: UnboundedReceiver<ToShard>,
+    reports: mpsc::Sender<Report>,
+    journal: mpsc::Sender<ToJournal>,
+    passed: Passed,
+    lanes: Lanes,
+    out: FuturesUnordered<Running>,
+    waiting: Slab<Waiting>,
+    runs: Vec<SettledRun>,
+    job: JournalJob,
+    level: Option<StopLevel>,
+    is_over: bool,
+    new_types: NewTypes,
+    /// Read once per delivery: where the last one ended, the next one starts.
+    now: Instant,
+}
+
+impl Shard {
+    pub(super) fn new(
+        walk: Arc<Walk>,
+        inbox: UnboundedReceiver<ToShard>,
+        reports: mpsc::Sender<Report>,
+        journal: mpsc::Sender<ToJournal>,
+    ) -> Self {
+        let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
+        Self {
+            lanes,
+            walk,
+            inbox,
+            reports,
+            journal,
+            passed: Passed::default(),
+            out: FuturesUnordered::new(),
+            waiting: Slab::new(),
+            runs: Vec::new(),
+            job: JournalJob::default(),
+            level: None,
+            new_types: NewTypes::default(),
+            is_over: false,
+            now: Instant::now(),
+        }
+    }
+
+    /// Runs until the kafka thread lets go of the inbox.
+    pub(super) async fn run(mut self) {
+        while !self.is_over {
+            let retry_at = self.lanes.next_retry();
+            tokio::select! {
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.take_in(message),
+                    None => return,
+                },
+                Some(done) = self.out.next(), if !self.out.is_empty() => self.came_back(done),
+                () = sleep_until(retry_at.unwrap_or(self.now)), if retry_at.is_some() => {}
+            }
+            self.now = Instant::now();
+            while let Some(Some(done)) = self.out.next().now_or_never() {
+                self.came_back(done);
+            }
+            self.lanes.wake(self.now);
+            self.run_ready();
+            self.flush();
+        }
+    }
+
+    fn take_in(&mut self, message: ToShard) {
+        self.now = Instant::now();
+        match message {
+            ToShard::Batch(batch) if self.level == Some(StopLevel::Now) => {
+                batch.freeze().for_each(|record| self.settle(&record, Settled::Abandoned));
+            }
+            ToShard::Batch(batch) => batch.freeze().for_each(|record| self.walk(&record)),
+            ToShard::Passed { topic, stage } => {
+                self.passed.pass_by_name(&topic, stage);
+            }
+            ToShard::Abandon(slots) => self.abandon_queued_of(&slots),
+            ToShard::Stop(StopLevel::Drain) => {
+                self.level = self.level.max(Some(StopLevel::Drain));
+                self.abandon_retries();
+            }
+            ToShard::Stop(StopLevel::Now) => self.abandon_all(),
+        }
+    }
+
+    // --- the walk of one record
+
+    fn walk(&mut self, record: &Record) {
+        let event = match identify(record, &self.walk.type_from) {
+            Ok(event) => event,
+            Err(refused) => return self.refuse(record, refused.facts, Stage::Identify, refused.refusal),
+        };
+        self.pass(record, Stage::Identify);
+        let to = match self.walk.router.route(&event.event_type()) {
+            Routed::To(receivers) => receivers.intersect(record.only()),
+            Routed::Skipped => return self.skip(&event),
+            Routed::Unrecognized(refusal) => return self.refuse(record, event.facts(), Stage::Route, refusal),
+        };
+        self.pass(record, Stage::Route);
+        let needs = to.iter().filter_map(|receiver| self.binding(receiver)).map(|binding| binding.receiver.needs()).max();
+        let event = match needs {
+            None | Some(Needs::Bytes) => event,
+            Some(needs) => match decode(event.clone(), needs, self.walk.format) {
+                Ok(event) => event,
+                Err(refusal) => return self.refuse(record, event.facts(), Stage::Decode, refusal),
+            },
+        };
+        self.pass(record, Stage::Decode);
+        self.deliver(&event, to);
+    }
+
+    fn pass(&mut self, record: &Record, stage: Stage) {
+        if self.walk.is_guarded && self.passed.pass(&record.partition().topic, stage) {
+            self.tell(Report::Passed { topic: record.topic().to_owned(), stage });
+        }
+    }
+
+    fn skip(&mut self, event: &Event) {
+        let record = event.record();
+        self.pass(record, Stage::Route);
+        if self.new_types.insert(&event.event_type()) {
+            self.job.entries.push(entries::new_type(event));
+        }
+        if record.has_debt() {
+            self.job.entries.push(entries::passed(record, Stage::Route));
+            self.settle_with_job(record, Settled::Skipped);
+        } else {
+            self.settle(record, Settled::Skipped);
+        }
+    }
+
+    /// A stage before the receivers refused the record: one entry, without a receiver.
+    fn refuse(&mut self, record: &Record, event: EventFacts, stage: Stage, refusal: Refusal) {
+        let failure = refusal.into_failure(stage, jiff::Timestamp::now());
+        let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, mode: self.walk.mode };
+        let entry = Entry::Failed(Box::new(failed));
+        if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
+            let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
+            let job = JournalJob { entries: vec![entry], runs: vec![run], ticket: None };
+            return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
+        }
+        self.job.entries.push(entry);
+        self.settle_with_job(record, Settled::Failed);
+    }
+
+    // --- deliveries
+
+    fn deliver(&mut self, event: &Event, to: ReceiverSet) {
+        let mut ends = Ends::NONE;
+        let mut row = None;
+        for receiver in to.iter() {
+            let lane = LaneId { receiver, key: event.record().order_key() };
+            if !self.lanes.is_clear(lane) {
+                let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                self.lanes.queue(lane, Queued { record, history: History::default() });
+                continue;
+            }
+            let started = self.now;
+            let end = match self.attempt(event, receiver, &History::default()) {
+                Started::Answered(answer) => self.judge(event, receiver, History::default(), (started, answer)),
+                Started::Pending(future) => {
+                    let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                    self.put_out(lane, record, History::default(), (started, future));
+                    continue;
+                }
+            };
+            match end {
+                End::Delivered => ends.delivered = ends.delivered.with(receiver),
+                End::Failed => ends.failed = ends.failed.with(receiver),
+                End::Again(history, at) => {
+                    let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                    self.retry(lane, Queued { record, history }, at);
+                }
+            }
+        }
+        match row {
+            None => self.finish(event, ends),
+            Some(row) => self.merge(row, ends),
+        }
+    }
+
+    /// Calls the receiver once.
+    fn attempt(&mut self, event: &Event, receiver: ReceiverIx, history: &History) -> Started {
+        let walk = &self.walk;
+        let (Some(binding), Some(to)) = (walk.bindings.get(usize::from(receiver.0)), walk.addresses.get(usize::from(receiver.0)))
+        else {
+            return Started::Answered(Ok(()));
+        };
+        let attempt = u32::try_from(history.tries.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let delivery = Delivery { event: event.clone(), attempt, mode: walk.mode, to: Arc::clone(to) };
+        let started = delivery::start(binding, delivery);
+        let now = Instant::now();
+        let held = now.duration_since(self.now);
+        self.now = now;
+        if held >= BLOCKED {
+            self.job.entries.push(entries::blocked(&to.receiver, held));
+        }
+        started
+    }
+
+    fn put_out(&mut self, lane: LaneId, record: usize, history: History, of: (Instant, delivery::Pending)) {
+        let timeout = self.binding(lane.receiver).map_or(Duration::MAX, |binding| binding.timeout);
+        let (started, future) = of;
+        self.lanes.occupy(lane);
+        let history = History { first_started: history.first_started.or(Some(started)), ..history };
+        self.out.push(Running::new(lane, record, history, started, (future, timeout)));
+    }
+
+    /// Decides what an answer means; a failure that is final goes to the journal.
+    fn judge(&mut self, event: &Event, receiver: ReceiverIx, mut history: History, of: (Instant, Answer)) -> End {
+        let (started, answer) = of;
+        let Err(error) = answer else { return End::Delivered };
+        let first_started = *history.first_started.get_or_insert(started);
+        history.tries.push(Try {
+            at: jiff::Timestamp::now(),
+            duration: self.now.duration_since(started),
+            class: error.class,
+            code: error.code.clone(),
+            message: error.message.clone(),
+        });
+        let situation = Situation {
+            attempts: u32::try_from(history.tries.len()).unwrap_or(u32::MAX),
+            retries: self.binding(receiver).map_or(0, |binding| binding.retries),
+            elapsed: self.now.duration_since(first_started),
+            jitter: rand::random(),
+        };
+        match policy::decide(error.class, &situation) {
+            Decision::RetryAfter(wait) => End::Again(history, self.now + wait),
+            Decision::Journal => {
+                let entry = self.failed(event, receiver, history, error);
+                self.job.entries.push(entry);
+                End::Failed
+            }
+        }
+    }
+
+    fn failed(&self, event: &Event, receiver: ReceiverIx, history: History, error: ReceiverError) -> Entry {
+        let ReceiverError { class, code, message, causes, detail } = error;
+        let failure =
+            Failure { stage: Stage::Receive, receiver: Some(receiver), class, code, message, causes, detail, tries: history.tries };
+        Entry::Failed(Box::new(FailedDelivery {
+            record: event.record().detach(),
+            event: event.facts(),
+            receiver: self.binding(receiver).map(|binding| binding.name.clone()),
+            failure,
+            mode: self.walk.mode,
+        }))
+    }
+
+    fn retry(&mut self, lane: LaneId, queued: Queued, at: Instant) {
+        self.lanes.retry(lane, queued, at);
+        if self.level.is_some() {
+            self.abandon_retries();
+        }
+    }
+
+    fn came_back(&mut self, done: Done) {
+        let Done { lane, record, history, started, answer } = done;
+        self.now = Instant::now();
+        self.lanes.vacate(lane);
+        self.conclude(lane, record, history, (started, answer));
+    }
+
+    /// What an answer means for a record in the table.
+    fn conclude(&mut self, lane: LaneId, record: usize, history: History, of: (Instant, Answer)) {
+        let Some(event) = self.waiting.get(record).map(|waiting| waiting.event.clone()) else { return };
+        let mut ends = Ends::NONE;
+        match self.judge(&event, lane.receiver, history, of) {
+            End::Delivered => ends.delivered = ends.delivered.with(lane.receiver),
+            End::Failed => ends.failed = ends.failed.with(lane.receiver),
+            End::Again(history, at) => return self.retry(lane, Queued { record, history }, at),
+        }
+        self.merge(record, ends);
+    }
+
+    /// Runs whatever waits for its turn and may go now.
+    fn run_ready(&mut self) {
+        while let Some((lane, Queued { record, history })) = self.lanes.next() {
+            let Some(event) = self.waiting.get(record).map(|waiting| waiting.event.clone()) else {
+                self.lanes.vacate(lane);
+                continue;
+            };
+            let started = self.now;
+            let came = self.attempt(&event, lane.receiver, &history);
+            self.lanes.vacate(lane);
+            match came {
+                Started::Answered(answer) => self.conclude(lane, record, history, (started, answer)),
+                Started::Pending(future) => self.put_out(lane, record, history, (started, future)),
+            }
+        }
+    }
+
+    // --- telling
+
+    fn flush(&mut self) {
+        if !self.job.entries.is_empty() || !self.job.runs.is_empty() {
+            let job = std::mem::take(&mut self.job);
+            self.is_over |= self.journal.send(ToJournal::Job(job)).is_err();
+        }
+        if !self.runs.is_empty() {
+            let runs = std::mem::take(&mut self.runs);
+            self.tell(Report::Settled(runs));
+        }
+    }
+
+    /// The other side is gone only when the run is over.
+    fn tell(&mut self, report: Report) {
+        self.is_over |= self.reports.send(report).is_err();
+    }
+
+    fn binding(&self, receiver: ReceiverIx) -> Option<&Binding> {
+        self.walk.bindings.get(usize::from(receiver.0))
+    }
+}
+
+/// What an answer means.
+enum End {
+    Delivered,
+    Failed,
+    Again(History, Instant),
+}

@@ -1,0 +1,121 @@
+//! How a record ends in its shard: once every receiver's delivery ended, or when it is given up.
+
+use std::sync::Arc;
+
+use crate::engine::lanes::{LaneId, Queued};
+use crate::engine::ledger::{Delivered, Entry};
+use crate::engine::report::StopLevel;
+use crate::engine::shard::{Shard, entries};
+use crate::engine::tracker::{Settled, SettledRun};
+use crate::event::Event;
+use crate::failure::Stage;
+use crate::record::{ReceiverSet, Record, Slot};
+
+/// A record that waits for at least one receiver.
+pub(super) struct Waiting {
+    pub(super) event: Event,
+    pub(super) open: ReceiverSet,
+    pub(super) ends: Ends,
+}
+
+/// How the deliveries of one record ended so far.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) delivered: ReceiverSet,
+    pub(super) failed: ReceiverSet,
+    pub(super) abandoned: ReceiverSet,
+}
+
+impl Ends {
+    pub(super) const NONE: Self = Self { delivered: ReceiverSet::NONE, failed: ReceiverSet::NONE, abandoned: ReceiverSet::NONE };
+}
+
+impl Waiting {
+    pub(super) fn new(event: &Event, open: ReceiverSet) -> Self {
+        Self { event: event.clone().detach(), open, ends: Ends::NONE }
+    }
+
+    /// Says whether every receiver's delivery has ended.
+    pub(super) fn merge(&mut self, ends: Ends) -> bool {
+        self.ends.delivered = self.ends.delivered.union(ends.delivered);
+        self.ends.failed = self.ends.failed.union(ends.failed);
+        self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
+        let ended = self.ends.delivered.union(self.ends.failed).union(self.ends.abandoned);
+        self.open.minus(ended).is_empty()
+    }
+}
+
+impl Shard {
+    pub(super) fn merge(&mut self, row: usize, ends: Ends) {
+        let Some(waiting) = self.waiting.get_mut(row) else { return };
+        let is_complete = waiting.merge(ends);
+        if is_complete {
+            let Waiting { event, ends, .. } = self.waiting.remove(row);
+            self.finish(&event, ends);
+        }
+    }
+
+    pub(super) fn finish(&mut self, event: &Event, ends: Ends) {
+        let record = event.record();
+        if !ends.abandoned.is_empty() {
+            return self.settle_with_job(record, Settled::Abandoned);
+        }
+        if ends.failed.is_empty() && !record.has_debt() {
+            return self.settle(record, Settled::Delivered);
+        }
+        for receiver in ends.delivered.iter() {
+            if let Some(binding) = self.walk.bindings.get(usize::from(receiver.0)) {
+                self.job.entries.push(Entry::Delivered(Delivered {
+                    partition: Arc::clone(record.partition()),
+                    offset: record.offset(),
+                    receiver: binding.name.clone(),
+                    mode: self.walk.mode,
+                }));
+            }
+        }
+        if record.has_debt() {
+            self.job.entries.push(entries::passed(record, Stage::Decode));
+        }
+        self.settle_with_job(record, if ends.failed.is_empty() { Settled::Delivered } else { Settled::Failed });
+    }
+
+    pub(super) fn settle(&mut self, record: &Record, how: Settled) {
+        let extended = self.runs.last_mut().is_some_and(|last| last.extend(record.slot(), record.seq(), how));
+        if !extended {
+            self.runs.push(SettledRun { slot: record.slot(), first: record.seq(), len: 1, how });
+        }
+    }
+
+    /// Settles a record once everything that was written about it before is on disk.
+    pub(super) fn settle_with_job(&mut self, record: &Record, how: Settled) {
+        self.job.runs.push(SettledRun { slot: record.slot(), first: record.seq(), len: 1, how });
+    }
+
+    pub(super) fn abandon_retries(&mut self) {
+        let given_up = self.lanes.drain_retrying();
+        self.abandon(given_up);
+    }
+
+    pub(super) fn abandon_queued_of(&mut self, slots: &[Slot]) {
+        let waiting = &self.waiting;
+        let of_slots = |record: usize| waiting.get(record).is_some_and(|waiting| slots.contains(&waiting.event.record().slot()));
+        let given_up = self.lanes.drain_matching(of_slots);
+        self.abandon(given_up);
+    }
+
+    pub(super) fn abandon(&mut self, given_up: Vec<(LaneId, Queued)>) {
+        for (lane, queued) in given_up {
+            self.merge(queued.record, Ends { abandoned: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+        }
+    }
+
+    /// Lets go of everything: futures are dropped, nothing that is open settles.
+    pub(super) fn abandon_all(&mut self) {
+        self.level = Some(StopLevel::Now);
+        self.out.clear();
+        drop(self.lanes.drain_matching(|_| true));
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.settle_with_job(waiting.1.event.record(), Settled::Abandoned);
+        }
+    }
+}

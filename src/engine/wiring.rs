@@ -1,0 +1,154 @@
+//! All channels and threads of a run are made here, and ended here in order.
+//!
+//! The channels are unbounded by type and bounded by the admission budget: every message stands for records that were counted when they
+//! were polled, so no cycle of full channels can come about.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+
+use crate::engine::coordinator::Coordinator;
+use crate::engine::journal_thread::JournalThread;
+use crate::engine::kafka_thread::{Ended, KafkaThread};
+use crate::engine::ledger::{Counts, Ledger};
+use crate::engine::observer::Observer;
+use crate::engine::report::{Report, StopReason, ToJournal, ToShard};
+use crate::engine::shard::{Shard, Walk};
+use crate::engine::source::Source;
+use crate::engine::stop::StopToken;
+use crate::engine::{EngineError, Plan};
+use crate::receiver::{Address, Receiver};
+
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+const RECEIVERS_DEADLINE: Duration = Duration::from_secs(5);
+const RUNTIME_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Summary {
+    pub reason: StopReason,
+    pub counts: Counts,
+    pub partitions: usize,
+    /// Records that were admitted and not settled: they are delivered again.
+    pub unsettled: usize,
+}
+
+/// A run that is over. The ledger is still open, so that the caller can write down how it ended.
+pub struct Finished {
+    pub summary: Summary,
+    pub ledger: Box<dyn Ledger>,
+}
+
+/// Runs until the source ends, the run is stopped, or it cannot go on.
+///
+/// # Errors
+/// When threads cannot be made; how the run itself ended is in the summary.
+pub fn run(
+    source: Box<dyn Source>,
+    ledger: Box<dyn Ledger>,
+    plan: Plan,
+    stop: &StopToken,
+    observer: &Arc<dyn Observer>,
+) -> Result<Finished, EngineError> {
+    let shard_count = shard_count(&plan);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(shard_count)
+        .thread_name("redrive-shard")
+        .enable_all()
+        .build()
+        .map_err(EngineError::Runtime)?;
+    // Bounded by the budget: settled runs and failures of admitted records, and one answer per question.
+    let (to_kafka, reports) = mpsc::channel::<Report>();
+    // Bounded by the budget: failures of admitted records; progress once per commit interval.
+    let (to_journal, journal_inbox) = mpsc::channel::<ToJournal>();
+    let journal = JournalThread { ledger, inbox: journal_inbox, reports: to_kafka.clone(), observer: Arc::clone(observer) };
+    let journal = named("redrive-journal", move || journal.run())?;
+    let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
+    let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());
+    let walk = Arc::new(walk(plan, shard_count));
+    let shards = (0..shard_count).map(|_| {
+        // Bounded by the budget: batches of admitted records.
+        let (to_shard, inbox) = tokio::sync::mpsc::unbounded_channel::<ToShard>();
+        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone()).run());
+        to_shard
+    });
+    let kafka = KafkaThread {
+        source,
+        coordinator,
+        shards: shards.collect(),
+        reports,
+        journal: to_journal.clone(),
+        stop: stop.clone(),
+        observer: Arc::clone(observer),
+        actions: Vec::new(),
+        finished: None,
+    };
+    let kafka = named("redrive-kafka", move || kafka.run())?;
+    let Ended { source, coordinator, reason } = kafka.join().map_err(|_| EngineError::Defect("kafka"))?;
+    let closed = source.close(Instant::now() + CLOSE_DEADLINE);
+    let reason = match (reason, closed) {
+        (StopReason::Asked | StopReason::Done, Err(error)) => StopReason::Source(error),
+        (reason, _) => reason,
+    };
+    let_go(runtime, &receivers);
+    to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
+    let ledger = journal.join().map_err(|_| EngineError::Defect("journal"))?;
+    let summary = Summary {
+        reason,
+        counts: coordinator.totals(),
+        partitions: coordinator.partitions(),
+        unsettled: coordinator.load().records,
+    };
+    Ok(Finished { summary, ledger })
+}
+
+/// Receivers let go of their processes and files; then the runtime ends, whether or not somebody blocks one of its threads.
+fn let_go(runtime: Runtime, receivers: &[Arc<dyn Receiver>]) {
+    let stopped = runtime.block_on(async {
+        let all = join_all(receivers.iter().map(|receiver| receiver.stop()));
+        tokio::time::timeout(RECEIVERS_DEADLINE, all).await
+    });
+    if stopped.is_err() {
+        tracing::warn!("receivers did not stop within {RECEIVERS_DEADLINE:?}");
+    }
+    runtime.shutdown_timeout(RUNTIME_DEADLINE);
+}
+
+fn named<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<thread::JoinHandle<T>, EngineError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(EngineError::Runtime)
+}
+
+/// One core is the kafka thread's. No more shards than deliveries that a receiver may have out, so that each shard has its share.
+fn shard_count(plan: &Plan) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.saturating_sub(1).clamp(1, plan.concurrency.get())
+}
+
+fn walk(plan: Plan, shards: usize) -> Walk {
+    let addresses = plan.bindings.iter().map(|binding| {
+        let address = Address { group: plan.group.clone(), receiver: binding.name.clone() };
+        Arc::new(address)
+    });
+    Walk {
+        addresses: addresses.collect(),
+        router: plan.router,
+        bindings: plan.bindings,
+        type_from: plan.type_from,
+        format: plan.format,
+        mode: plan.mode,
+        concurrency: plan.concurrency.get().div_euclid(shards),
+        is_guarded: plan.guard == Guarding::On,
+    }
+}
+
+/// Whether the start-up guard watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guarding {
+    #[default]
+    On,
+    Off,
+}
