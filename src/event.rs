@@ -152,6 +152,56 @@ impl Event {
         }
     }
 
+    /// The version of CloudEvents that the record says it follows; 1.0 when it says none.
+    #[must_use]
+    pub fn specversion(&self) -> Cow<'_, str> {
+        let said = match &self.attributes.form {
+            Form::Binary => self.header("ce_specversion"),
+            Form::Structured(members) => members.get("specversion").and_then(Value::as_str).map(Cow::Borrowed),
+            Form::Plain => None,
+        };
+        said.unwrap_or(Cow::Borrowed("1.0"))
+    }
+
+    /// The media type of the data, as the record says it.
+    #[must_use]
+    pub fn content_type(&self) -> Option<Cow<'_, str>> {
+        match &self.attributes.form {
+            Form::Structured(members) => members.get("datacontenttype").and_then(Value::as_str).map(Cow::Borrowed),
+            Form::Binary | Form::Plain => self.header("content-type"),
+        }
+    }
+
+    /// All other attributes, in the order of their names.
+    #[must_use]
+    pub fn extensions(&self) -> Vec<(String, Value)> {
+        let mut extensions: Vec<_> = match &self.attributes.form {
+            Form::Plain => Vec::new(),
+            Form::Binary => self.extension_headers().collect(),
+            Form::Structured(members) => {
+                let others = members.iter().filter(|(name, _)| !matches!(name.as_str(), "specversion" | "datacontenttype"));
+                others.map(|(name, value)| (name.clone(), value.clone())).collect()
+            }
+        };
+        extensions.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        extensions
+    }
+
+    fn extension_headers(&self) -> impl Iterator<Item = (String, Value)> {
+        self.record.headers().iter().filter_map(|header| {
+            let name = std::str::from_utf8(header.name).ok()?.strip_prefix("ce_")?;
+            let is_known = matches!(name, "type" | "id" | "source" | "time" | "specversion");
+            (!is_known).then(|| (name.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into()))
+        })
+    }
+
+    /// The first header of this name, in any case.
+    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut headers = self.record.headers().iter();
+        let header = headers.find(|header| header.name.eq_ignore_ascii_case(name.as_bytes()))?;
+        header.value.map(String::from_utf8_lossy)
+    }
+
     #[must_use]
     pub fn content(&self) -> Content {
         self.content

@@ -4,6 +4,8 @@
 //! costs one atomic increment; whoever keeps a record for long takes [`Record::detach`] so that it does not pin its whole arena.
 
 mod headers;
+#[cfg(test)]
+pub(crate) mod samples;
 
 use std::fmt;
 use std::ops::Range;

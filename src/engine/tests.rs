@@ -65,7 +65,7 @@ fn binding(name: &str, receiver: &Arc<Probe>) -> Binding {
 }
 
 fn plan(bindings: Vec<Binding>) -> Plan {
-    let router = Router::new(bindings.iter().map(|binding| binding.types.as_slice()), Unrecognized::Journal);
+    let router = Router::new(bindings.iter().map(|binding| binding.types.as_slice()), Unrecognized::Journal).unwrap();
     Plan {
         group: "g".into(),
         run: RunId { journal_uuid: "uuid".into(), run: 1 },

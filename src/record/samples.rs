@@ -1,0 +1,45 @@
+//! Records for tests.
+
+use std::sync::Arc;
+
+use super::{
+    Arena, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp, TimestampKind, Topic,
+};
+
+pub(crate) fn partition_of(topic: &str) -> Arc<Partition> {
+    Arc::new(Partition {
+        slot: Slot { index: 0, epoch: 1 },
+        topic: Arc::new(Topic { cluster_id: "cluster".into(), name: topic.into(), uuid: Some("GivPxHS0T4Sx-9eBCxOXOQ".into()) }),
+        number: 0,
+        late_below: NextOffset::ZERO,
+        debts: Vec::new(),
+    })
+}
+
+/// The record at offset 0, with the key `key`.
+pub(crate) fn record_with(partition: &Arc<Partition>, headers: &[(&str, Option<&[u8]>)], value: Option<&[u8]>) -> Record {
+    record_at(partition, 0, headers, value)
+}
+
+pub(crate) fn record_at(
+    partition: &Arc<Partition>,
+    offset: i64,
+    headers: &[(&str, Option<&[u8]>)],
+    value: Option<&[u8]>,
+) -> Record {
+    let mut buf = HeadersBuf::default();
+    headers.iter().for_each(|(name, value)| buf.push(name.as_bytes(), *value));
+    let raw = RawRecord {
+        slot: partition.slot,
+        offset: Offset::new(offset).unwrap(),
+        leader_epoch: Some(0),
+        timestamp: Timestamp { ms: Some(1_700_000_000_000), kind: TimestampKind::Create },
+        key: Some(b"key"),
+        value,
+        headers: buf.finish(),
+        only: ReceiverSet::ALL,
+    };
+    let mut arena = Arena::default();
+    arena.push(&raw, partition, Seq(0), 0);
+    arena.freeze().next().unwrap()
+}
