@@ -7,7 +7,7 @@ mod assignment;
 mod ending;
 mod troubles;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::engine::batches::{Batches, Order};
@@ -105,7 +105,6 @@ pub struct Coordinator {
     last_record: Instant,
     /// Where each slot ends for `--until-end`; removed once it is reached.
     ends: HashMap<Slot, NextOffset>,
-    topics_started: HashSet<String>,
     has_started: bool,
     partitions: usize,
 }
@@ -127,7 +126,6 @@ impl Coordinator {
             admitted: 0,
             last_record: now,
             ends: HashMap::new(),
-            topics_started: HashSet::new(),
             has_started: false,
             partitions: 0,
             options,
@@ -192,6 +190,11 @@ impl Coordinator {
             Polled::Lost(slots) => self.lost(&slots, actions),
             Polled::Committed(results) => self.committed(&results, actions),
             Polled::Notice(notice) => self.notice(notice, now, actions),
+            Polled::AtEnd(slot, position) => {
+                self.batches.flush(actions);
+                self.tracker.read_up_to(slot, position);
+                self.note_position(slot, position, actions);
+            }
             Polled::End => self.finish_reading(StopReason::Done, actions),
         }
     }
@@ -279,12 +282,22 @@ impl Coordinator {
     // --- commits
 
     fn marks(&mut self) -> Vec<Mark> {
+        let commits = self.tracker.take_commits();
+        self.stamped(commits)
+    }
+
+    fn last_marks(&mut self) -> Vec<Mark> {
+        let commits = self.tracker.take_last_commits();
+        self.stamped(commits)
+    }
+
+    fn stamped(&self, commits: Vec<(Slot, NextOffset)>) -> Vec<Mark> {
         let RunId { journal_uuid, run } = &self.options.run;
         let stamped = |(slot, next)| {
             let stamp = Stamp { journal_uuid: journal_uuid.clone(), next, by: By::Run(*run) };
             Mark { slot, next, metadata: stamp.to_string() }
         };
-        self.tracker.take_commits().into_iter().map(stamped).collect()
+        commits.into_iter().map(stamped).collect()
     }
 
     fn committed(&mut self, results: &[CommitResult], actions: &mut Vec<Action>) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd};
 use crate::engine::source::{
-    CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
+    Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::record::{Headers, NextOffset, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
 
@@ -41,6 +41,7 @@ pub(crate) fn offer(slot: Slot, topic: &Arc<Topic>, end: i64) -> Offer {
         end: next(end),
         topic_known_to_group: true,
         from: None,
+        appeared: Appeared::BeforeTheRun,
     }
 }
 

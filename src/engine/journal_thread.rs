@@ -44,13 +44,14 @@ impl JournalThread {
                 Err(RecvTimeoutError::Disconnected) | Ok(ToJournal::End) => return self.ledger,
                 // What comes after a failure settles nothing any more: the coordinator is stopping the run.
                 Ok(_) if has_failed => continue,
-                Err(RecvTimeoutError::Timeout) if has_failed => Ok(false),
-                Err(RecvTimeoutError::Timeout) => self.ledger.beat().map(|()| false),
+                Err(RecvTimeoutError::Timeout) => Ok(false),
                 Ok(first) => self.serve(first, &mut written_at),
             };
-            if Instant::now() >= beat_at {
+            let is_due = Instant::now() >= beat_at;
+            if is_due {
                 beat_at = Instant::now() + BEAT;
             }
+            let done = if is_due && !has_failed { done.and_then(|is_last| self.ledger.beat().map(|()| is_last)) } else { done };
             match done {
                 Ok(true) => return self.ledger,
                 Ok(false) => {}
@@ -125,6 +126,6 @@ impl JournalThread {
                 break;
             }
         }
-        Ok(())
+        self.ledger.tidy()
     }
 }

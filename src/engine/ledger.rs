@@ -267,6 +267,14 @@ pub trait Ledger: Send {
     /// As `append`.
     fn beat(&mut self) -> Result<(), LedgerError>;
 
+    /// Housekeeping that can wait until what was written has settled; called after each `append`.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn tidy(&mut self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
     /// The run is over: its end, then what a clean close needs.
     ///
     /// # Errors

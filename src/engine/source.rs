@@ -26,6 +26,8 @@ pub enum Polled<'a> {
     /// A trouble of the source itself, or its end.
     Notice(Notice),
     Idle,
+    /// Nothing is left to read of this slot right now; its position may lie past transaction markers and compacted records.
+    AtEnd(Slot, NextOffset),
     /// Bounded sources: the position reached the end on every slot.
     End,
 }
@@ -45,6 +47,14 @@ pub struct Offer {
     pub topic_known_to_group: bool,
     /// What `--from` means for this partition; `None` without the option.
     pub from: Option<NextOffset>,
+    pub appeared: Appeared,
+}
+
+/// Whether a topic was there when the run began; one that appears later (a pattern is subscribed) starts at its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appeared {
+    BeforeTheRun,
+    DuringTheRun,
 }
 
 /// What the group has committed.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::engine::ledger::{IncidentKind, Known};
-use crate::engine::source::{Committed, Offer};
+use crate::engine::source::{Appeared, Committed, Offer};
 use crate::engine::stamp::{By, Stamp};
 use crate::engine::tracker::Fresh;
 use crate::record::NextOffset;
@@ -35,14 +35,6 @@ pub struct StartOptions {
     pub journal_uuid: String,
     pub on_gap: OnGap,
     pub on_truncation: OnTruncation,
-    /// The topic appeared after the run began (a pattern is subscribed): it starts at its beginning.
-    pub appeared: Appeared,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appeared {
-    BeforeTheRun,
-    DuringTheRun,
 }
 
 /// A trouble that was found while deciding.
@@ -96,7 +88,7 @@ impl fmt::Display for Place {
 /// Decides where an offered partition starts.
 pub fn start(offer: &Offer, known: &Known, options: &StartOptions) -> StartDecision {
     match &offer.committed {
-        None => without_commit(offer, known, options),
+        None => without_commit(offer, known),
         Some(committed) if known.other_uuid => log_changed(offer, committed, IncidentKind::Recreated, options),
         Some(committed) if committed.next > offer.end => log_changed(offer, committed, IncidentKind::Truncated, options),
         Some(committed) if committed.next < offer.low => lost(offer, committed, options),
@@ -111,13 +103,13 @@ fn place(offer: &Offer) -> Place {
     Place { topic: offer.topic.name.clone(), partition: offer.partition }
 }
 
-fn without_commit(offer: &Offer, known: &Known, options: &StartOptions) -> StartDecision {
+fn without_commit(offer: &Offer, known: &Known) -> StartDecision {
     let begin = |at| StartDecision::At { at, fresh: Fresh::Yes, finding: None };
     match known.progress {
         Some(progress) if progress.is_empty => begin(progress.to),
         Some(progress) => StartDecision::Refuse(StartRefusal::OffsetsGone { place: place(offer), progress: progress.to }),
         None if known.topic_known || known.other_uuid || offer.topic_known_to_group => begin(offer.low),
-        None if options.appeared == Appeared::DuringTheRun => begin(offer.low),
+        None if offer.appeared == Appeared::DuringTheRun => begin(offer.low),
         None => match offer.from {
             Some(from) => begin(from),
             None => StartDecision::Refuse(StartRefusal::NoStart { place: place(offer), low: offer.low, end: offer.end }),
@@ -231,12 +223,7 @@ mod tests {
     }
 
     fn options() -> StartOptions {
-        StartOptions {
-            journal_uuid: "mine".into(),
-            on_gap: OnGap::Earliest,
-            on_truncation: OnTruncation::Hold,
-            appeared: Appeared::BeforeTheRun,
-        }
+        StartOptions { journal_uuid: "mine".into(), on_gap: OnGap::Earliest, on_truncation: OnTruncation::Hold }
     }
 
     /// The decision in short: where it starts, whether that is fresh, and what was found.
@@ -321,8 +308,8 @@ mod tests {
 
     #[test]
     fn a_topic_that_appears_during_the_run_starts_at_its_beginning() {
-        let options = StartOptions { appeared: Appeared::DuringTheRun, ..options() };
-        let decision = start(&offered(None), &nothing_known(), &options);
+        let offer = Offer { appeared: Appeared::DuringTheRun, ..offered(None) };
+        let decision = start(&offer, &nothing_known(), &options());
         assert_eq!(decision, StartDecision::At { at: next(10), fresh: Fresh::Yes, finding: None });
     }
 }

@@ -342,3 +342,14 @@ fn max_records_admits_no_more_and_settles_all() {
     assert_eq!((ran.summary.reason, ran.committed[0]), (StopReason::Done, Some(7)));
     assert_eq!(fine.given.lock().unwrap().len(), 7);
 }
+
+/// The last commit was once left out when the one before it had not been answered yet.
+#[test]
+fn the_last_commit_does_not_wait_for_the_one_before_it() {
+    for _ in 0..20 {
+        let one = accepting();
+        let eager = Plan { commit_interval: Duration::from_millis(1), ..plan(vec![binding("one", &one)]) };
+        let ran = run_bounded(3, 500, eager);
+        assert_eq!(ran.committed, [Some(500), Some(500), Some(500), None]);
+    }
+}

@@ -3,7 +3,7 @@
 //! The mark of a slot is the position of its first unsettled record: nothing at or above it may be committed. Results for an
 //! assignment that is over free their budget and change nothing else.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::ledger::{Counts, Progress};
@@ -71,6 +71,8 @@ struct Assigned {
     /// Up to where the journal was told. `None`: it does not even know the start yet.
     told: Option<NextOffset>,
     start: NextOffset,
+    /// A position that was read up to although its last offsets hold no records (transaction markers, compaction).
+    beyond: NextOffset,
     journaled: Option<NextOffset>,
     committing: Option<NextOffset>,
     committed: Option<NextOffset>,
@@ -102,6 +104,7 @@ impl Tracker {
             counts: Counts::default(),
             told: known,
             start,
+            beyond: start,
             journaled: known,
             committing: None,
             committed: known,
@@ -139,6 +142,14 @@ impl Tracker {
         self.load.records += 1;
         self.load.bytes += bytes.min(u32::MAX as usize);
         Some(seq)
+    }
+
+    /// Everything below `position` was read: what no record was seen of holds none. Counts as settled once all records before it are.
+    pub fn read_up_to(&mut self, slot: Slot, position: NextOffset) {
+        if let Some(assigned) = self.slots.get_mut(&slot).filter(|assigned| assigned.is_ours) {
+            assigned.beyond = assigned.beyond.max(position);
+            assigned.advance();
+        }
     }
 
     /// Ends the records of a run; whatever is ended already is left as it is.
@@ -180,12 +191,21 @@ impl Tracker {
         }
     }
 
-    /// What may be committed now and is not on its way: everything below is settled, and the journal has its progress.
+    /// What may be committed now and is not on its way: everything below is settled, and the journal has its progress. A partition
+    /// whose last commit was not answered yet waits for the next time.
     pub fn take_commits(&mut self) -> Vec<(Slot, NextOffset)> {
-        let mut commits: Vec<_> =
-            self.slots.iter_mut().filter_map(|(slot, assigned)| Some((*slot, assigned.take_commit()?))).collect();
-        commits.sort_by_key(|(slot, _)| *slot);
-        commits
+        self.slots
+            .values_mut()
+            .filter(|assigned| assigned.committing.is_none())
+            .filter_map(Assigned::take_commit)
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// As `take_commits` when there is no next time: whatever is on its way already.
+    pub fn take_last_commits(&mut self) -> Vec<(Slot, NextOffset)> {
+        self.slots.values_mut().filter_map(Assigned::take_commit).collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// The broker's answer for one slot. After a refusal the next `take_commits` offers it again.
@@ -257,6 +277,7 @@ impl Assigned {
             self.in_flight.pop_front();
             self.front += 1;
         }
+        self.mark = self.mark.max(self.beyond);
     }
 
     fn take_progress(&mut self) -> Option<Progress> {
@@ -268,13 +289,13 @@ impl Assigned {
         Some(Progress { partition: Arc::clone(&self.partition), from, to: self.mark, counts: std::mem::take(&mut self.counts) })
     }
 
-    fn take_commit(&mut self) -> Option<NextOffset> {
+    fn take_commit(&mut self) -> Option<(Slot, NextOffset)> {
         let ready = self.journaled?;
-        if !self.is_ours || self.committing.is_some() || self.committed == Some(ready) {
+        if !self.is_ours || self.committed == Some(ready) {
             return None;
         }
         self.committing = Some(ready);
-        Some(ready)
+        Some((self.partition.slot, ready))
     }
 }
 

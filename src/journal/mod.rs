@@ -1,1 +1,22 @@
-//! The journal: one SQLite file that holds every failure, every incident and how far each partition was settled.
+//! The journal: a SQLite file in which every failure is on disk before its offset is committed. The only module that names SQLite.
+//!
+//! `open` decides what is a journal; `Writer` is the engine's ledger; `Reader` answers the listings. Every statement is in `sql`.
+
+mod fingerprint;
+mod host;
+mod items;
+mod open;
+mod reader;
+mod selection;
+mod sql;
+mod writer;
+
+pub use fingerprint::Fingerprint;
+pub use host::{Beginning, ReceiverDefinition};
+pub use items::{
+    AttemptItem, Bytes, FailureDetail, FailureItem, FailureState, IncidentItem, IncidentState, Neighbour, ProgressItem, StateCounts,
+};
+pub use open::{OpenError, Place, Safety};
+pub use reader::{Page, ReadError, Reader, Window};
+pub use selection::{Bounds, FailureSelection, IncidentSelection, OffsetRange, Sort};
+pub use writer::Writer;

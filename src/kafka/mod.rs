@@ -1,1 +1,16 @@
-//! Kafka: the only place that names the client library.
+//! Apache Kafka: the only module that names its client library.
+//!
+//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `GroupSource` is a
+//! consumer group as the engine sees it; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
+
+mod cluster;
+mod connection;
+mod embedded;
+mod group_source;
+mod native;
+mod slots;
+
+pub use cluster::{Cluster, ClusterError, TopicInfo};
+pub use connection::{Connection, ConnectionError};
+pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
+pub use group_source::{From, GroupSource, Subscription};

@@ -8,7 +8,7 @@ use crate::engine::coordinator::{Coordinator, Revocation, UntilEnd, write};
 use crate::engine::ledger::{Entry, Known};
 use crate::engine::report::{Action, JournalJob, StopReason, Ticket, ToShard};
 use crate::engine::source::{Offer, Start, StartAt};
-use crate::engine::start::{self, Appeared, StartDecision, StartOptions};
+use crate::engine::start::{self, StartDecision, StartOptions};
 use crate::engine::tracker::Fresh;
 use crate::record::{NextOffset, Partition, Slot};
 
@@ -26,7 +26,7 @@ impl Coordinator {
         let mut findings = Vec::new();
         for known in known {
             let Some(offer) = self.offers.remove(&known.slot) else { continue };
-            match start::start(&offer, known, &self.start_options(&offer)) {
+            match start::start(&offer, known, &self.start_options()) {
                 StartDecision::At { at, fresh, finding } => {
                     let partition = assigned(&offer, known, at);
                     findings.extend(finding.map(|finding| incident(finding, &partition)));
@@ -61,19 +61,16 @@ impl Coordinator {
 
     pub(super) fn open(&mut self, offer: &Offer, partition: &Arc<Partition>, at: NextOffset, fresh: Fresh) {
         self.tracker.open(partition, at, fresh);
-        self.topics_started.insert(offer.topic.name.clone());
         if self.options.until_end == UntilEnd::Yes && at < offer.end {
             self.ends.insert(offer.slot, offer.end);
         }
     }
 
-    pub(super) fn start_options(&self, offer: &Offer) -> StartOptions {
-        let is_new = self.has_started && !self.topics_started.contains(&offer.topic.name);
+    fn start_options(&self) -> StartOptions {
         StartOptions {
             journal_uuid: self.options.run.journal_uuid.clone(),
             on_gap: self.options.on_gap,
             on_truncation: self.options.on_truncation,
-            appeared: if is_new { Appeared::DuringTheRun } else { Appeared::BeforeTheRun },
         }
     }
 
@@ -131,17 +128,24 @@ impl Coordinator {
     }
 
     pub(super) fn journaled(&mut self, ticket: Option<Ticket>, actions: &mut Vec<Action>) {
-        let marks = self.marks();
         match ticket {
-            None if marks.is_empty() => {}
-            None => actions.push(Action::Commit(marks)),
+            None => {
+                let marks = self.marks();
+                if !marks.is_empty() {
+                    actions.push(Action::Commit(marks));
+                }
+            }
             Some(Ticket::Revoke(number)) => {
+                let marks = self.last_marks();
                 if !marks.is_empty() {
                     actions.push(Action::CommitNow(marks));
                 }
                 self.give_back(number, actions);
             }
-            Some(Ticket::Last) => self.commit_last(marks, actions),
+            Some(Ticket::Last) => {
+                let marks = self.last_marks();
+                self.commit_last(marks, actions);
+            }
         }
     }
 

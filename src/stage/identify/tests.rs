@@ -54,7 +54,8 @@ fn attributes_of_a_whole_event() {
 
 #[test]
 fn codes_of_headers() {
-    let rows: &[(&str, &[Option<&[u8]>], &str)] = &[
+    type Row<'a> = (&'a str, &'a [Option<&'a [u8]>], &'a str);
+    let rows: &[Row<'_>] = &[
         ("ce_type", &[], "missing_type"),
         ("ce_type", &[Some(b"a"), Some(b"a")], "multiple_type"),
         ("ce_type", &[None], "invalid_type"),

@@ -1,0 +1,239 @@
+//! Every statement of the journal, each with the index that serves it. A test asks SQLite for the plan of all of them.
+
+/// Set once, on an empty file: the first two work only before the first table.
+pub(super) const FILE_SETTINGS: &str = "
+    PRAGMA page_size = 8192;
+    PRAGMA auto_vacuum = INCREMENTAL;
+    PRAGMA application_id = 0x52445256;
+    PRAGMA journal_mode = WAL;";
+
+/// FULL is what \"on disk\" hangs on. Checkpoints are made by the writer itself, after what it wrote has settled.
+pub(super) const WRITER_SETTINGS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -16000;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA wal_autocheckpoint = 0;";
+
+pub(super) const READER_SETTINGS: &str = "
+    PRAGMA query_only = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;";
+
+// --- the journal itself (one row)
+
+pub(super) const NEW_JOURNAL: &str = "INSERT INTO journal (id, uuid, created_at_us) VALUES (1, ?1, ?2)";
+pub(super) const FORMAT: &str = "SELECT format FROM journal WHERE id = 1";
+pub(super) const UUID: &str = "SELECT uuid FROM journal WHERE id = 1";
+
+// --- runs (primary key)
+
+pub(super) const NEW_RUN: &str = "
+    INSERT INTO run (command, consumer_group, client_id, host, pid, redrive_version, started_at_us, pid_started_at_us, alive_at_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7)";
+pub(super) const RUN_ALIVE: &str = "UPDATE run SET alive_at_us = ?2 WHERE id = ?1";
+pub(super) const RUN_ENDED: &str =
+    "UPDATE run SET ended_at_us = ?2, alive_at_us = ?2, stop_reason = ?3, exit_code = ?4 WHERE id = ?1";
+/// Runs of a group that never said that they ended, and still have an open incident. Index: incident_open.
+pub(super) const UNENDED_RUNS: &str = "
+    SELECT r.id, r.host, r.pid, r.pid_started_at_us, r.alive_at_us, r.ended_at_us IS NOT NULL
+    FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
+    WHERE i.ended_at_us IS NULL AND r.consumer_group = ?1 AND r.id <> ?2";
+pub(super) const RECEIVER_DEFINED: &str = "
+    INSERT INTO receiver (consumer_group, name, definition, run_id) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT DO UPDATE SET definition = excluded.definition, run_id = excluded.run_id";
+
+// --- names that rows refer to (their UNIQUE indexes)
+
+pub(super) const NEW_TOPIC: &str =
+    "INSERT INTO topic (cluster_id, name, topic_uuid, first_seen_at_us) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+pub(super) const TOPIC: &str = "SELECT id FROM topic WHERE cluster_id = ?1 AND name = ?2 AND topic_uuid = ?3";
+pub(super) const NEW_PLACE: &str = "INSERT INTO place (consumer_group, stage, receiver) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+pub(super) const PLACE: &str = "SELECT id FROM place WHERE consumer_group = ?1 AND stage = ?2 AND receiver = ?3";
+pub(super) const NEW_FINGERPRINT: &str = "
+    INSERT INTO fingerprint (hash, place_id, code, template, first_seen_at_us, last_seen_at_us, first_run_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING";
+pub(super) const FINGERPRINT: &str = "SELECT id FROM fingerprint WHERE hash = ?1";
+/// Once per transaction and fingerprint, with summed counts.
+pub(super) const FINGERPRINT_COUNTS: &str = "
+    UPDATE fingerprint SET open = open + ?2, resolved = resolved + ?3, ignored = ignored + ?4, regressed = regressed + ?5,
+        last_seen_at_us = max(last_seen_at_us, ?6)
+    WHERE id = ?1";
+
+// --- failures: a new one is these two statements
+
+pub(super) const NEW_RECORD: &str = "
+    INSERT INTO record (topic_id, partition, offset, leader_epoch, timestamp_ms, timestamp_type, fetched_at_us, event_source, event_time,
+        key, headers, crc, value_size, value)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING";
+pub(super) const NEW_FAILURE: &str = "
+    INSERT INTO failure (topic_id, partition, offset, place_id, fingerprint_id, class, code, attempts, first_failed_at_us,
+        last_failed_at_us, run_id, replay_id, duration_us, event_type, event_id, message)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING";
+/// Index: the UNIQUE one of failure.
+pub(super) const FAILURE_AT: &str = "
+    SELECT id, fingerprint_id, state, attempts, settled_at_us, settled_by, settled_replay_id
+    FROM failure WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3 AND place_id = ?4";
+/// The latest try moves aside for a newer one.
+pub(super) const KEEP_LATEST_ATTEMPT: &str = "
+    INSERT INTO attempt (failure_id, number, outcome, at_us, replay_id, class, code, message, duration_us, run_id)
+    SELECT id, attempts, 'failed', last_failed_at_us, replay_id, class, code, message, duration_us, run_id FROM failure WHERE id = ?1
+    ON CONFLICT DO NOTHING";
+pub(super) const NEW_ATTEMPT: &str = "
+    INSERT INTO attempt (failure_id, number, outcome, at_us, replay_id, class, code, message, duration_us, run_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+/// The first 5 attempts and the last 45 are kept.
+pub(super) const FORGET_ATTEMPTS: &str = "DELETE FROM attempt WHERE failure_id = ?1 AND number > 5 AND number <= ?2 - 45";
+pub(super) const FAILED_AGAIN: &str = "
+    UPDATE failure SET fingerprint_id = ?2, state = ?3, regressed = max(regressed, ?4), class = ?5, code = ?6, attempts = ?7,
+        last_failed_at_us = max(last_failed_at_us, ?8), run_id = ?9, replay_id = ?10, duration_us = ?11, event_type = ?12, event_id = ?13,
+        message = ?14, settled_at_us = CASE ?3 WHEN 'open' THEN NULL ELSE settled_at_us END,
+        settled_by = CASE ?3 WHEN 'open' THEN NULL ELSE settled_by END,
+        settled_replay_id = CASE ?3 WHEN 'open' THEN NULL ELSE settled_replay_id END
+    WHERE id = ?1";
+pub(super) const FAILURE_TEXT: &str = "INSERT OR REPLACE INTO failure_text (failure_id, causes, detail) VALUES (?1, ?2, ?3)";
+pub(super) const RESOLVED: &str = "
+    UPDATE failure SET state = 'resolved', settled_at_us = ?2, settled_by = ?3, settled_replay_id = ?4, claimed_by = NULL
+    WHERE id = ?1 AND state = 'open'";
+pub(super) const NEW_DELIVERED: &str = "
+    INSERT INTO delivered (topic_id, partition, offset, place_id, at_us) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+/// The offsets that owe a group something. Index: the UNIQUE one of failure.
+pub(super) const DEBTS: &str = "
+    SELECT DISTINCT f.offset FROM failure f CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND f.state = 'open' AND p.consumer_group = ?4 ORDER BY f.offset";
+
+// --- progress (primary key)
+
+pub(super) const NEW_PROGRESS: &str = "
+    INSERT INTO progress (consumer_group, topic_id, partition, run_id, from_offset, to_offset, records, delivered, failed, skipped,
+        deferred, updated_at_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), records = records + excluded.records,
+        delivered = delivered + excluded.delivered, failed = failed + excluded.failed, skipped = skipped + excluded.skipped,
+        deferred = deferred + excluded.deferred, updated_at_us = excluded.updated_at_us";
+pub(super) const LAST_PROGRESS: &str = "
+    SELECT to_offset, (SELECT max(to_offset) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3),
+        (SELECT max(to_offset > from_offset) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3)
+    FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 ORDER BY updated_at_us DESC, run_id DESC LIMIT 1";
+pub(super) const TOPIC_HAS_PROGRESS: &str = "SELECT EXISTS (SELECT 1 FROM progress WHERE consumer_group = ?1 AND topic_id = ?2)";
+/// The uuid of the topic of this name that the group read last.
+pub(super) const LAST_UUID: &str = "
+    SELECT t.topic_uuid FROM topic t CROSS JOIN progress p ON p.consumer_group = ?1 AND p.topic_id = t.id
+    WHERE t.cluster_id = ?2 AND t.name = ?3 ORDER BY p.updated_at_us DESC, p.run_id DESC LIMIT 1";
+pub(super) const PROGRESS_AROUND: &str = "
+    SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
+    WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
+
+// --- incidents
+
+pub(super) const NEW_INCIDENT: &str = "
+    INSERT INTO incident (run_id, kind, topic_id, partition, from_offset, to_offset, receiver, message, data, first_at_us, last_at_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
+pub(super) const INCIDENT_AGAIN: &str = "UPDATE incident SET count = count + 1, last_at_us = ?2, message = ?3 WHERE id = ?1";
+pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WHERE id = ?1 AND ended_at_us IS NULL";
+/// Index: incident_open.
+pub(super) const OPEN_OF_RUN: &str = "
+    SELECT id, kind FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL AND run_id = ?1";
+
+// --- listings
+
+pub(super) const STATE_COUNTS: &str =
+    "SELECT coalesce(sum(open), 0), coalesce(sum(resolved), 0), coalesce(sum(ignored), 0) FROM fingerprint";
+/// Index: incident_open. Kinds that end by themselves leave it when they end; the others when they are acknowledged.
+pub(super) const OPEN_INCIDENTS: &str =
+    "SELECT count(*) FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL";
+pub(super) const FAILURE_COLUMNS: &str = "
+    f.id, f.state, f.claimed_by IS NOT NULL, f.regressed, t.cluster_id, p.consumer_group, t.name, t.topic_uuid, f.partition, f.offset,
+    p.stage, p.receiver, f.class, f.code, f.message, lower(hex(g.hash)), f.event_id, f.event_type, f.attempts,
+    f.first_failed_at_us, f.last_failed_at_us, f.settled_at_us, f.settled_by, r.host, r.client_id, r.redrive_version,
+    c.leader_epoch, c.timestamp_ms, c.timestamp_type, c.event_source, c.event_time, c.key, x.causes";
+pub(super) const FAILURE_TABLES: &str = "
+    CROSS JOIN topic t ON t.id = f.topic_id CROSS JOIN place p ON p.id = f.place_id
+    CROSS JOIN fingerprint g ON g.id = f.fingerprint_id CROSS JOIN run r ON r.id = f.run_id
+    CROSS JOIN record c ON c.topic_id = f.topic_id AND c.partition = f.partition AND c.offset = f.offset
+    LEFT JOIN failure_text x ON x.failure_id = f.id";
+pub(super) const RECORD_OF: &str = "
+    SELECT c.headers, c.value, c.value_size, c.codec, c.crc, coalesce(x.detail, '')
+    FROM failure f CROSS JOIN record c ON c.topic_id = f.topic_id AND c.partition = f.partition AND c.offset = f.offset
+    LEFT JOIN failure_text x ON x.failure_id = f.id WHERE f.id = ?1";
+pub(super) const ATTEMPTS_OF: &str = "
+    SELECT number, at_us, replay_id, outcome, class, code, message, duration_us FROM attempt WHERE failure_id = ?1
+    UNION ALL SELECT attempts, last_failed_at_us, replay_id, 'failed', class, code, message, duration_us FROM failure WHERE id = ?1
+    UNION ALL SELECT attempts + 1, settled_at_us, settled_replay_id, 'delivered', NULL, NULL, NULL, NULL FROM failure
+        WHERE id = ?1 AND settled_by <> 'hand'";
+pub(super) const DELIVERED_TO: &str = "
+    SELECT p.receiver FROM failure f CROSS JOIN place q ON q.id = f.place_id
+    CROSS JOIN delivered d ON d.topic_id = f.topic_id AND d.partition = f.partition AND d.offset = f.offset
+    CROSS JOIN place p ON p.id = d.place_id
+    WHERE f.id = ?1 AND p.consumer_group = q.consumer_group ORDER BY p.receiver";
+pub(super) const KIND_OF: &str = "
+    SELECT g.open, g.first_seen_at_us FROM failure f CROSS JOIN fingerprint g ON g.id = f.fingerprint_id WHERE f.id = ?1";
+pub(super) const DEFINITION_OF: &str = "SELECT definition FROM receiver WHERE consumer_group = ?1 AND name = ?2";
+/// Index: the UNIQUE one of failure.
+pub(super) const BEFORE: &str = "
+    SELECT f.id, f.offset, p.stage, p.receiver, f.code, f.state, f.message FROM failure f CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset < ?3 AND p.consumer_group = ?4 ORDER BY f.offset DESC LIMIT ?5";
+/// As `BEFORE`; with the other entries of the record itself.
+pub(super) const AFTER: &str = "
+    SELECT f.id, f.offset, p.stage, p.receiver, f.code, f.state, f.message FROM failure f CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND p.consumer_group = ?4 ORDER BY f.offset LIMIT ?5";
+pub(super) const PLACE_OF: &str = "
+    SELECT f.topic_id, f.partition, f.offset, p.consumer_group FROM failure f CROSS JOIN place p ON p.id = f.place_id WHERE f.id = ?1";
+pub(super) const TOPICS_NAMED: &str = "SELECT id FROM topic WHERE name = ?1";
+pub(super) const PLACES: &str = "SELECT id, consumer_group, stage, receiver FROM place";
+pub(super) const FINGERPRINTS_FROM: &str = "SELECT id, hash FROM fingerprint WHERE hash >= ?1 AND hash <= ?2 ORDER BY hash LIMIT 2";
+pub(super) const INCIDENT_COLUMNS: &str = "
+    i.id, i.kind, r.consumer_group, t.name, i.partition, i.from_offset, i.to_offset, nullif(i.receiver, ''), i.message, i.data, i.count,
+    i.first_at_us, i.last_at_us, i.ended_at_us, i.acked_at_us
+    FROM incident i CROSS JOIN run r ON r.id = i.run_id LEFT JOIN topic t ON t.id = i.topic_id";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The plan of each statement that reads: no scan of the tables that grow, no sorting of what was found in them.
+    #[test]
+    fn no_statement_scans_what_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::journal::Place { path: folder.path().join("plans.db"), safety: crate::journal::Safety::Safe };
+        let connection = place.open_to_write().unwrap();
+        let all = [
+            ("FAILURE_AT", FAILURE_AT),
+            ("FAILED_AGAIN", FAILED_AGAIN),
+            ("RESOLVED", RESOLVED),
+            ("FORGET_ATTEMPTS", FORGET_ATTEMPTS),
+            ("RECORD_OF", RECORD_OF),
+            ("ATTEMPTS_OF", ATTEMPTS_OF),
+            ("DELIVERED_TO", DELIVERED_TO),
+            ("KIND_OF", KIND_OF),
+            ("PLACE_OF", PLACE_OF),
+            ("BEFORE", BEFORE),
+            ("AFTER", AFTER),
+            ("DEBTS", DEBTS),
+            ("TOPIC", TOPIC),
+            ("PLACE", PLACE),
+            ("FINGERPRINT", FINGERPRINT),
+            ("FINGERPRINTS_FROM", FINGERPRINTS_FROM),
+            ("FINGERPRINT_COUNTS", FINGERPRINT_COUNTS),
+            ("INCIDENT_AGAIN", INCIDENT_AGAIN),
+            ("INCIDENT_ENDED", INCIDENT_ENDED),
+            ("PROGRESS_AROUND", PROGRESS_AROUND),
+            ("TOPIC_HAS_PROGRESS", TOPIC_HAS_PROGRESS),
+        ];
+        for (name, statement) in all {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let unbound = vec![rusqlite::types::Null; explain.parameter_count()];
+            let plan: Vec<String> = explain
+                .query_map(rusqlite::params_from_iter(unbound), |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let plan = plan.join("; ");
+            assert!(!plan.replace("SCAN CONSTANT ROW", "").contains("SCAN"), "{name}: {plan}");
+            // Only the progress rows of one partition, and the attempts of one failure, are ever sorted.
+            let may_sort = name == "DELIVERED_TO";
+            assert!(may_sort || !plan.contains("TEMP B-TREE"), "{name}: {plan}");
+        }
+    }
+}

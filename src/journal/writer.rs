@@ -1,0 +1,253 @@
+//! The writer: the engine's ledger in SQLite. One connection, one transaction for all that waits, `synchronous = FULL`.
+
+mod failures;
+mod incidents;
+mod knowledge;
+mod names;
+mod progress;
+
+use std::cell::Cell;
+use std::os::raw::c_int;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::source::Offer;
+use crate::journal::host::{Beginning, Host};
+use crate::journal::open::{Identity, OpenError, Place};
+use crate::journal::sql;
+use crate::journal::writer::incidents::Incidents;
+use crate::journal::writer::names::Names;
+use crate::journal::writer::progress::Rows;
+
+pub(super) use crate::journal::writer::failures::crc_of;
+
+/// A lock that lasts this long is worth an incident.
+const BUSY: Duration = Duration::from_secs(5);
+/// The write-ahead log is folded back into the file past this many pages.
+const CHECKPOINT_PAGES: c_int = 1_000;
+
+thread_local! {
+    /// Pages in the write-ahead log after the last commit on this thread: SQLite's hook takes no state.
+    static WAL_PAGES: Cell<c_int> = const { Cell::new(0) };
+}
+
+/// A journal that is open for one run of a group.
+pub struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    identity: Identity,
+    run: RunId,
+    group: String,
+    names: Names,
+    progress: Rows,
+    incidents: Incidents,
+}
+
+/// What the statements of one transaction share.
+struct Writing<'w> {
+    transaction: &'w Transaction<'w>,
+    group: &'w str,
+    run: i64,
+    now_us: i64,
+    names: &'w mut Names,
+    progress: &'w mut Rows,
+    incidents: &'w mut Incidents,
+}
+
+impl Writer {
+    /// Opens a journal, makes it when there is none, and begins a run in it.
+    ///
+    /// # Errors
+    /// When it is no journal of ours, cannot be written, or stays locked for 30 s.
+    pub fn open(place: &Place, beginning: &Beginning) -> Result<Self, OpenError> {
+        let mut connection = place.open_to_write()?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.wal_hook(Some(note_pages));
+        let identity =
+            Identity::of(&place.path).map_err(|source| OpenError::Denied { path: place.path.display().to_string(), source })?;
+        let failed = |error| place.failed(error);
+        let journal_uuid: String = connection.query_row(sql::UUID, [], |row| row.get(0)).map_err(failed)?;
+        let run = begin(&mut connection, beginning).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        Ok(Self {
+            connection,
+            path: place.path.clone(),
+            identity,
+            run: RunId { journal_uuid, run },
+            group: beginning.group.clone(),
+            names: Names::default(),
+            progress: Rows::default(),
+            incidents: Incidents::default(),
+        })
+    }
+
+    /// How this run names itself in commits.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    /// Lets the file grow to at most this many pages of 8 KiB, as a full disk would.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn limit_pages(&self, pages: u32) -> Result<(), LedgerError> {
+        self.connection.pragma_update(None, "max_page_count", pages).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> LedgerError {
+        let message = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "the disk, or what the journal may use of it, is full".to_owned(),
+            Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
+            _ => error.to_string(),
+        };
+        LedgerError::Write { path: self.path.display().to_string(), message }
+    }
+
+    /// The file that is written must still be the one that readers find.
+    fn check_identity(&self) -> Result<(), LedgerError> {
+        let what = match Identity::of(&self.path) {
+            Ok(identity) if identity == self.identity => return Ok(()),
+            Ok(_) => "replaced by another file",
+            Err(_) => "moved or deleted",
+        };
+        Err(LedgerError::Replaced { path: self.path.display().to_string(), what: what.to_owned() })
+    }
+
+    /// One transaction. A lock of another process is waited for without limit; after 5 s that is an incident.
+    fn transact(&mut self, work: impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+        let began = Instant::now();
+        loop {
+            match self.try_once(&work, began) {
+                Err(error) if is_busy(&error) => {
+                    tracing::warn!(journal = %self.path.display(), waited = ?began.elapsed(), "the journal is locked by another process");
+                }
+                Err(error) => return Err(self.failed(&error)),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn try_once(&mut self, work: &impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>, began: Instant) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut writing = Writing {
+            transaction: &transaction,
+            group: &self.group,
+            run: self.run.run,
+            now_us: jiff::Timestamp::now().as_microsecond(),
+            names: &mut self.names,
+            progress: &mut self.progress,
+            incidents: &mut self.incidents,
+        };
+        let written = work(&mut writing)
+            .and_then(|()| writing.note_wait(began.elapsed()))
+            .and_then(|()| writing.write_counts())
+            .and_then(|()| transaction.commit());
+        if written.is_err() {
+            // What was remembered of rows may have been rolled back.
+            self.names = Names::default();
+            self.progress = Rows::default();
+            self.incidents = Incidents::default();
+        }
+        written
+    }
+}
+
+fn note_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
+    WAL_PAGES.set(pages);
+    Ok(())
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result<i64> {
+    let here = Host::here();
+    let now_us = jiff::Timestamp::now().as_microsecond();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let Beginning { command, group, client_id, receivers } = beginning;
+    let version = env!("CARGO_PKG_VERSION");
+    transaction.execute(sql::NEW_RUN, (command, group, client_id, &here.name, here.pid, version, now_us, here.started_at_us))?;
+    let run = transaction.last_insert_rowid();
+    for receiver in receivers {
+        transaction.execute(sql::RECEIVER_DEFINED, (group, &receiver.name, receiver.definition.to_string(), run))?;
+    }
+    incidents::end_of_gone_runs(&transaction, group, run, (&here, now_us))?;
+    transaction.commit()?;
+    Ok(run)
+}
+
+impl Writing<'_> {
+    fn write(&mut self, entry: &Entry) -> rusqlite::Result<()> {
+        match entry {
+            Entry::Failed(failed) => self.failed(failed),
+            Entry::Delivered(delivered) => self.delivered(delivered),
+            Entry::Passed { partition, offset, through } => self.passed(partition, *offset, *through),
+            Entry::Progress(progress) => self.progressed(progress),
+            Entry::Incident(incident) => self.incident(incident),
+            Entry::IncidentEnded(key) => self.incident_ended(key),
+        }
+    }
+
+    /// The transaction had to wait: said once it can be.
+    fn note_wait(&mut self, waited: Duration) -> rusqlite::Result<()> {
+        if waited < BUSY {
+            return Ok(());
+        }
+        let key = IncidentKey::of(IncidentKind::JournalBusy);
+        let message = format!("the journal was locked by another process for {} s", waited.as_secs());
+        let data = serde_json::json!({ "seconds": waited.as_secs() });
+        self.incident(&Incident { key: key.clone(), from: None, to: None, message, data })?;
+        self.incident_ended(&key)
+    }
+}
+
+impl Ledger for Writer {
+    fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        if entries.iter().any(|entry| matches!(entry, Entry::Progress(_))) {
+            self.check_identity()?;
+        }
+        self.transact(|writing| entries.iter().try_for_each(|entry| writing.write(entry)))
+    }
+
+    fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError> {
+        knowledge::know(&self.connection, &self.group, offers).map_err(|error| self.failed(&error))
+    }
+
+    fn beat(&mut self) -> Result<(), LedgerError> {
+        self.check_identity()?;
+        self.transact(|writing| {
+            writing.transaction.prepare_cached(sql::RUN_ALIVE)?.execute((writing.run, writing.now_us)).map(drop)
+        })
+    }
+
+    fn tidy(&mut self) -> Result<(), LedgerError> {
+        if WAL_PAGES.get() < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        self.connection.pragma(None, "wal_checkpoint", "PASSIVE", |_| Ok(())).map_err(|error| self.failed(&error))
+    }
+
+    fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError> {
+        self.transact(|writing| {
+            incidents::end_of_run(writing.transaction, writing.run, writing.now_us)?;
+            writing.transaction.execute(sql::RUN_ENDED, (writing.run, writing.now_us, end.as_str(), exit_code)).map(drop)
+        })?;
+        let tidied = self
+            .connection
+            .execute_batch("PRAGMA optimize")
+            .and_then(|()| self.connection.pragma(None, "wal_checkpoint", "TRUNCATE", |_| Ok(())));
+        match tidied {
+            Err(error) if !is_busy(&error) => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

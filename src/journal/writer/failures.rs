@@ -1,0 +1,284 @@
+//! Failures: one row for each (record, group, stage, receiver), however often it fails.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::engine::ledger::{Delivered, FailedDelivery};
+use crate::failure::{Failure, Stage, Try};
+use crate::journal::fingerprint::Fingerprint;
+use crate::journal::sql;
+use crate::journal::writer::Writing;
+use crate::journal::writer::names::Change;
+use crate::receiver::Mode;
+use crate::record::{Offset, Partition, Record};
+
+/// The longest message that is kept, in characters; the longest detail, in bytes.
+const LONGEST_MESSAGE: usize = 1_000;
+const LONGEST_DETAIL: usize = 64 * 1024;
+
+/// Which row of `failure` it is.
+#[derive(Clone, Copy)]
+struct Key {
+    topic: i64,
+    partition: i32,
+    offset: i64,
+    place: i64,
+}
+
+/// The row that is there already.
+struct Present {
+    id: i64,
+    fingerprint: i64,
+    state: String,
+    attempts: i64,
+    settled_at_us: Option<i64>,
+    settled_by: Option<String>,
+    settled_replay: Option<i64>,
+}
+
+impl Writing<'_> {
+    pub(super) fn failed(&mut self, failed: &FailedDelivery) -> rusqlite::Result<()> {
+        let FailedDelivery { record, failure, receiver, .. } = failed;
+        let receiver = receiver.as_deref();
+        let key = Key {
+            topic: self.topic(&record.partition().topic)?,
+            partition: record.partition().number,
+            offset: record.offset().get(),
+            place: self.place(failure.stage, receiver.unwrap_or_default())?,
+        };
+        let code = failure.code.as_str();
+        let kind = Fingerprint::of(failure.stage, receiver, code, &failure.message);
+        let last_at_us = last(failure).map_or(self.now_us, |last| last.at.as_microsecond());
+        let fingerprint = self.fingerprint(&kind, key.place, code, last_at_us)?;
+        self.keep_record(key, failed)?;
+        let id = match self.insert(key, fingerprint, failed)? {
+            Some(id) => {
+                self.count(fingerprint, Change { open: 1, seen_at_us: last_at_us, ..Change::default() });
+                self.earlier_tries(id, 0, failed)?;
+                id
+            }
+            None => self.again(key, fingerprint, failed)?,
+        };
+        if !failure.causes.is_empty() || !failure.detail.is_empty() {
+            let causes = serde_json::to_string(&failure.causes).unwrap_or_else(|_| "[]".to_owned());
+            let detail = &failure.detail;
+            let detail = detail.get(..detail.floor_char_boundary(LONGEST_DETAIL)).unwrap_or_default();
+            self.transaction.prepare_cached(sql::FAILURE_TEXT)?.execute((id, causes, detail))?;
+        }
+        Ok(())
+    }
+
+    /// The bytes, once for all failures of the record.
+    fn keep_record(&mut self, key: Key, failed: &FailedDelivery) -> rusqlite::Result<()> {
+        let FailedDelivery { record, event, .. } = failed;
+        let timestamp = record.timestamp();
+        self.transaction.prepare_cached(sql::NEW_RECORD)?.execute(params![
+            key.topic,
+            key.partition,
+            key.offset,
+            record.leader_epoch(),
+            timestamp.ms,
+            timestamp.kind.as_str(),
+            self.now_us,
+            event.source,
+            event.time,
+            record.key(),
+            record.headers().as_bytes(),
+            i64::from(crc(record)),
+            record.value().map(|value| value.len().cast_signed() as i64),
+            record.value(),
+        ])?;
+        Ok(())
+    }
+
+    /// The new row's id; `None` when there is one already.
+    fn insert(&mut self, key: Key, fingerprint: i64, failed: &FailedDelivery) -> rusqlite::Result<Option<i64>> {
+        let FailedDelivery { failure, event, mode, .. } = failed;
+        let first_at_us = failure.tries.first().map_or(self.now_us, |first| first.at.as_microsecond());
+        let last_at_us = last(failure).map_or(self.now_us, |last| last.at.as_microsecond());
+        let changed = self.transaction.prepare_cached(sql::NEW_FAILURE)?.execute(params![
+            key.topic,
+            key.partition,
+            key.offset,
+            key.place,
+            fingerprint,
+            failure.class.as_str(),
+            failure.code.as_str(),
+            failure.tries.len().max(1).cast_signed() as i64,
+            first_at_us,
+            last_at_us.max(first_at_us),
+            self.run,
+            replay(*mode),
+            last(failure).map(duration_us),
+            event.event_type,
+            event.id,
+            cut(&failure.message),
+        ])?;
+        Ok((changed > 0).then(|| self.transaction.last_insert_rowid()))
+    }
+
+    /// It failed before: its older tries move aside, and it is open again unless somebody decided to ignore it.
+    fn again(&mut self, key: Key, fingerprint: i64, failed: &FailedDelivery) -> rusqlite::Result<i64> {
+        let FailedDelivery { failure, event, mode, .. } = failed;
+        let Some(present) = self.present(key)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+        self.transaction.prepare_cached(sql::KEEP_LATEST_ATTEMPT)?.execute([present.id])?;
+        let was_delivered = present.settled_by.as_deref().is_some_and(|by| by != "hand");
+        if was_delivered {
+            self.transaction.prepare_cached(sql::NEW_ATTEMPT)?.execute(params![
+                present.id,
+                present.attempts + 1,
+                "delivered",
+                present.settled_at_us,
+                present.settled_replay,
+                None::<&str>,
+                None::<&str>,
+                None::<&str>,
+                None::<i64>,
+                self.run
+            ])?;
+        }
+        let before = present.attempts + i64::from(was_delivered);
+        self.earlier_tries(present.id, before, failed)?;
+        let attempts = before + failure.tries.len().max(1).cast_signed() as i64;
+        let is_regress = present.state == "resolved";
+        let state = if present.state == "ignored" { "ignored" } else { "open" };
+        let last_at_us = last(failure).map_or(self.now_us, |last| last.at.as_microsecond());
+        self.transaction.prepare_cached(sql::FAILED_AGAIN)?.execute(params![
+            present.id,
+            fingerprint,
+            state,
+            is_regress,
+            failure.class.as_str(),
+            failure.code.as_str(),
+            attempts,
+            last_at_us,
+            self.run,
+            replay(*mode),
+            last(failure).map(duration_us),
+            event.event_type,
+            event.id,
+            cut(&failure.message),
+        ])?;
+        self.transaction.prepare_cached(sql::FORGET_ATTEMPTS)?.execute((present.id, attempts))?;
+        self.count(present.fingerprint, only(&present.state, -1));
+        let change = Change { regressed: i64::from(is_regress), seen_at_us: last_at_us, ..only(state, 1) };
+        self.count(fingerprint, change);
+        Ok(present.id)
+    }
+
+    /// All tries but the last, which is the row itself. `before` tries are there already.
+    fn earlier_tries(&mut self, id: i64, before: i64, failed: &FailedDelivery) -> rusqlite::Result<()> {
+        let Some((_, earlier)) = failed.failure.tries.split_last() else { return Ok(()) };
+        for (number, of) in (before + 1..).zip(earlier) {
+            let Try { at, class, code, message, .. } = of;
+            self.transaction.prepare_cached(sql::NEW_ATTEMPT)?.execute(params![
+                id,
+                number,
+                "failed",
+                at.as_microsecond(),
+                replay(failed.mode),
+                class.as_str(),
+                code.as_str(),
+                cut(message),
+                duration_us(of),
+                self.run
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn present(&mut self, key: Key) -> rusqlite::Result<Option<Present>> {
+        let mut select = self.transaction.prepare_cached(sql::FAILURE_AT)?;
+        select
+            .query_row((key.topic, key.partition, key.offset, key.place), |row| {
+                Ok(Present {
+                    id: row.get(0)?,
+                    fingerprint: row.get(1)?,
+                    state: row.get(2)?,
+                    attempts: row.get(3)?,
+                    settled_at_us: row.get(4)?,
+                    settled_by: row.get(5)?,
+                    settled_replay: row.get(6)?,
+                })
+            })
+            .optional()
+    }
+
+    /// A receiver got a record that has an entry.
+    pub(super) fn delivered(&mut self, delivered: &Delivered) -> rusqlite::Result<()> {
+        let Delivered { partition, offset, receiver, mode } = delivered;
+        let place = self.place(Stage::Receive, receiver)?;
+        let key = self.key(partition, *offset, place)?;
+        self.transaction.prepare_cached(sql::NEW_DELIVERED)?.execute((
+            key.topic,
+            key.partition,
+            key.offset,
+            key.place,
+            self.now_us,
+        ))?;
+        self.resolve(key, *mode)
+    }
+
+    /// A record passed stages at which it had failed before.
+    pub(super) fn passed(&mut self, partition: &Arc<Partition>, offset: Offset, through: Stage) -> rusqlite::Result<()> {
+        for stage in Stage::ALL.into_iter().filter(|stage| *stage <= through && *stage != Stage::Receive) {
+            let place = self.place(stage, "")?;
+            let key = self.key(partition, offset, place)?;
+            self.resolve(key, Mode::Live)?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, partition: &Arc<Partition>, offset: Offset, place: i64) -> rusqlite::Result<Key> {
+        Ok(Key { topic: self.topic(&partition.topic)?, partition: partition.number, offset: offset.get(), place })
+    }
+
+    fn resolve(&mut self, key: Key, mode: Mode) -> rusqlite::Result<()> {
+        let Some(present) = self.present(key)? else { return Ok(()) };
+        let by = if mode == Mode::Live { "live" } else { "replay" };
+        let changed = self.transaction.prepare_cached(sql::RESOLVED)?.execute((present.id, self.now_us, by, replay(mode)))?;
+        if changed > 0 {
+            self.count(present.fingerprint, Change { open: -1, resolved: 1, ..Change::default() });
+        }
+        Ok(())
+    }
+}
+
+fn only(state: &str, by: i64) -> Change {
+    match state {
+        "open" => Change { open: by, ..Change::default() },
+        "resolved" => Change { resolved: by, ..Change::default() },
+        _ => Change { ignored: by, ..Change::default() },
+    }
+}
+
+fn last(failure: &Failure) -> Option<&Try> {
+    failure.tries.last()
+}
+
+fn duration_us(of: &Try) -> i64 {
+    i64::try_from(of.duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn replay(mode: Mode) -> Option<i64> {
+    match mode {
+        Mode::Live => None,
+        Mode::Replay(id) => Some(id),
+    }
+}
+
+/// NUL would end the text for every reader in C.
+fn cut(message: &str) -> String {
+    message.chars().filter(|c| *c != '\0').take(LONGEST_MESSAGE).collect()
+}
+
+/// Over key, headers and value, one after the other.
+pub(in crate::journal) fn crc(record: &Record) -> u32 {
+    crc_of(record.key(), record.headers().as_bytes(), record.value())
+}
+
+pub(in crate::journal) fn crc_of(key: Option<&[u8]>, headers: &[u8], value: Option<&[u8]>) -> u32 {
+    let sum = crc32c::crc32c(key.unwrap_or_default());
+    crc32c::crc32c_append(crc32c::crc32c_append(sum, headers), value.unwrap_or_default())
+}

@@ -1,0 +1,37 @@
+//! What the journal knows of partitions that are offered.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::engine::ledger::{Known, KnownProgress};
+use crate::engine::source::Offer;
+use crate::journal::sql;
+use crate::record::{NextOffset, Offset};
+
+pub(super) fn know(connection: &Connection, group: &str, offers: &[Offer]) -> rusqlite::Result<Vec<Known>> {
+    offers.iter().map(|offer| know_one(connection, group, offer)).collect()
+}
+
+fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Result<Known> {
+    let (cluster_id, name) = (&offer.topic.cluster_id, &offer.topic.name);
+    let uuid = offer.topic.uuid.as_deref().unwrap_or_default();
+    let topic: Option<i64> =
+        connection.prepare_cached(sql::TOPIC)?.query_row((cluster_id, name, uuid), |row| row.get(0)).optional()?;
+    let last_uuid: Option<String> =
+        connection.prepare_cached(sql::LAST_UUID)?.query_row((group, cluster_id, name), |row| row.get(0)).optional()?;
+    let other_uuid = last_uuid.is_some_and(|last| !uuid.is_empty() && !last.is_empty() && last != uuid);
+    let nothing =
+        Known { slot: offer.slot, topic_known: false, other_uuid, progress: None, highest: NextOffset::ZERO, debts: Vec::new() };
+    let Some(topic) = topic else { return Ok(nothing) };
+    let topic_known = connection.prepare_cached(sql::TOPIC_HAS_PROGRESS)?.query_row((group, topic), |row| row.get(0))?;
+    let last: Option<(i64, i64, bool)> = connection
+        .prepare_cached(sql::LAST_PROGRESS)?
+        .query_row((group, topic, offer.partition), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let progress = last.and_then(|(to, _, has_records)| Some(KnownProgress { to: NextOffset::new(to)?, is_empty: !has_records }));
+    let highest = last.and_then(|(_, highest, _)| NextOffset::new(highest)).unwrap_or(NextOffset::ZERO);
+    let lowest = offer.committed.as_ref().map_or(NextOffset::ZERO, |committed| committed.next);
+    let mut debts = connection.prepare_cached(sql::DEBTS)?;
+    let debts = debts.query_map((topic, offer.partition, lowest.get(), group), |row| row.get::<_, i64>(0))?;
+    let debts = debts.filter_map(|offset| offset.map(Offset::new).transpose()).collect::<Result<Vec<_>, _>>()?;
+    Ok(Known { topic_known, progress, highest, debts, ..nothing })
+}

@@ -1,0 +1,314 @@
+//! What the writer writes, read back by the reader or with plain SQL.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::doubles::{next, offer};
+use crate::engine::ledger::{Counts, Delivered, FailedDelivery, Progress};
+use crate::event::EventFacts;
+use crate::failure::{Class, Code, Failure, Stage, Try};
+use crate::journal::items::FailureDetail;
+use crate::journal::{FailureSelection, FailureState, IncidentSelection, Reader, Safety, Window};
+use crate::receiver::Mode;
+use crate::record::samples::{partition_of, record_at};
+use crate::record::{NextOffset, Offset, Partition};
+
+struct Scene {
+    folder: tempfile::TempDir,
+    partition: Arc<Partition>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), partition: partition_of("orders") }
+    }
+
+    fn place(&self) -> Place {
+        Place { path: self.folder.path().join("redrive.db"), safety: Safety::Safe }
+    }
+
+    fn writer(&self) -> Writer {
+        let beginning = Beginning { command: "consume", group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
+        Writer::open(&self.place(), &beginning).unwrap()
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::open(&self.place()).unwrap()
+    }
+
+    fn failed(&self, offset: i64, receiver: &str, messages: &[&str]) -> Entry {
+        let tries: Vec<_> = (0..)
+            .zip(messages)
+            .map(|(at, message)| Try {
+                at: Timestamp::from_second(1_700_000_000 + at).unwrap(),
+                duration: Duration::from_millis(12),
+                class: Class::Transient,
+                code: Code::known("http_503"),
+                message: (*message).to_owned(),
+            })
+            .collect();
+        let last = tries.last().unwrap().clone();
+        let failure = Failure {
+            stage: Stage::Receive,
+            receiver: None,
+            class: last.class,
+            code: last.code,
+            message: last.message,
+            causes: vec!["the cause".into()],
+            detail: "the detail".into(),
+            tries,
+        };
+        Entry::Failed(Box::new(FailedDelivery {
+            record: record_at(&self.partition, offset, &[("ce_type", Some(b"order.placed")), ("x", None)], Some(b"{\"a\":1}")),
+            event: EventFacts { event_type: Some("order.placed".into()), ..EventFacts::default() },
+            receiver: Some(receiver.into()),
+            failure,
+            mode: Mode::Live,
+        }))
+    }
+
+    fn delivered(&self, offset: i64, receiver: &str) -> Entry {
+        let offset = Offset::new(offset).unwrap();
+        Entry::Delivered(Delivered { partition: Arc::clone(&self.partition), offset, receiver: receiver.into(), mode: Mode::Live })
+    }
+
+    fn progress(&self, from: i64, to: i64) -> Entry {
+        let counts = Counts { delivered: u64::try_from(to - from).unwrap(), ..Counts::default() };
+        Entry::Progress(Progress { partition: Arc::clone(&self.partition), from: next(from), to: next(to), counts })
+    }
+
+    fn entries(&self) -> Vec<FailureDetail> {
+        let reader = self.reader();
+        let page = reader.failures(&FailureSelection::default(), Window::default()).unwrap();
+        page.items.iter().map(|item| reader.failure(item.id).unwrap().unwrap()).collect()
+    }
+}
+
+#[test]
+fn a_failure_comes_back_with_all_of_its_context() {
+    let scene = Scene::new();
+    scene.writer().append(&[scene.failed(7, "billing", &["first", "order 5 has no total"]), scene.delivered(7, "audit")]).unwrap();
+    let [entry] = &scene.entries()[..] else { panic!("one entry") };
+    let item = &entry.item;
+    assert_eq!((item.place(), item.receiver.as_deref(), item.code.as_str()), ("orders/0/7".into(), Some("billing"), "http_503"));
+    assert_eq!((item.attempts, item.message.as_str()), (2, "order 5 has no total"));
+    assert_eq!((item.first_failed_at_us, item.last_failed_at_us), (1_700_000_000_000_000, 1_700_000_001_000_000));
+    assert_eq!(entry.delivered_to, ["audit"]);
+    assert_eq!(entry.value.as_ref().unwrap().0, b"{\"a\":1}");
+    assert_eq!(entry.headers[1], (crate::journal::Bytes(b"x".to_vec()), None));
+    let history: Vec<_> = entry.history.iter().map(|attempt| (attempt.number, attempt.message.as_deref())).collect();
+    assert_eq!(history, [(1, Some("first")), (2, Some("order 5 has no total"))]);
+    assert_eq!((entry.detail.as_str(), item.causes.as_slice()), ("the detail", &["the cause".to_owned()][..]));
+    assert_eq!(item.topic_uuid.as_deref(), Some("GivPxHS0T4Sx-9eBCxOXOQ"));
+}
+
+#[test]
+fn the_same_failure_is_one_entry_with_more_attempts() {
+    let scene = Scene::new();
+    scene.writer().append(&[scene.failed(7, "billing", &["a"])]).unwrap();
+    let mut writer = scene.writer();
+    writer.append(&[scene.failed(7, "billing", &["b", "c"])]).unwrap();
+    let [entry] = &scene.entries()[..] else { panic!("one entry") };
+    assert_eq!((entry.item.attempts, entry.item.message.as_str(), entry.item.is_regressed), (3, "c", false));
+    let messages: Vec<_> = entry.history.iter().filter_map(|attempt| attempt.message.clone()).collect();
+    assert_eq!(messages, ["a", "b", "c"]);
+    assert_eq!(scene.reader().counts().unwrap().open, 1);
+}
+
+#[test]
+fn success_resolves_and_a_later_failure_regresses() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer.append(&[scene.failed(7, "billing", &["a"])]).unwrap();
+    writer.append(&[scene.delivered(7, "billing")]).unwrap();
+    let entry = &scene.entries()[0];
+    assert_eq!((entry.item.state, entry.item.settled_by.as_deref()), (FailureState::Resolved, Some("live")));
+    assert!(entry.history[1].is_delivered);
+    let counts = scene.reader().counts().unwrap();
+    assert_eq!((counts.open, counts.resolved), (0, 1));
+
+    writer.append(&[scene.failed(7, "billing", &["again"])]).unwrap();
+    let entry = &scene.entries()[0];
+    assert_eq!((entry.item.state, entry.item.is_regressed, entry.item.attempts), (FailureState::Open, true, 3));
+    let outcomes: Vec<_> = entry.history.iter().map(|attempt| attempt.is_delivered).collect();
+    assert_eq!(outcomes, [false, true, false]);
+    assert_eq!(scene.reader().counts().unwrap().open, 1);
+}
+
+#[test]
+fn passing_a_stage_resolves_the_entries_of_earlier_stages() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let Entry::Failed(mut early) = scene.failed(7, "-", &["bad"]) else { unreachable!() };
+    early.receiver = None;
+    early.failure.stage = Stage::Decode;
+    writer.append(&[Entry::Failed(early)]).unwrap();
+    let passed = |through| Entry::Passed { partition: Arc::clone(&scene.partition), offset: Offset::new(7).unwrap(), through };
+    writer.append(&[passed(Stage::Route)]).unwrap();
+    assert_eq!(scene.entries()[0].item.state, FailureState::Open);
+    writer.append(&[passed(Stage::Decode)]).unwrap();
+    assert_eq!(scene.entries()[0].item.state, FailureState::Resolved);
+}
+
+#[test]
+fn progress_extends_its_row_and_is_known_to_the_next_run() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer.append(&[scene.progress(5, 8)]).unwrap();
+    writer.append(&[scene.progress(8, 20)]).unwrap();
+    writer.append(&[scene.progress(30, 31), scene.failed(40, "billing", &["a"])]).unwrap();
+    let rows: Vec<(i64, i64, i64)> = writer
+        .connection
+        .prepare("SELECT from_offset, to_offset, records FROM progress ORDER BY 1")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(rows, [(5, 20, 15), (30, 31, 1)]);
+
+    let offer = crate::engine::source::Offer { partition: 0, ..offer(scene.partition.slot, &scene.partition.topic, 100) };
+    let known = &scene.writer().know(&[offer]).unwrap()[0];
+    assert!(known.topic_known && !known.other_uuid);
+    assert_eq!(known.progress.map(|progress| (progress.to.get(), progress.is_empty)), Some((31, false)));
+    assert_eq!((known.highest, known.debts.as_slice()), (next(31), &[Offset::new(40).unwrap()][..]));
+}
+
+#[test]
+fn a_topic_of_another_uuid_is_another_topic() {
+    let scene = Scene::new();
+    scene.writer().append(&[scene.progress(5, 8)]).unwrap();
+    let topic = Arc::new(crate::record::Topic { uuid: Some("other".into()), ..(*scene.partition.topic).clone() });
+    let known = &scene.writer().know(&[offer(scene.partition.slot, &topic, 100)]).unwrap()[0];
+    assert!(known.other_uuid && !known.topic_known);
+    assert_eq!(known.highest, NextOffset::ZERO);
+}
+
+#[test]
+fn an_incident_counts_and_ends_with_its_run() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let away = |message: &str| {
+        let key = IncidentKey::of(IncidentKind::BrokerAway);
+        Entry::Incident(Incident { key, from: None, to: None, message: message.into(), data: serde_json::Value::Null })
+    };
+    writer.append(&[away("one"), away("two")]).unwrap();
+    writer.append(&[away("three")]).unwrap();
+    let list = || scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
+    let [incident] = &list()[..] else { panic!("one incident") };
+    assert_eq!((incident.count, incident.message.as_str(), incident.ended_at_us), (3, "three", None));
+    writer.end(RunEnd::Done, 0).unwrap();
+    assert!(list()[0].ended_at_us.is_some());
+    assert_eq!(scene.reader().open_incidents().unwrap(), 0);
+}
+
+#[test]
+fn a_full_journal_is_an_error_and_nothing_of_the_transaction_stays() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let pages: u32 = writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    writer.limit_pages(pages + 2).unwrap();
+    let many: Vec<_> = (0..200).map(|offset| scene.failed(offset, "billing", &["a"])).collect();
+    let error = writer.append(&many).unwrap_err().to_string();
+    assert!(error.contains("full"), "{error}");
+    assert_eq!(scene.reader().counts().unwrap().open, 0);
+    writer.limit_pages(1_000_000).unwrap();
+    writer.append(&many).unwrap();
+    assert_eq!(scene.reader().counts().unwrap().open, 200);
+}
+
+#[test]
+fn a_journal_that_is_not_there_any_more_stops_the_commit() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    std::fs::rename(scene.place().path, scene.folder.path().join("moved.db")).unwrap();
+    let error = writer.append(&[scene.progress(0, 1)]).unwrap_err();
+    assert!(matches!(&error, LedgerError::Replaced { what, .. } if what == "moved or deleted"), "{error}");
+    std::fs::write(scene.place().path, "").unwrap();
+    let error = writer.beat().unwrap_err();
+    assert!(matches!(&error, LedgerError::Replaced { what, .. } if what == "replaced by another file"), "{error}");
+}
+
+#[test]
+fn a_lock_is_waited_for() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let other = rusqlite::Connection::open(scene.place().path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    writer.connection.busy_timeout(Duration::from_millis(1)).unwrap();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| writer.append(&[scene.failed(1, "billing", &["a"])]));
+        while !writing.is_finished() {
+            if other.is_autocommit() {
+                continue;
+            }
+            other.execute_batch("ROLLBACK").unwrap();
+        }
+        writing.join().unwrap().unwrap();
+    });
+    assert_eq!(scene.reader().counts().unwrap().open, 1);
+}
+
+#[test]
+fn filters_select() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer
+        .append(&[scene.failed(1, "billing", &["a"]), scene.failed(2, "audit", &["b 1"]), scene.failed(3, "audit", &["b 2"])])
+        .unwrap();
+    writer.append(&[scene.delivered(3, "audit")]).unwrap();
+    let reader = scene.reader();
+    let ids = |selection: FailureSelection, window: Window| {
+        let page = reader.failures(&selection, window).unwrap();
+        (page.items.iter().map(|item| item.offset_and_state()).collect::<Vec<_>>(), page.has_more)
+    };
+    let all = FailureSelection::default;
+    assert_eq!(ids(all(), Window::default()).0, ["3 resolved", "2 open", "1 open"]);
+    assert_eq!(ids(all(), Window { limit: 2, ..Window::default() }), (vec!["3 resolved".into(), "2 open".into()], true));
+    assert_eq!(ids(all(), Window { limit: 2, after: Some(2), ..Window::default() }), (vec!["1 open".into()], false));
+    let audit = FailureSelection { receivers: vec!["audit".into()], states: vec![FailureState::Open], ..all() };
+    assert_eq!(ids(audit, Window::default()).0, ["2 open"]);
+    let nobody = FailureSelection { receivers: vec!["nobody".into()], ..all() };
+    assert!(ids(nobody, Window::default()).0.is_empty());
+    let kind = reader.failures(&all(), Window::default()).unwrap().items[1].fingerprint[..8].to_owned();
+    let alike = FailureSelection { fingerprints: vec![kind], ..all() };
+    assert_eq!(ids(alike, Window::default()).0, ["3 resolved", "2 open"], "numbers do not tell kinds apart");
+    let range = crate::journal::OffsetRange {
+        topic: Some("orders".into()),
+        partition: Some(0),
+        bounds: crate::journal::Bounds::Offsets { from: 2, to: Some(3) },
+    };
+    assert_eq!(ids(FailureSelection { offsets: vec![range], ..all() }, Window::default()).0, ["2 open"]);
+}
+
+impl crate::journal::FailureItem {
+    fn offset_and_state(&self) -> String {
+        format!("{} {}", self.offset, self.state.as_str())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// The counts that listings show are those of the rows, after any sequence of results.
+    #[test]
+    fn counts_are_those_of_the_rows(steps in prop::collection::vec((0i64..4, 0usize..3, any::<bool>()), 1..40)) {
+        let scene = Scene::new();
+        let mut writer = scene.writer();
+        let messages = ["a 1", "b", "c 'x'"];
+        for (offset, message, is_delivered) in steps {
+            let entry = if is_delivered { scene.delivered(offset, "r") } else { scene.failed(offset, "r", &[messages[message]]) };
+            writer.append(&[entry]).unwrap();
+        }
+        let rows: (u64, u64) = writer.connection.query_row(
+            "SELECT count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'resolved') FROM failure", [],
+            |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))).unwrap();
+        let counts = scene.reader().counts().unwrap();
+        prop_assert_eq!((counts.open, counts.resolved), rows);
+        for entry in scene.entries() {
+            prop_assert_eq!(entry.history.len(), entry.item.attempts as usize + usize::from(entry.item.state == FailureState::Resolved));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Questions to the cluster: which topics there are, what a group has committed, where a log begins and ends.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+use thiserror::Error;
+
+use crate::kafka::connection::Connection;
+use crate::kafka::native::{self, At};
+
+/// A question's answer takes at most this long.
+pub(super) const ANSWER: Duration = Duration::from_secs(5);
+
+/// The cluster did not answer, or not as hoped.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    #[error("no broker at {bootstrap} answered within {} s", after.as_secs())]
+    Unreachable { bootstrap: String, after: Duration, last: Option<String> },
+    #[error("{what}: {message}")]
+    Request { what: String, message: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicInfo {
+    pub name: String,
+    pub partitions: usize,
+}
+
+/// A short-lived client for questions. One for each command.
+pub struct Cluster {
+    client: BaseConsumer<LastError>,
+    id: String,
+}
+
+/// Remembers what the client library complained about last.
+#[derive(Clone, Default)]
+struct LastError(Arc<Mutex<Option<String>>>);
+
+impl ClientContext for LastError {
+    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", "{facility} {message}");
+    }
+
+    fn error(&self, _: KafkaError, reason: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for LastError {}
+
+impl Cluster {
+    /// Waits for the first answer of a broker.
+    ///
+    /// # Errors
+    /// When there is none `within` that time, with what the client library said last.
+    pub fn connect(connection: &Connection, within: Duration) -> Result<Self, ClusterError> {
+        let last = LastError::default();
+        let client: BaseConsumer<LastError> = connection.client().create_with_context(last.clone()).map_err(|error| {
+            ClusterError::Request { what: "the Kafka client cannot be made".into(), message: error.to_string() }
+        })?;
+        let Some(id) = client.client().fetch_cluster_id(within) else {
+            while client.poll(Duration::ZERO).is_some() {}
+            let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
+        };
+        Ok(Self { client, id })
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// One topic; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// When the broker does not answer, or refuses.
+    pub fn topic(&self, name: &str) -> Result<Option<TopicInfo>, ClusterError> {
+        let found = self.metadata(Some(name))?;
+        Ok(found.into_iter().find(|topic| topic.name == name && topic.partitions > 0))
+    }
+
+    /// All topics but Kafka's own.
+    ///
+    /// # Errors
+    /// As [`Cluster::topic`].
+    pub fn topics(&self) -> Result<Vec<TopicInfo>, ClusterError> {
+        let mut topics = self.metadata(None)?;
+        topics.retain(|topic| !topic.name.starts_with("__"));
+        Ok(topics)
+    }
+
+    fn metadata(&self, topic: Option<&str>) -> Result<Vec<TopicInfo>, ClusterError> {
+        let metadata = self.client.fetch_metadata(topic, ANSWER).map_err(|error| ClusterError::Request {
+            what: "the broker does not list its topics".into(),
+            message: error.to_string(),
+        })?;
+        let topics = metadata.topics().iter();
+        Ok(topics.map(|topic| TopicInfo { name: topic.name().to_owned(), partitions: topic.partitions().len() }).collect())
+    }
+}
+
+/// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing.
+pub(super) fn committed<C: ConsumerContext>(consumer: &BaseConsumer<C>, of: &[(&str, i32)]) -> Result<Vec<At>, String> {
+    let answer = consumer.committed_offsets(list(of, Offset::Invalid)?, ANSWER).map_err(|error| error.to_string())?;
+    each_ok(native::elements(&answer))
+}
+
+/// Where logs begin or end ([`Offset::Beginning`], [`Offset::End`]: the last stable offset), or the first record at or after a time
+/// ([`Offset::Offset`] in milliseconds; negative when there is none). All leaders are asked at once.
+pub(super) fn list_offsets<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    of: &[(&str, i32)],
+    spec: Offset,
+) -> Result<Vec<At>, String> {
+    let answer = consumer.offsets_for_times(list(of, spec)?, ANSWER).map_err(|error| error.to_string())?;
+    each_ok(native::elements(&answer))
+}
+
+/// Uuids of topics; none where the broker is too old to have them.
+pub(super) fn uuids<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Vec<Option<String>>, String> {
+    native::topic_uuids(client, topics, ANSWER)
+}
+
+fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String> {
+    let mut list = TopicPartitionList::with_capacity(of.len());
+    for (topic, partition) in of {
+        list.add_partition_offset(topic, *partition, offset).map_err(|error| error.to_string())?;
+    }
+    Ok(list)
+}
+
+fn each_ok(elements: Vec<At>) -> Result<Vec<At>, String> {
+    match elements.iter().find_map(|at| at.error.err().map(|error| (at, error))) {
+        Some((at, error)) => Err(format!("{}/{}: {error}", at.topic, at.partition)),
+        None => Ok(elements),
+    }
+}

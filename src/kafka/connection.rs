@@ -1,0 +1,130 @@
+//! How the cluster is reached: the bootstrap servers, and any property of the client library.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use thiserror::Error;
+
+/// Where the cluster is and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    bootstrap: String,
+    /// In the order given; the last of a name counts.
+    properties: Vec<(String, String)>,
+}
+
+/// A property that cannot be set.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    #[error("the Kafka property {name} is redrive's own: {why}")]
+    Reserved { name: String, why: &'static str },
+    #[error("the Kafka properties are refused by the client library: {0}")]
+    Refused(String),
+}
+
+/// Measured: what a consumer that parses JSON gains most from. The library's own back-off of a second costs 2.5 times the throughput.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("fetch.queue.backoff.ms", "2"),
+    ("queued.max.messages.kbytes", "4096"),
+    ("fetch.message.max.bytes", "262144"),
+    ("check.crcs", "true"),
+];
+
+/// What at-least-once delivery hangs on.
+const RESERVED: [(&str, &str); 6] = [
+    ("group.id", "use --group"),
+    ("bootstrap.servers", "use --bootstrap-server"),
+    ("enable.auto.commit", "an offset is committed only when its record is settled"),
+    ("enable.auto.offset.store", "an offset is committed only when its record is settled"),
+    ("auto.offset.reset", "where a partition starts is said with --from"),
+    ("enable.partition.eof", "the end of a partition is how --until-end is found"),
+];
+
+impl Connection {
+    /// # Errors
+    /// When a property is one that redrive must set itself, or that the client library does not know.
+    pub fn new(bootstrap: impl Into<String>, properties: Vec<(String, String)>) -> Result<Self, ConnectionError> {
+        for (name, _) in &properties {
+            if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| reserved == name) {
+                return Err(ConnectionError::Reserved { name: name.clone(), why });
+            }
+        }
+        let connection = Self { bootstrap: bootstrap.into(), properties };
+        connection.client().create_native_config().map_err(|error| ConnectionError::Refused(error.to_string()))?;
+        Ok(connection)
+    }
+
+    #[must_use]
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// For questions and for producing.
+    pub(super) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("client.id", "redrive").set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+
+    /// For a member of `group`. The library commits nothing by itself and never chooses where to start.
+    pub(super) fn member_of(&self, group: &str) -> ClientConfig {
+        let mut config = self.client();
+        let is_classic = !self.properties.iter().any(|(name, value)| name == "group.protocol" && value == "consumer");
+        let mut default = |name: &str, value: &str| {
+            if config.get(name).is_none() {
+                config.set(name, value);
+            }
+        };
+        DEFAULTS.iter().for_each(|(name, value)| default(name, value));
+        if is_classic {
+            default("partition.assignment.strategy", "cooperative-sticky");
+        }
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true");
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(properties: &[(&str, &str)]) -> Result<Connection, ConnectionError> {
+        Connection::new("localhost:9092", properties.iter().map(|&(name, value)| (name.into(), value.into())).collect())
+    }
+
+    #[test]
+    fn properties_of_the_user_win_over_the_defaults_and_lose_against_the_guarantees() {
+        let config = connection(&[("check.crcs", "false"), ("fetch.min.bytes", "9")]).unwrap().member_of("g");
+        let value = |name: &str| config.get(name).unwrap();
+        assert_eq!((value("check.crcs"), value("fetch.min.bytes"), value("fetch.queue.backoff.ms")), ("false", "9", "2"));
+        assert_eq!((value("enable.auto.commit"), value("auto.offset.reset")), ("false", "error"));
+        let error = connection(&[("enable.auto.commit", "true")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the Kafka property enable.auto.commit is redrive's own: an offset is committed only when its record is settled"
+        );
+    }
+
+    #[test]
+    fn unknown_properties_are_refused_by_name() {
+        let error = connection(&[("no.such.thing", "1")]).unwrap_err().to_string();
+        assert!(error.contains("no.such.thing"), "{error}");
+    }
+
+    #[test]
+    fn the_new_protocol_takes_no_assignment_strategy() {
+        let strategy = |properties: &[(&str, &str)]| {
+            connection(properties).unwrap().member_of("g").get("partition.assignment.strategy").map(str::to_owned)
+        };
+        assert_eq!(strategy(&[]).as_deref(), Some("cooperative-sticky"));
+        assert_eq!(strategy(&[("group.protocol", "consumer")]), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Which slot a partition has, and how far each was read.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::sync::Arc;
+
+use crate::record::{NextOffset, Slot, Topic};
+
+/// Partitions by name, and by slot.
+#[derive(Default)]
+pub(super) struct Slots {
+    /// For each topic its partitions' indexes into `all`.
+    by_name: HashMap<String, HashMap<i32, usize>>,
+    all: Vec<Place>,
+}
+
+/// A partition that was ours at least once. Its slot's index never changes.
+pub(super) struct Place {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) epoch: u32,
+    pub(super) state: State,
+    /// Where the next record is expected.
+    pub(super) position: NextOffset,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not ours.
+    Away,
+    /// Offered to the engine, not assigned yet.
+    Offered,
+    Flowing,
+    /// Assigned and paused for as long as it is ours.
+    Held,
+}
+
+impl Slots {
+    /// A new epoch of a partition.
+    pub(super) fn offer(&mut self, topic: &str, partition: i32) -> Slot {
+        let index = match self.by_name.get(topic).and_then(|of| of.get(&partition)) {
+            Some(index) => *index,
+            None => {
+                let index = self.all.len();
+                self.by_name.entry(topic.to_owned()).or_default().insert(partition, index);
+                let topic = topic.to_owned();
+                self.all.push(Place { topic, partition, epoch: 0, state: State::Away, position: NextOffset::ZERO });
+                index
+            }
+        };
+        let epoch = self.all.get_mut(index).map_or(0, |place| {
+            place.epoch += 1;
+            place.state = State::Offered;
+            place.epoch
+        });
+        Slot { index: u32::try_from(index).unwrap_or(u32::MAX), epoch }
+    }
+
+    /// The slot that a partition has now.
+    pub(super) fn find(&self, topic: &str, partition: i32) -> Option<Slot> {
+        let index = *self.by_name.get(topic)?.get(&partition)?;
+        let place = self.all.get(index)?;
+        (place.state != State::Away).then_some(Slot { index: u32::try_from(index).ok()?, epoch: place.epoch })
+    }
+
+    /// As `find`, for a record's topic, which C lends.
+    pub(super) fn find_c(&self, topic: &CStr, partition: i32) -> Option<Slot> {
+        self.find(topic.to_str().ok()?, partition)
+    }
+
+    /// The partition of a slot, unless the slot is of an older epoch.
+    pub(super) fn get(&self, slot: Slot) -> Option<&Place> {
+        self.all.get(slot.index as usize).filter(|place| place.epoch == slot.epoch && place.state != State::Away)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Place> {
+        self.all.get_mut(slot.index as usize).filter(|place| place.epoch == slot.epoch && place.state != State::Away)
+    }
+
+    /// All partitions that are assigned.
+    pub(super) fn assigned(&self) -> impl Iterator<Item = (Slot, &Place)> {
+        let slots = (0u32..).zip(&self.all).map(|(index, place)| (Slot { index, epoch: place.epoch }, place));
+        slots.filter(|(_, place)| matches!(place.state, State::Flowing | State::Held))
+    }
+}
+
+/// Topics as the engine knows them, one value for all their partitions.
+#[derive(Default)]
+pub(super) struct Topics(HashMap<String, Arc<Topic>>);
+
+impl Topics {
+    /// The topic with what the broker says now; the same value as before when nothing changed.
+    pub(super) fn get(&mut self, cluster_id: &str, name: &str, uuid: Option<String>) -> Arc<Topic> {
+        let now = Topic { cluster_id: cluster_id.to_owned(), name: name.to_owned(), uuid };
+        match self.0.get(name) {
+            Some(known) if **known == now => Arc::clone(known),
+            _ => {
+                let topic = Arc::new(now);
+                self.0.insert(name.to_owned(), Arc::clone(&topic));
+                topic
+            }
+        }
+    }
+}
