@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::engine::lanes::{History, LaneId};
-use crate::failure::{Class, Code};
 use crate::receiver::{Binding, Delivery, ReceiverError, Step, panicked};
 
 pub(super) type Answer = Result<(), ReceiverError>;
@@ -52,9 +51,9 @@ pub(super) struct Running {
     pub(super) record: usize,
     pub(super) history: History,
     pub(super) started: Instant,
-    timeout: Duration,
     future: Pending,
-    timer: Pin<Box<Sleep>>,
+    /// `None`: the receiver watches the time itself.
+    timer: Option<(Pin<Box<Sleep>>, Duration)>,
 }
 
 /// A try that came back.
@@ -67,9 +66,10 @@ pub(super) struct Done {
 }
 
 impl Running {
-    pub(super) fn new(lane: LaneId, record: usize, history: History, started: Instant, of: (Pending, Duration)) -> Self {
+    pub(super) fn new(lane: LaneId, record: usize, history: History, started: Instant, of: (Pending, Option<Duration>)) -> Self {
         let (future, timeout) = of;
-        Self { lane, record, history, started, timeout, future, timer: Box::pin(sleep_until(started + timeout)) }
+        let timer = timeout.map(|timeout| (Box::pin(sleep_until(started + timeout)), timeout));
+        Self { lane, record, history, started, future, timer }
     }
 }
 
@@ -79,22 +79,12 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
         let answer = match poll(&mut self.future, context) {
             Poll::Ready(answer) => answer,
-            Poll::Pending => match self.timer.as_mut().poll(context) {
-                Poll::Ready(()) => Err(timed_out(self.timeout)),
-                Poll::Pending => return Poll::Pending,
+            Poll::Pending => match &mut self.timer {
+                Some((timer, timeout)) if timer.as_mut().poll(context).is_ready() => Err(ReceiverError::timed_out(*timeout)),
+                _ => return Poll::Pending,
             },
         };
         let history = std::mem::take(&mut self.history);
         Poll::Ready(Done { lane: self.lane, record: self.record, history, started: self.started, answer })
-    }
-}
-
-fn timed_out(timeout: Duration) -> ReceiverError {
-    ReceiverError {
-        class: Class::Transient,
-        code: const { Code::known("timeout") },
-        message: format!("no answer within {timeout:?}"),
-        causes: Vec::new(),
-        detail: String::new(),
     }
 }

@@ -25,7 +25,7 @@ use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Failure, Refusal, Stage, Try};
 use crate::policy::{self, Decision, Situation};
-use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError};
+use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record};
 use crate::stage::{Format, Routed, Router, TypeFrom, decode, identify};
 
@@ -246,7 +246,8 @@ impl Shard {
     }
 
     fn put_out(&mut self, lane: LaneId, record: usize, history: History, of: (Instant, delivery::Pending)) {
-        let timeout = self.binding(lane.receiver).map_or(Duration::MAX, |binding| binding.timeout);
+        let engines = |binding: &&Binding| binding.receiver.timekeeper() == Timekeeper::Engine;
+        let timeout = self.binding(lane.receiver).filter(engines).map(|binding| binding.timeout);
         let (started, future) = of;
         self.lanes.occupy(lane);
         let history = History { first_started: history.first_started.or(Some(started)), ..history };

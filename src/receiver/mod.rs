@@ -3,6 +3,13 @@
 //! A receiver is called from a shard of the engine. What it does there is bounded by its timeout, and nothing it does, a panic
 //! included, reaches another receiver.
 
+mod discard;
+mod exec;
+mod file;
+mod function;
+mod line;
+mod target;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +18,12 @@ use futures_util::future::BoxFuture;
 
 use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
+
+pub use discard::Discard;
+pub use exec::{Exec, ExecOptions};
+pub use file::File;
+pub use function::{ALL_TYPES, Receivers, Registered};
+pub use target::{Target, TargetError};
 
 /// One attempt to hand one event to one receiver.
 #[derive(Clone, Debug)]
@@ -68,6 +81,15 @@ pub enum Needs {
     Value,
 }
 
+/// Who gives up on a delivery that takes too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timekeeper {
+    /// The engine drops the future.
+    Engine,
+    /// The receiver itself, because a delivery may wait in it for its turn, which is nobody's fault.
+    Receiver,
+}
+
 /// A destination of events.
 pub trait Receiver: Send + Sync + 'static {
     /// One delivery. `Ok` means: durable as far as this target promises. A panic is caught by the caller; a timeout drops the future.
@@ -80,6 +102,11 @@ pub trait Receiver: Send + Sync + 'static {
     /// Deliveries of one lane that may be out at once; more than one only if they are applied in the order given.
     fn window(&self) -> NonZeroUsize {
         NonZeroUsize::MIN
+    }
+
+    /// Who watches the timeout of a delivery.
+    fn timekeeper(&self) -> Timekeeper {
+        Timekeeper::Engine
     }
 
     /// The engine delivers nothing more: let go of processes and files. The future ends when that is done.
@@ -119,8 +146,17 @@ impl ReceiverError {
     }
 
     fn new(class: Class, code: &str, message: impl std::fmt::Display) -> Self {
-        let code = Code::parse(code).unwrap_or(const { Code::known("rejected") });
+        Self::known(class, Code::parse(code).unwrap_or(const { Code::known("rejected") }), message)
+    }
+
+    /// A failure with a code of ours.
+    pub(crate) fn known(class: Class, code: Code, message: impl std::fmt::Display) -> Self {
         Self { class, code, message: message.to_string(), causes: Vec::new(), detail: String::new() }
+    }
+
+    /// No answer in time.
+    pub(crate) fn timed_out(timeout: Duration) -> Self {
+        Self::known(Class::Transient, const { Code::known("timeout") }, format!("no answer within {timeout:?}"))
     }
 
     /// Adds text for whoever debugs it: a stack trace, an answer's body.
@@ -142,11 +178,5 @@ impl From<JsonError> for ReceiverError {
 pub fn panicked(payload: &(dyn std::any::Any + Send)) -> ReceiverError {
     let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let message = format!("the receiver panicked: {}", said.unwrap_or("(no message)"));
-    ReceiverError {
-        class: Class::Unknown,
-        code: const { Code::known("panicked") },
-        message,
-        causes: Vec::new(),
-        detail: String::new(),
-    }
+    ReceiverError::known(Class::Unknown, const { Code::known("panicked") }, message)
 }

@@ -1,1 +1,5 @@
-//! Settings: flags over environment over file. Nothing else reads the environment.
+//! Settings: flags over environment over file over defaults. Nothing else reads the environment.
+
+mod screen;
+
+pub use screen::{Color, LogFormat, OutputFormat};

@@ -1,0 +1,12 @@
+//! `discard:` takes everything and does nothing: for trying things out, and for measuring.
+
+use crate::receiver::{Delivery, Receiver, Step};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Discard;
+
+impl Receiver for Discard {
+    fn deliver(&self, _: Delivery) -> Step {
+        Step::Done(Ok(()))
+    }
+}
