@@ -84,10 +84,13 @@ pub const BOOTSTRAP_SERVER: Setting = Setting {
     other_variable: Some("KAFKA_BOOTSTRAP_SERVERS"),
     ..Setting::global("bootstrap-server", "HOST:PORT,…", "Kafka brokers to begin with").short('b')
 };
-pub const KAFKA_PROPERTY: Setting =
-    Setting::global("kafka-property", "KEY=VALUE", "Any librdkafka property; VALUE may be @FILE or env:NAME, to keep secrets out of ps")
-        .short('X')
-        .kind(Kind::Many);
+pub const KAFKA_PROPERTY: Setting = Setting::global(
+    "kafka-property",
+    "KEY=VALUE",
+    "Any librdkafka property; VALUE may be @FILE or env:NAME, to keep secrets out of ps",
+)
+.short('X')
+.kind(Kind::Many);
 pub const COMMAND_CONFIG: Setting = Setting::global("command-config", "FILE", "Kafka properties, one KEY=VALUE a line");
 pub const CONFIG: Setting = Setting::global("config", "FILE", "Settings file (TOML) [default: redrive.toml, if there is one]");
 pub const JOURNAL: Setting = Setting::global("journal", "PATH", "The journal, a SQLite file").by_default("redrive.db");
@@ -115,7 +118,8 @@ pub const FROM: Setting =
 pub const ORDER: Setting =
     Setting::consume("order", "ORDER", "What stays in order at each receiver: partition, key or none").by_default("partition");
 pub const CONCURRENCY: Setting = Setting::consume("concurrency", "N", "Deliveries in flight per receiver").by_default("256");
-pub const MAX_IN_FLIGHT: Setting = Setting::consume("max-in-flight", "N", "Records in flight, from poll until settled").by_default("10000");
+pub const MAX_IN_FLIGHT: Setting =
+    Setting::consume("max-in-flight", "N", "Records in flight, from poll until settled").by_default("10000");
 pub const MAX_IN_FLIGHT_BYTES: Setting = Setting::consume("max-in-flight-bytes", "SIZE", "Bytes in flight").by_default("8MiB");
 pub const COMMIT_INTERVAL: Setting =
     Setting::consume("commit-interval", "DURATION", "How often settled offsets are committed").by_default("500ms");
@@ -128,7 +132,8 @@ pub const EVENT_TYPE_FROM: Setting =
         .by_default("cloudevents");
 pub const FORMAT: Setting = Setting::consume("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
 pub const UNRECOGNIZED: Setting =
-    Setting::consume("unrecognized", "WHAT", "What becomes of a type that no receiver takes: journal or skip").by_default("journal");
+    Setting::consume("unrecognized", "WHAT", "What becomes of a type that no receiver takes: journal or skip")
+        .by_default("journal");
 pub const ON_GAP: Setting =
     Setting::consume("on-gap", "WHAT", "When committed records are gone from the log: earliest or halt").by_default("earliest");
 pub const ON_TRUNCATION: Setting =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// `500ms`, `10s`, `5m`, `2h`, `7d`; `None` for anything else.
 #[must_use]
-pub fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;
@@ -21,7 +21,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 
 /// Bytes, or `KiB`, `MiB`, `GiB`; `None` for anything else.
 #[must_use]
-pub fn size(text: &str) -> Option<usize> {
+pub(super) fn size(text: &str) -> Option<usize> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
     let number: usize = number.parse().ok()?;
@@ -42,7 +42,9 @@ mod tests {
     #[test]
     fn durations() {
         let ms = Duration::from_millis;
-        for (text, expected) in [("500ms", ms(500)), ("10s", ms(10_000)), ("5m", ms(300_000)), ("2h", ms(7_200_000)), ("7d", ms(604_800_000))] {
+        for (text, expected) in
+            [("500ms", ms(500)), ("10s", ms(10_000)), ("5m", ms(300_000)), ("2h", ms(7_200_000)), ("7d", ms(604_800_000))]
+        {
             assert_eq!(duration(text), Some(expected), "{text}");
         }
         for text in ["", "10", "s", "-1s", "1.5s", "10 s", "1w", "99999999999999999999s", "300000000000000d"] {
