@@ -253,7 +253,9 @@ impl Pool {
         for (after, signal) in [(FAREWELL, Signal::TERM), (FAREWELL + GRACE, Signal::KILL), (FAREWELL + GRACE * 2, Signal::KILL)] {
             while self.workers.iter().any(|worker| worker.process.is_some()) {
                 match tokio::time::timeout_at(began + after, self.inbox.recv()).await {
-                    Ok(Some(ToPool::Heard(who, Heard::Exited { .. }))) => self.heard(who, Heard::Exited { how: String::new(), stderr: String::new() }),
+                    Ok(Some(ToPool::Heard(who, Heard::Exited { .. }))) => {
+                        self.heard(who, Heard::Exited { how: String::new(), stderr: String::new() })
+                    }
                     Ok(Some(_)) => {}
                     Ok(None) | Err(_) => break,
                 }

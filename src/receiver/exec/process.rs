@@ -30,7 +30,10 @@ pub(super) enum Heard {
     /// It closed its output, its input, or both, and is of no use any more.
     Deaf,
     /// It is gone: how it ended, and its last words.
-    Exited { how: String, stderr: String },
+    Exited {
+        how: String,
+        stderr: String,
+    },
 }
 
 /// A process that runs.
