@@ -4,6 +4,7 @@
 //! are followed within their file; what a glob or a local type alias stands for is not known here.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::ops::Range;
 
 use proc_macro2::{Delimiter, Ident, LineColumn, TokenStream, TokenTree};
@@ -17,6 +18,19 @@ pub(super) struct Name {
     /// What it stands for, from the root: `crate::engine::source::Offer`, `std::time::Instant::now`, `println!`, `.elapsed()`, `unsafe`.
     pub(super) path: Vec<String>,
     pub(super) kind: Kind,
+}
+
+impl Name {
+    /// True when it is not from outside.
+    pub(super) fn is_ours(&self) -> bool {
+        self.path.first().is_some_and(|first| first == "crate")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path.join("::"))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -65,8 +65,8 @@ fn a_forbidden_edge_is_seen_in_every_form() {
     ];
     for (ground, line, what) in forms {
         let found = table("").broken_edges(&house(ground, ROOF));
-        let expected = format!("src/ground.rs:{line}: found {what} used by ground, expected no other module");
-        assert!(found.first().is_some_and(|first| first.starts_with(&expected)), "{ground}\nfound {found:#?}");
+        assert_found(&found, &["ground uses roof; expected no other module"]);
+        assert_found(&found, &[&format!("src/ground.rs:{line}: found {what}\n")]);
     }
 }
 
@@ -86,7 +86,10 @@ fn test_code_is_exempt() {
 #[test]
 fn a_name_at_the_root_must_lead_somewhere() {
     let found = table("").broken_edges(&house("use crate::Chimney;\nuse crate as all;", ROOF));
-    assert_found(&found, &["src/ground.rs:1: found crate::Chimney, expected a module", "src/ground.rs:2: found the whole crate"]);
+    assert_found(
+        &found,
+        &["src/ground.rs:1: found crate::Chimney, expected a module", "src/ground.rs:2: found crate, expected a module"],
+    );
 }
 
 #[test]

@@ -12,7 +12,9 @@ use super::names::{Kind, Name};
 use super::tree::SourceFile;
 
 /// Where the rules are, for messages.
-pub(super) const TABLE: &str = "tests/architecture.toml";
+const TABLE: &str = "tests/architecture.toml";
+/// As many uses of one forbidden edge are shown.
+const MOST_LINES: usize = 5;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,61 +74,24 @@ pub(super) fn read_table(text: &str) -> Result<Table, String> {
 }
 
 impl Table {
-    fn row(&self, module: &str) -> Option<&Row> {
-        self.modules.iter().find(|row| row.name == module)
-    }
-
     /// Every module has a row, and uses the modules of its row: no other, and each of them.
     pub(super) fn broken_edges(&self, tree: &[SourceFile]) -> Vec<String> {
-        let facade = facade(tree);
         let mut found = self.misplaced_rows(tree);
-        let mut used: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for file in tree {
-            for name in &file.names {
-                match self.target(name, &facade) {
-                    Ok(Some(target)) if target != file.top() => {
-                        used.entry(file.top()).or_default().insert(target);
-                        found.extend(self.forbidden(file, name, target));
-                    }
-                    Ok(_) => {}
-                    Err(problem) => found.push(at(file, name, problem)),
-                }
-            }
-        }
+        let (edges, lost) = edges(tree);
+        found.extend(lost);
         for row in &self.modules {
-            let used = used.get(row.name.as_str());
-            let unused = row.uses.iter().filter(|target| used.is_none_or(|used| !used.contains(target.as_str())));
-            found.extend(unused.map(|target| {
-                format!("{TABLE}: {} may use {target}, but nothing in it does: take {target:?} out of its row", row.name)
-            }));
+            let Row { name, uses } = row;
+            let targets = edges.get(name.as_str());
+            let forbidden = targets.into_iter().flatten().filter(|(target, _)| !uses.iter().any(|allowed| allowed == *target));
+            found.extend(forbidden.map(|(target, places)| forbidden_edge(row, target, places)));
+            let unused = uses.iter().filter(|target| targets.is_none_or(|targets| !targets.contains_key(target.as_str())));
+            found.extend(
+                unused.map(|target| {
+                    format!("{TABLE}: {name} may use {target}, but nothing in it does: take {target:?} out of its row")
+                }),
+            );
         }
         found
-    }
-
-    /// The top-level module that a name leads to, `None` for a name from outside.
-    fn target<'a>(&'a self, name: &'a Name, facade: &HashMap<&str, &'a str>) -> Result<Option<&'a str>, String> {
-        let mut path = name.path.iter().map(String::as_str);
-        if path.next() != Some("crate") {
-            return Ok(None);
-        }
-        let Some(first) = path.next() else { return Err("found the whole crate, expected the path of one thing".to_owned()) };
-        if self.row(first).is_some() {
-            return Ok(Some(first));
-        }
-        let target = facade.get(first).copied();
-        target.map(Some).ok_or_else(|| {
-            format!("found crate::{first}, expected a module with a row in {TABLE}, or what src/lib.rs re-exports by this name")
-        })
-    }
-
-    fn forbidden(&self, file: &SourceFile, name: &Name, target: &str) -> Option<String> {
-        let row = self.row(file.top())?;
-        let allowed = row.uses.iter().any(|allowed| allowed == target);
-        (!allowed).then(|| {
-            let expected = if row.uses.is_empty() { "no other module".to_owned() } else { format!("only {}", row.uses.join(", ")) };
-            let from = &row.name;
-            at(file, name, format!("found {} used by {from}, expected {expected} (the row of {from} in {TABLE})", joined(name)))
-        })
     }
 
     /// The rows are the modules of the tree, and use only what stands above them.
@@ -157,7 +122,7 @@ impl Table {
             for (file, name) in uses_of(&rule.names, tree) {
                 match rule.places.iter().find(|place| file.is_in(place)) {
                     Some(place) => _ = in_use.insert(place),
-                    None => found.push(at(file, name, format!("found {}, expected it {places}: {}", joined(name), rule.why))),
+                    None => found.push(at(file, name, format!("found {name}, expected it {places}: {}", rule.why))),
                 }
             }
             // A rule that nobody needs yet stands for what is to come.
@@ -177,9 +142,7 @@ impl Table {
             let unknown = rule.places.iter().filter(|place| !tree.iter().any(|file| file.is_in(place)));
             found.extend(unknown.map(|place| format!("{TABLE}: {place} is no module of src")));
             let uses = uses_of(&rule.names, tree).filter(|(file, _)| rule.places.iter().any(|place| file.is_in(place)));
-            found.extend(
-                uses.map(|(file, name)| at(file, name, format!("found {}, expected none here: {}", joined(name), rule.why))),
-            );
+            found.extend(uses.map(|(file, name)| at(file, name, format!("found {name}, expected none here: {}", rule.why))));
         }
         found
     }
@@ -213,34 +176,65 @@ impl Table {
 /// A module hands on no other module's things (only the facade does), and imports things by their names.
 pub(super) fn broken_imports(tree: &[SourceFile]) -> Vec<String> {
     let mut found = Vec::new();
-    for file in tree {
-        for name in &file.names {
-            let is_foreign =
-                name.path.first().is_some_and(|first| first == "crate") && name.path.get(1).is_some_and(|top| top != file.top());
-            match name.kind {
-                Kind::Glob => found.push(at(file, name, format!("found {}::*, expected the names that are used", joined(name)))),
-                Kind::Reexport if is_foreign && file.top() != "lib" => {
-                    found.push(at(file, name, format!("found {} re-exported, expected that only in src/lib.rs", joined(name))));
-                }
-                _ => {}
+    for (file, name) in all_names(tree) {
+        let is_foreign = name.is_ours() && name.path.get(1).is_some_and(|top| top != file.top());
+        match name.kind {
+            Kind::Glob => found.push(at(file, name, format!("found {name}::*, expected the names that are used"))),
+            Kind::Reexport if is_foreign && file.top() != "lib" => {
+                found.push(at(file, name, format!("found {name} re-exported, expected that only in src/lib.rs")));
             }
+            _ => {}
         }
     }
     found
 }
 
+/// From each top-level module to those it uses, each with the places where it does; and the names that lead nowhere.
+type Edges<'a> = BTreeMap<&'a str, BTreeMap<&'a str, Vec<(&'a SourceFile, &'a Name)>>>;
+
+fn edges(tree: &[SourceFile]) -> (Edges<'_>, Vec<String>) {
+    let modules: BTreeSet<&str> = tree.iter().map(SourceFile::top).collect();
+    let facade = facade(tree);
+    let mut edges = Edges::new();
+    let mut lost = Vec::new();
+    for (file, name) in all_names(tree).filter(|(_, name)| name.is_ours()) {
+        let first = name.path.get(1).map(String::as_str);
+        let target = first.and_then(|first| modules.get(first).or_else(|| facade.get(first)));
+        match target {
+            Some(target) if *target != file.top() => {
+                edges.entry(file.top()).or_default().entry(target).or_default().push((file, name));
+            }
+            Some(_) => {}
+            None => {
+                lost.push(at(file, name, format!("found {name}, expected a module, or what src/lib.rs re-exports by this name")));
+            }
+        }
+    }
+    (edges, lost)
+}
+
+fn forbidden_edge(row: &Row, target: &str, places: &[(&SourceFile, &Name)]) -> String {
+    let Row { name: from, uses } = row;
+    let expected = if uses.is_empty() { "no other module".to_owned() } else { format!("only {}", uses.join(", ")) };
+    let seen = places.iter().take(MOST_LINES).map(|(file, name)| at(file, name, format!("found {name}")));
+    let lines = seen.collect::<Vec<_>>().join("\n");
+    let more = places.len().saturating_sub(MOST_LINES);
+    let more = if more == 0 { String::new() } else { format!(" in {more} more lines") };
+    format!("{lines}\n    {from} uses {target}{more}; expected {expected}, as the row of {from} in {TABLE} says")
+}
+
 /// What `src/lib.rs` re-exports: from its name there to the module it comes from.
 fn facade(tree: &[SourceFile]) -> HashMap<&str, &str> {
-    let lib = tree.iter().filter(|file| file.top() == "lib").flat_map(|file| &file.names);
-    lib.filter(|name| name.kind == Kind::Reexport)
-        .filter_map(|name| name.path.last().zip(name.path.get(1)))
-        .map(|(name, module)| (name.as_str(), module.as_str()))
-        .collect()
+    let reexports = all_names(tree).filter(|(file, name)| file.top() == "lib" && name.kind == Kind::Reexport && name.is_ours());
+    reexports.filter_map(|(_, name)| Some((name.path.last()?.as_str(), name.path.get(1)?.as_str()))).collect()
+}
+
+fn all_names(tree: &[SourceFile]) -> impl Iterator<Item = (&SourceFile, &Name)> {
+    tree.iter().flat_map(|file| file.names.iter().map(move |name| (file, name)))
 }
 
 fn uses_of<'a>(names: &'a [String], tree: &'a [SourceFile]) -> impl Iterator<Item = (&'a SourceFile, &'a Name)> {
-    let all = tree.iter().flat_map(|file| file.names.iter().map(move |name| (file, name)));
-    all.filter(|(_, name)| names.iter().any(|rule| is_use_of(&name.path, rule)))
+    all_names(tree).filter(|(_, name)| names.iter().any(|rule| is_use_of(&name.path, rule)))
 }
 
 /// A macro is known by its last word, everything else by how its path starts.
@@ -250,10 +244,6 @@ fn is_use_of(path: &[String], rule: &str) -> bool {
     }
     let rule: Vec<&str> = rule.split("::").collect();
     path.iter().take(rule.len()).eq(&rule)
-}
-
-fn joined(name: &Name) -> String {
-    name.path.join("::")
 }
 
 fn at(file: &SourceFile, name: &Name, problem: impl Display) -> String {
