@@ -3,6 +3,7 @@
 pub mod error;
 
 mod consume;
+mod demo;
 mod escape;
 mod flags;
 mod logs;
@@ -21,6 +22,7 @@ use crate::cli::error::CommandError;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
 use crate::cli::session::Session;
 use crate::receiver::Receivers;
+use crate::settings::{self, Environment};
 
 /// Replay and recovery for Apache Kafka consumers: every failure in a SQLite journal.
 #[derive(Parser)]
@@ -41,6 +43,8 @@ enum Command {
     /// Run the consumer: deliver events to receivers, and write every failure into the journal
     #[command(after_help = CONSUME_EXAMPLES)]
     Consume(ConsumeFlags),
+    /// See it all work on an embedded broker, without any set-up
+    Demo(demo::DemoArgs),
 }
 
 const CONSUME_EXAMPLES: &str = "\
@@ -54,6 +58,7 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Self::Consume(_) => "consume",
+            Self::Demo(_) => "demo",
         }
     }
 }
@@ -73,23 +78,27 @@ impl Command {
 /// ```
 #[must_use]
 pub fn main_with(receivers: Receivers) -> ExitCode {
-    ExitCode::from(execute(std::env::args_os().collect(), receivers))
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(execute_in(&arguments, receivers, &settings::environment))
 }
 
-fn execute(arguments: Vec<OsString>, receivers: Receivers) -> u8 {
-    let parsed = match Arguments::try_parse_from(&arguments) {
+/// Runs one command line in an environment, and returns its exit code.
+fn execute_in(arguments: &[OsString], receivers: Receivers, environment: Environment<'_>) -> u8 {
+    let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
-        Err(error) => return session::not_understood(&arguments, &error),
+        Err(error) => return session::not_understood(arguments, &error, environment),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
+        Command::Demo(_) => parsed.global.0,
     };
-    session::with(name, given, receivers, |session| dispatch(parsed.command, session))
+    session::with(name, given, (receivers, environment), |session| dispatch(parsed.command, session))
 }
 
 fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {
     match command {
         Command::Consume(_) => consume::run(session),
+        Command::Demo(arguments) => demo::run(&arguments, session),
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::journal::{Place, Safety};
 use crate::kafka::Connection;
 use crate::receiver::Receivers;
-use crate::settings::{self, ConnectionSettings, Given, GlobalSettings, Layers, SettingsError};
+use crate::settings::{self, ConnectionSettings, Environment, Given, GlobalSettings, Layers, SettingsError};
 
 /// One command's surroundings.
 pub(super) struct Session<'s> {
@@ -35,14 +35,15 @@ impl Session<'_> {
 pub(super) fn with(
     name: &str,
     given: Given,
-    receivers: Receivers,
+    of: (Receivers, Environment<'_>),
     command: impl FnOnce(&Session<'_>) -> Result<u8, CommandError>,
 ) -> u8 {
-    let output = match screen(&Layers::without_file(given.clone(), &settings::environment)) {
+    let (receivers, environment) = of;
+    let output = match screen(&Layers::without_file(given.clone(), environment)) {
         Ok(output) => output,
         Err(error) => return plain().error(name, &error.into()),
     };
-    let layers = match Layers::read(given, &settings::environment) {
+    let layers = match Layers::read(given, environment) {
         Ok(layers) => layers,
         Err(error) => return output.error(name, &error.into()),
     };
@@ -69,7 +70,7 @@ fn plain() -> Output {
 }
 
 /// Tells what clap says of arguments that it did not understand, or prints the help that was asked for.
-pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error) -> u8 {
+pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, environment: Environment<'_>) -> u8 {
     if !error.use_stderr() {
         // Help and version; a reader that has gone away wanted no more of it.
         return u8::from(error.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe));
@@ -83,11 +84,11 @@ pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error) -> u8 
         let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
         told.hint(part.strip_prefix("tip: ").unwrap_or(&part))
     });
-    asked_output(arguments).error("redrive", &told)
+    asked_output(arguments, environment).error("redrive", &told)
 }
 
 /// How to speak when the arguments could not be parsed: as far as they can be read.
-fn asked_output(arguments: &[OsString]) -> Output {
+fn asked_output(arguments: &[OsString], environment: Environment<'_>) -> Output {
     let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
     let mut given = Given::default();
     for (at, text) in texts.iter().enumerate() {
@@ -100,5 +101,5 @@ fn asked_output(arguments: &[OsString]) -> Output {
             given.set(&settings::table::OUTPUT, vec![value.trim_start_matches('=').to_owned()]);
         }
     }
-    screen(&Layers::without_file(given, &settings::environment)).unwrap_or_else(|_| plain())
+    screen(&Layers::without_file(given, environment)).unwrap_or_else(|_| plain())
 }

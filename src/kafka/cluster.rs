@@ -124,7 +124,8 @@ pub(super) fn list_offsets<C: ConsumerContext>(
 
 /// Uuids of topics; none where the broker is too old to have them.
 pub(super) fn uuids<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Vec<Option<String>>, String> {
-    native::topic_uuids(client, topics, ANSWER)
+    let metadata = client.fetch_metadata(topics.first().copied(), ANSWER).map_err(|error| error.to_string())?;
+    native::topic_uuids(client, topics, metadata.orig_broker_id(), ANSWER)
 }
 
 fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String> {

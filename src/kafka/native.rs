@@ -249,13 +249,15 @@ impl<'e> Message<'e> {
     }
 }
 
-/// Topic uuids as Kafka's tools print them, in the order of `topics`; `None` where the broker has none.
+/// Topic uuids as Kafka's tools print them, in the order of `topics`; `None` where the broker has none. `broker` is asked: by itself
+/// the client library would wait for the controller, which an embedded broker does not have.
 ///
 /// # Errors
 /// When the broker did not answer, or the client library cannot ask.
 pub(super) fn topic_uuids<C: ClientContext>(
     client: &Client<C>,
     topics: &[&str],
+    broker: i32,
     wait: Duration,
 ) -> Result<Vec<Option<String>>, String> {
     let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
@@ -268,6 +270,7 @@ pub(super) fn topic_uuids<C: ClientContext>(
         let options =
             sys::rd_kafka_AdminOptions_new(client.native_ptr(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         sys::rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, ptr::null_mut(), 0);
+        sys::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
         sys::rd_kafka_DescribeTopics(client.native_ptr(), collection, options, queue.0.as_ptr());
         sys::rd_kafka_AdminOptions_destroy(options);
         sys::rd_kafka_TopicCollection_destroy(collection);

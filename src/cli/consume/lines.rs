@@ -211,7 +211,7 @@ impl Observer for Said {
     }
 
     fn stopping(&self, reason: &StopReason, in_flight: Load) {
-        if *reason == StopReason::Asked || in_flight.records > 0 {
+        if *reason == StopReason::Asked {
             self.line("stopping", &format!("stopping: {} in flight", grouped(in_flight.records as u64)));
         }
     }

@@ -29,7 +29,12 @@ impl Away {
     }
 
     /// Asks when it is time: that all brokers are away is told each time, that one is back once.
-    pub(super) fn ask<C: ConsumerContext>(&mut self, now: Instant, consumer: &BaseConsumer<C>, topic: Option<&str>) -> Option<Notice> {
+    pub(super) fn ask<C: ConsumerContext>(
+        &mut self,
+        now: Instant,
+        consumer: &BaseConsumer<C>,
+        topic: Option<&str>,
+    ) -> Option<Notice> {
         if now < self.ask_at? {
             return None;
         }

@@ -1,0 +1,158 @@
+//! `redrive demo`: the main job on an embedded broker, without any set-up. Every command that it prints is the one that it runs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::{Session, execute_in};
+use crate::kafka::{Connection, EmbeddedBroker, Sample};
+use crate::receiver::Receivers;
+use crate::settings::OutputFormat;
+
+const TOPIC: &str = "orders";
+const PARTITIONS: i32 = 3;
+const EVENTS: &str = include_str!("../../fixtures/demo.jsonl");
+
+/// A worker that any machine can run. Its bug: it takes no order without a total.
+const BILLING: &str = r#"#!/bin/sh
+# A receiver: one JSON line in for each event, one JSON line back. Its bug: it refuses orders whose total is 0.
+while IFS= read -r line; do
+    id=${line#*\"sendid\":}
+    id=${id%%,*}
+    case $line in
+    *'"total_cents": 0'*)
+        echo "{\"sendid\":$id,\"ok\":false,\"class\":\"permanent\",\"code\":\"empty_order\",\"message\":\"the order has no total\"}" ;;
+    *)
+        echo "{\"sendid\":$id,\"ok\":true}" ;;
+    esac
+done
+"#;
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Leave the broker up until Ctrl-C, to try commands from another terminal
+    #[arg(long)]
+    keep: bool,
+}
+
+/// A line of the fixture.
+#[derive(Deserialize)]
+struct Event {
+    partition: i32,
+    key: Option<String>,
+    headers: Vec<(String, Option<String>)>,
+    value: Option<String>,
+}
+
+pub(super) fn run(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, CommandError> {
+    if session.output.format() != OutputFormat::Table {
+        return Err(CommandError::usage("the demo is for people: it has no other output than the table").hint("leave out -o"));
+    }
+    let failed = |what: &str| {
+        let what = what.to_owned();
+        move |error: io::Error| CommandError::new(ErrorKind::CannotGoOn, what).cause(error)
+    };
+    let folder = folder().map_err(failed("the demo's folder cannot be made"))?;
+    let (broker, count) = broker()?;
+    write_settings(&folder, &broker.bootstrap()).map_err(failed("the demo's files cannot be written"))?;
+    // The commands are the user's: they run where the user would run them.
+    std::env::set_current_dir(&folder).map_err(failed("the demo's folder cannot be entered"))?;
+    tell(&folder, count).map_err(failed("stdout cannot be written"))?;
+    steps().map_err(failed("stdout cannot be written"))?;
+    if arguments.keep { keep(&folder).map_err(failed("stdout cannot be written")) } else { Ok(0) }
+}
+
+fn folder() -> io::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("redrive-demo-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn broker() -> Result<(EmbeddedBroker, usize), CommandError> {
+    let failed = |error: &dyn std::fmt::Display| CommandError::new(ErrorKind::CannotGoOn, error.to_string());
+    let events =
+        EVENTS.lines().map(serde_json::from_str::<Event>).collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+    let broker = EmbeddedBroker::start(TOPIC, PARTITIONS).map_err(|error| failed(&error))?;
+    let connection = Connection::new(broker.bootstrap(), Vec::new())?;
+    let bytes = |text: String| text.into_bytes();
+    let samples: Vec<Sample> = events
+        .into_iter()
+        .map(|event| Sample {
+            partition: event.partition,
+            key: event.key.map(bytes),
+            value: event.value.map(bytes),
+            headers: event.headers.into_iter().map(|(name, value)| (name, value.map(bytes))).collect(),
+        })
+        .collect();
+    broker.produce(&connection, TOPIC, &samples).map_err(|error| failed(&error))?;
+    Ok((broker, samples.len()))
+}
+
+fn write_settings(folder: &Path, bootstrap: &str) -> io::Result<()> {
+    let settings = format!(
+        r#"bootstrap_server = "{bootstrap}"
+topic = ["{TOPIC}"]
+group = "shop"
+
+[[receiver]]
+name = "audit"
+target = "file:audit.jsonl"
+
+[[receiver]]
+name = "billing"
+target = "exec:sh billing.sh"
+types = ["order.placed"]
+"#
+    );
+    fs::write(folder.join("redrive.toml"), settings)?;
+    fs::write(folder.join("billing.sh"), BILLING)
+}
+
+fn tell(folder: &Path, count: usize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "An embedded broker is up. Its topic {TOPIC} holds {count} events of a shop, some of them malformed.")?;
+    writeln!(out, "Two receivers are in {}/redrive.toml:", folder.display())?;
+    writeln!(out, "  audit    writes every event to audit.jsonl")?;
+    writeln!(out, "  billing  runs billing.sh for each order.placed, and has a bug")?;
+    writeln!(out, "\n$ cd {}", folder.display())
+}
+
+fn steps() -> io::Result<()> {
+    show("consume --from earliest --until-end")?;
+    say("Nothing stopped the stream: each failure was on disk before its offset was committed. What failed?")?;
+    show("errors list")?;
+    say("One of them, with all that is needed to debug it:")?;
+    show("errors show 1")?;
+    say("The journal stays, and so do the receivers' files; the folder can be deleted.")
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "\n{text}")
+}
+
+/// Prints a command as a user would type it, and runs just that, with nothing from the environment.
+fn show(command: &str) -> io::Result<u8> {
+    writeln!(io::stdout().lock(), "\n$ redrive {command}")?;
+    let arguments: Vec<OsString> = std::iter::once("redrive").chain(command.split(' ')).map(OsString::from).collect();
+    Ok(execute_in(&arguments, Receivers::new(), &|_| None))
+}
+
+fn keep(folder: &Path) -> io::Result<u8> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nThe broker stays up until Ctrl-C. From another terminal:")?;
+    writeln!(out, "  cd {}", folder.display())?;
+    for command in ["consume", "errors list", "errors list --stage identify,decode -o json", "incidents list"] {
+        writeln!(out, "  redrive {command}")?;
+    }
+    drop(out);
+    loop {
+        thread::park_timeout(Duration::from_secs(60));
+    }
+}
