@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod codec;
+pub mod consumer;
 pub mod engine;
 pub mod event;
 pub mod failure;
@@ -12,3 +13,7 @@ pub mod receiver;
 pub mod record;
 pub mod settings;
 pub mod stage;
+
+pub use event::{Event, JsonError};
+pub use failure::Class;
+pub use receiver::{ALL_TYPES, Receiver, ReceiverError, Receivers};

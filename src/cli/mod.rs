@@ -1,3 +1,95 @@
 //! The commands: build the inputs, call one library function, render what it returns.
 
 pub mod error;
+
+mod consume;
+mod escape;
+mod flags;
+mod logs;
+mod numbers;
+mod output;
+mod refusals;
+mod session;
+mod signals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::error::CommandError;
+use crate::cli::flags::{ConsumeFlags, GlobalFlags};
+use crate::cli::session::Session;
+use crate::receiver::Receivers;
+
+/// Replay and recovery for Apache Kafka consumers: every failure in a SQLite journal.
+#[derive(Parser)]
+#[command(name = "redrive", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalFlags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Every setting can also come from the environment (REDRIVE_ and its name) or from redrive.toml; flags go first.
+To see everything work, without any set-up: redrive demo";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the consumer: deliver events to receivers, and write every failure into the journal
+    #[command(after_help = CONSUME_EXAMPLES)]
+    Consume(ConsumeFlags),
+}
+
+const CONSUME_EXAMPLES: &str = "\
+Examples:
+  redrive consume -b localhost:9092 -t orders -g shop --from earliest --receiver audit=file:audit.jsonl
+  redrive consume -t orders -g shop --receiver 'billing=exec:python3 worker.py' --order key
+Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors, 4 stopped by a guard.";
+
+impl Command {
+    /// The words that name it in documents.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Consume(_) => "consume",
+        }
+    }
+}
+
+/// Runs the command that the process was started with, with the receivers that this program brings along beside those of the
+/// settings. The whole of `main`:
+///
+/// ```no_run
+/// # use redrive::{Event, ReceiverError, Receivers};
+/// async fn bill(_: Event) -> Result<(), ReceiverError> {
+///     Ok(())
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     redrive::cli::main_with(Receivers::new().on("billing", ["order.placed"], bill))
+/// }
+/// ```
+#[must_use]
+pub fn main_with(receivers: Receivers) -> ExitCode {
+    ExitCode::from(execute(std::env::args_os().collect(), receivers))
+}
+
+fn execute(arguments: Vec<OsString>, receivers: Receivers) -> u8 {
+    let parsed = match Arguments::try_parse_from(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => return session::not_understood(&arguments, &error),
+    };
+    let name = parsed.command.name();
+    let given = match &parsed.command {
+        Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
+    };
+    session::with(name, given, receivers, |session| dispatch(parsed.command, session))
+}
+
+fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {
+    match command {
+        Command::Consume(_) => consume::run(session),
+    }
+}

@@ -21,6 +21,17 @@ pub enum Order {
     None,
 }
 
+impl Order {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Key => "key",
+            Self::None => "none",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Batches {
     order: Order,

@@ -79,10 +79,15 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
         let answer = match poll(&mut self.future, context) {
             Poll::Ready(answer) => answer,
-            Poll::Pending => match &mut self.timer {
-                Some((timer, timeout)) if timer.as_mut().poll(context).is_ready() => Err(ReceiverError::timed_out(*timeout)),
-                _ => return Poll::Pending,
-            },
+            Poll::Pending => {
+                let late = |(timer, timeout): &mut (Pin<Box<Sleep>>, Duration)| {
+                    timer.as_mut().poll(context).is_ready().then_some(*timeout)
+                };
+                match self.timer.as_mut().and_then(late) {
+                    Some(timeout) => Err(ReceiverError::timed_out(timeout)),
+                    None => return Poll::Pending,
+                }
+            }
         };
         let history = std::mem::take(&mut self.history);
         Poll::Ready(Done { lane: self.lane, record: self.record, history, started: self.started, answer })

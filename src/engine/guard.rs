@@ -4,6 +4,7 @@
 //! fewer, and ten quiet seconds, are ordinary failures.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::engine::ledger::Entry;
@@ -24,6 +25,30 @@ pub struct NothingWorks {
     /// `TOPIC/PARTITION/OFFSET` of the first one, and what was said about it.
     pub sample: String,
     pub message: String,
+}
+
+impl fmt::Display for NothingWorks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, stage, sample, message, .. } = self;
+        write!(f, "every record of topic {topic} fails at {}: {message} (first seen at {sample})", stage.as_str())
+    }
+}
+
+impl NothingWorks {
+    /// The flags that are likely wrong, and what they should say.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        let has = |code: &str| self.codes.contains_key(code);
+        match self.stage {
+            Stage::Identify if has("missing_type") || has("missing_id") => {
+                "the records carry no CloudEvents headers: say where the type is with --event-type-from topic, header:NAME or field:/json/pointer"
+            }
+            Stage::Identify => "the type is not where it was expected: see --event-type-from",
+            Stage::Route => "no receiver takes these types: see the receivers' types, or --unrecognized skip",
+            Stage::Decode => "the values are not in the expected format: see --format, --format raw hands them on as bytes",
+            Stage::Receive => "see the receivers",
+        }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -1,15 +1,25 @@
 //! How the cluster is reached: the bootstrap servers, and any property of the client library.
 
+use std::fmt;
+
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use thiserror::Error;
 
 /// Where the cluster is and how it is spoken to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
     bootstrap: String,
     /// In the order given; the last of a name counts.
     properties: Vec<(String, String)>,
+}
+
+/// Properties may be secrets: only their names are shown.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.properties.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Connection").field("bootstrap", &self.bootstrap).field("properties", &names).finish()
+    }
 }
 
 /// A property that cannot be set.
@@ -29,6 +39,8 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("fetch.message.max.bytes", "262144"),
     ("check.crcs", "true"),
 ];
+
+const CLIENT_ID: &str = "redrive";
 
 /// What at-least-once delivery hangs on.
 const RESERVED: [(&str, &str); 6] = [
@@ -59,10 +71,16 @@ impl Connection {
         &self.bootstrap
     }
 
+    /// How clients of this connection name themselves to the brokers.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.properties.iter().rfind(|(name, _)| name == "client.id").map_or(CLIENT_ID, |(_, value)| value)
+    }
+
     /// For questions and for producing.
     pub(super) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap).set("client.id", "redrive").set_log_level(RDKafkaLogLevel::Info);
+        config.set("bootstrap.servers", &self.bootstrap).set("client.id", CLIENT_ID).set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in &self.properties {
             config.set(name, value);
         }

@@ -107,7 +107,8 @@ impl Appender {
             }
             let written = self.append(&group);
             for reply in replies {
-                let answer = written.as_ref().map(|_| ()).map_err(|error| unreachable(&format!("{}: {error}", self.path.display())));
+                let answer =
+                    written.as_ref().map(|_| ()).map_err(|error| unreachable(&format!("{}: {error}", self.path.display())));
                 // A delivery that was given up on has nobody who listens.
                 drop(reply.send(answer));
             }

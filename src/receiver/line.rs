@@ -96,7 +96,8 @@ fn cloud_event(out: &mut Vec<u8>, event: &Event) {
         more(out, "time", &time);
     }
     for (name, value) in event.extensions() {
-        if !matches!(name.as_str(), "data" | "data_base64" | "datacontenttype" | "specversion" | "id" | "source" | "type" | "time") {
+        if !matches!(name.as_str(), "data" | "data_base64" | "datacontenttype" | "specversion" | "id" | "source" | "type" | "time")
+        {
             more(out, &name, &value);
         }
     }
@@ -161,8 +162,13 @@ mod tests {
 
     #[test]
     fn a_whole_line() {
-        let headers: &[(&str, Option<&[u8]>)] =
-            &[("ce_type", Some(b"order.placed")), ("ce_id", Some(b"7")), ("ce_subject", Some(b"A")), ("x", Some(b"\xff")), ("y", None)];
+        let headers: &[(&str, Option<&[u8]>)] = &[
+            ("ce_type", Some(b"order.placed")),
+            ("ce_id", Some(b"7")),
+            ("ce_subject", Some(b"A")),
+            ("x", Some(b"\xff")),
+            ("y", None),
+        ];
         let (text, value) = line(headers, Some(b"{\n  \"a\": \"\\n\"\n}"));
         assert_eq!(text.matches('\n').count(), 1, "one line");
         let expected = json!({

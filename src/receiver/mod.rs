@@ -8,6 +8,7 @@ mod exec;
 mod file;
 mod function;
 mod line;
+mod opening;
 mod target;
 
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ pub use discard::Discard;
 pub use exec::{Exec, ExecOptions};
 pub use file::File;
 pub use function::{ALL_TYPES, Receivers, Registered};
+pub use opening::{MadeOf, OpenReceiverError, Specification};
 pub use target::{Target, TargetError};
 
 /// One attempt to hand one event to one receiver.

@@ -11,8 +11,6 @@ pub enum Target {
     Exec(Vec<String>),
     File(PathBuf),
     Discard,
-    /// A function of the program itself.
-    Function,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -40,12 +40,13 @@ impl Coordinator {
 
     pub(super) fn nothing_works(&mut self, found: Box<NothingWorks>, actions: &mut Vec<Action>) {
         let NothingWorks { topic, stage, codes, sample, message } = &*found;
+        let advice = found.advice();
         let incident = Incident {
             key: IncidentKey::of(IncidentKind::NothingWorks),
             from: None,
             to: None,
-            message: format!("every record of topic {topic} fails at {}: {message} (first seen at {sample})", stage.as_str()),
-            data: json!({ "topic": topic, "stage": stage.as_str(), "codes": codes, "sample": sample }),
+            message: format!("{found}; {advice}"),
+            data: json!({ "topic": topic, "stage": stage.as_str(), "codes": codes, "sample": sample, "said": message, "advice": advice }),
         };
         actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
         self.give_up(StopReason::Guard(found), actions);

@@ -1,0 +1,71 @@
+//! `redrive consume`: runs the consumer, says what happens on stderr, and sums up.
+
+mod lines;
+
+use serde_json::{Value, json};
+
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::signals::Signals;
+use crate::cli::{Session, refusals};
+use crate::consumer::{self, Began, Ended, Place};
+use crate::engine::report::StopReason;
+use crate::engine::stop::StopToken;
+use crate::settings::{ConsumeSettings, OutputFormat};
+
+use lines::Lines;
+
+/// Returns the exit code of a run that ended as it should.
+pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
+    let settings = ConsumeSettings::read(&session.layers, &session.receivers)?;
+    let place = Place { connection: session.connection()?, journal: session.journal(), command: "consume" };
+    let stop = StopToken::default();
+    let signals = Signals::listen(&stop)
+        .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "signals cannot be listened to").cause(error))?;
+    let lines = Lines::start(&session.global, &settings)
+        .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "stderr cannot be written").cause(error))?;
+    let ended = consumer::run(&place, settings.clone(), &stop, |began| lines.observe(began))?;
+    let error = refusals::of_run(&ended.summary.reason, &settings);
+    let code = signals.exit_code().unwrap_or_else(|| match &error {
+        Some(error) => error.kind.exit_code(),
+        None if settings.fail_on_errors && ended.summary.counts.failed > 0 => ErrorKind::StillFailing.exit_code(),
+        None => 0,
+    });
+    lines.stopped(&ended.summary);
+    let (began, summary) = (ended.began.clone(), summary(&ended, &settings));
+    let closed = ended.close(code);
+    lines.finish();
+    if let Some(error) = error {
+        return Err(error);
+    }
+    closed?;
+    if session.output.format() != OutputFormat::Table {
+        session.output.items("consume", Some(journal(&began)), vec![summary], None)?;
+    }
+    Ok(code)
+}
+
+fn journal(began: &Began) -> (&str, &str) {
+    (&began.journal_path, &began.journal_uuid)
+}
+
+/// The run as an item. Counts are of records.
+fn summary(ended: &Ended, settings: &ConsumeSettings) -> Value {
+    let summary = &ended.summary;
+    let counts = &summary.counts;
+    let reason = match summary.reason {
+        StopReason::Asked => "signal",
+        _ => "done",
+    };
+    json!({
+        "group": settings.group,
+        "topics": settings.topics,
+        "reason": reason,
+        "partitions": summary.partitions,
+        "records": counts.records(),
+        "delivered": counts.delivered,
+        "failed": counts.failed,
+        "skipped": counts.skipped,
+        "deferred": counts.deferred,
+        "unsettled": summary.unsettled,
+    })
+}

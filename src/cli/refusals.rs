@@ -1,0 +1,132 @@
+//! From what the library says to what a user reads: kind, message, causes and the commands that help.
+
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::consumer::BeginError;
+use crate::engine::ledger::LedgerError;
+use crate::engine::report::StopReason;
+use crate::engine::start::StartRefusal;
+use crate::journal::OpenError;
+use crate::kafka::{ClusterError, ConnectionError};
+use crate::settings::table::nearest;
+use crate::settings::{ConsumeSettings, SettingsError};
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        let told = Self::usage(error.to_string());
+        match error {
+            SettingsError::NoReceiver => told
+                .hint("name one: --receiver NAME=TARGET")
+                .hint("to only look at the failures before the receivers: --receiver NAME=discard:"),
+            SettingsError::Missing { name: "bootstrap-server", .. } => told.hint("for example: -b localhost:9092"),
+            _ => told,
+        }
+    }
+}
+
+impl From<ConnectionError> for CommandError {
+    fn from(error: ConnectionError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<OpenError> for CommandError {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Locked { .. } | OpenError::Sqlite { .. } | OpenError::Migration { .. } => ErrorKind::CannotGoOn,
+            _ => ErrorKind::Usage,
+        };
+        let told = Self::new(kind, error.to_string());
+        match error {
+            OpenError::Missing(_) => {
+                told.hint("name another one: --journal PATH, or REDRIVE_JOURNAL").hint("redrive consume makes one")
+            }
+            OpenError::Network { .. } => {
+                told.hint("put it on a disk of this machine: --journal PATH").hint("to use it all the same: --allow-unsafe-journal")
+            }
+            OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
+            OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
+            OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),
+            _ => told,
+        }
+    }
+}
+
+impl From<ClusterError> for CommandError {
+    fn from(error: ClusterError) -> Self {
+        let told = Self::new(ErrorKind::CannotGoOn, error.to_string());
+        match error {
+            ClusterError::Unreachable { last, .. } => last
+                .into_iter()
+                .fold(told, CommandError::cause)
+                .hint("check the address (-b HOST:PORT) and, where the cluster wants it, -X security.protocol=…"),
+            _ => told,
+        }
+    }
+}
+
+impl From<BeginError> for CommandError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Cluster(error) => error.into(),
+            BeginError::Journal(error) => error.into(),
+            BeginError::UnknownTopic { name, there } => {
+                let told = Self::usage(format!("there is no topic {name} on this cluster"));
+                match nearest(&name, there.iter().map(String::as_str)) {
+                    Some(like) => told.hint(format!("did you mean {like}?")),
+                    None => told.hint("to wait for topics that do not exist yet, give a pattern: -t '^NAME$'"),
+                }
+            }
+            BeginError::Types(_) | BeginError::Receiver(_) => Self::usage(error.to_string()),
+            BeginError::Source(error) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
+            BeginError::Read(_) | BeginError::Engine(_) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
+        }
+    }
+}
+
+impl From<LedgerError> for CommandError {
+    fn from(error: LedgerError) -> Self {
+        let told = Self::new(ErrorKind::CannotGoOn, error.to_string());
+        match error {
+            LedgerError::Replaced { .. } => told.hint("nothing was committed past it: start again with the journal in its place"),
+            _ => told.hint("nothing was committed past it: mend that and start again, what was not committed is delivered again"),
+        }
+    }
+}
+
+/// Why a run did not end well; `None` when it did.
+pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<CommandError> {
+    let error = match reason {
+        StopReason::Asked | StopReason::Done => return None,
+        StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, format!("{found}; nothing was committed"))
+            .hint(found.advice())
+            .hint("if all of that is as it should be, journal it: --no-startup-guard"),
+        StopReason::Halt(finding) => CommandError::new(ErrorKind::Stopped, finding.message.clone())
+            .hint("to go on at the start of what is there: --on-gap earliest"),
+        StopReason::Refused(refusal) => refused(refusal, settings),
+        StopReason::Source(error) => CommandError::new(ErrorKind::CannotGoOn, error.to_string()),
+        StopReason::Journal(error) => error.clone().into(),
+        StopReason::NotCommitted(why) => {
+            CommandError::new(ErrorKind::CannotGoOn, format!("the last offsets could not be committed: {why}"))
+                .hint("nothing is lost: what was not committed is delivered again")
+        }
+        StopReason::Defect(what) => CommandError::new(ErrorKind::CannotGoOn, what.clone()),
+    };
+    Some(error)
+}
+
+fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
+    let group = &settings.group;
+    let told = CommandError::usage(refusal.to_string().replacen("group has", &format!("group {group} has"), 1));
+    match refusal {
+        StartRefusal::NoStart { low, end, .. } => told
+            .hint(format!("--from earliest reads everything that is there: that partition holds the offsets {low} to {end}"))
+            .hint("--from latest reads only what comes from now on")
+            .hint("--from 2026-11-23T05:00:00Z begins with the first record at or after that time"),
+        StartRefusal::OffsetsGone { place, progress } => told
+            .hint(format!(
+                "to go on where this journal stopped, with Kafka's own tool: kafka-consumer-groups.sh --bootstrap-server … --group {group} \
+                 --topic {}:{} --reset-offsets --to-offset {progress} --execute",
+                place.topic, place.partition
+            )),
+    }
+}

@@ -1,0 +1,171 @@
+//! The settings of `consume`.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::engine::coordinator::UntilEnd;
+use crate::engine::flow::Budget;
+use crate::engine::start::{OnGap, OnTruncation};
+use crate::engine::{Guarding, Order};
+use crate::receiver::{Receivers, Specification};
+use crate::settings::error::SettingsError;
+use crate::settings::layers::Layers;
+use crate::settings::table::{
+    COMMIT_INTERVAL, CONCURRENCY, DRAIN_TIMEOUT, EVENT_TYPE_FROM, FAIL_ON_ERRORS, FORMAT, FROM, GROUP, IDLE_EXIT, MAX_IN_FLIGHT,
+    MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX, UNRECOGNIZED, UNTIL_END,
+};
+use crate::settings::{layers, receivers, units};
+use crate::stage::{Format, TypeFrom, Unrecognized};
+
+/// What `consume` is told.
+#[derive(Clone)]
+pub struct ConsumeSettings {
+    /// Prefixed; patterns begin with `^`.
+    pub topics: Vec<String>,
+    pub group: String,
+    pub receivers: Vec<Specification>,
+    pub from: Option<StartFrom>,
+    pub order: Order,
+    pub concurrency: NonZeroUsize,
+    pub budget: Budget,
+    pub commit_interval: Duration,
+    pub drain_timeout: Duration,
+    pub type_from: TypeFrom,
+    pub format: Format,
+    pub unrecognized: Unrecognized,
+    pub guard: Guarding,
+    pub on_gap: OnGap,
+    pub on_truncation: OnTruncation,
+    pub max_records: Option<u64>,
+    pub until_end: UntilEnd,
+    pub idle_exit: Option<Duration>,
+    /// Failures make the exit code 3.
+    pub fail_on_errors: bool,
+}
+
+/// Where a topic starts that the group has never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    Earliest,
+    Latest,
+    /// The first record at or after this time.
+    Time(jiff::Timestamp),
+}
+
+impl ConsumeSettings {
+    /// # Errors
+    /// When something needed is missing, or a value means nothing.
+    pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
+        let switch = |setting, on, off| Ok::<_, SettingsError>(if layers.is_on(setting)? { on } else { off });
+        Ok(Self {
+            topics: topics(layers)?,
+            group: layers.one(&GROUP, |text| filled(text, "the name of a consumer group"))?,
+            receivers: receivers::read(layers, brought)?,
+            from: layers.maybe(&FROM, start_from)?,
+            order: layers.one(&ORDER, order)?,
+            concurrency: layers.one(&CONCURRENCY, count)?,
+            budget: Budget {
+                records: layers.one(&MAX_IN_FLIGHT, count)?.get(),
+                bytes: layers.one(&MAX_IN_FLIGHT_BYTES, |text| {
+                    units::size(text).filter(|size| *size > 0).ok_or_else(|| "a size like 65536, 512KiB or 8MiB".to_owned())
+                })?,
+            },
+            commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
+            drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
+            type_from: layers.one(&EVENT_TYPE_FROM, |text| {
+                text.parse::<TypeFrom>().map_err(|_| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
+            })?,
+            format: layers.one(&FORMAT, format)?,
+            unrecognized: layers.one(&UNRECOGNIZED, unrecognized)?,
+            guard: switch(&NO_STARTUP_GUARD, Guarding::Off, Guarding::On)?,
+            on_gap: layers.one(&ON_GAP, on_gap)?,
+            on_truncation: layers.one(&ON_TRUNCATION, on_truncation)?,
+            max_records: layers.maybe(&MAX_RECORDS, |text| {
+                text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
+            })?,
+            until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
+            idle_exit: layers.maybe(&IDLE_EXIT, duration)?,
+            fail_on_errors: layers.is_on(&FAIL_ON_ERRORS)?,
+        })
+    }
+}
+
+fn topics(layers: &Layers<'_>) -> Result<Vec<String>, SettingsError> {
+    let topics = layers.many(&TOPIC);
+    if topics.is_empty() {
+        return Err(layers::missing(&TOPIC));
+    }
+    let prefix = layers.maybe(&TOPIC_PREFIX, |text| Ok(text.to_owned()))?.filter(|prefix| !prefix.is_empty());
+    let Some(prefix) = prefix else { return Ok(topics) };
+    let prefixed = |topic: String| match topic.strip_prefix('^') {
+        Some(pattern) => format!("^{}-{pattern}", regex::escape(&prefix)),
+        None => format!("{prefix}-{topic}"),
+    };
+    Ok(topics.into_iter().map(prefixed).collect())
+}
+
+fn filled(text: &str, expected: &str) -> Result<String, String> {
+    if text.is_empty() { Err(expected.to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).ok_or_else(|| "a duration like 500ms, 10s, 5m, 2h or 7d".to_owned())
+}
+
+fn start_from(text: &str) -> Result<StartFrom, String> {
+    match text {
+        "earliest" => Ok(StartFrom::Earliest),
+        "latest" => Ok(StartFrom::Latest),
+        time => time
+            .parse()
+            .map(StartFrom::Time)
+            .map_err(|_| "earliest, latest or a time with its zone, like 2026-11-23T05:00:00Z".to_owned()),
+    }
+}
+
+fn order(text: &str) -> Result<Order, String> {
+    match text {
+        "partition" => Ok(Order::Partition),
+        "key" => Ok(Order::Key),
+        "none" => Ok(Order::None),
+        _ => Err("partition, key or none".to_owned()),
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "auto" => Ok(Format::Auto),
+        "json" => Ok(Format::Json),
+        "raw" => Ok(Format::Raw),
+        _ => Err("auto, json or raw".to_owned()),
+    }
+}
+
+fn unrecognized(text: &str) -> Result<Unrecognized, String> {
+    match text {
+        "journal" => Ok(Unrecognized::Journal),
+        "skip" => Ok(Unrecognized::Skip),
+        _ => Err("journal or skip".to_owned()),
+    }
+}
+
+fn on_gap(text: &str) -> Result<OnGap, String> {
+    match text {
+        "earliest" => Ok(OnGap::Earliest),
+        "halt" => Ok(OnGap::Halt),
+        _ => Err("earliest or halt".to_owned()),
+    }
+}
+
+fn on_truncation(text: &str) -> Result<OnTruncation, String> {
+    match text {
+        "hold" => Ok(OnTruncation::Hold),
+        "earliest" => Ok(OnTruncation::Earliest),
+        "latest" => Ok(OnTruncation::Latest),
+        _ => Err("hold, earliest or latest".to_owned()),
+    }
+}

@@ -1,0 +1,36 @@
+//! What can be wrong with settings: always the user's to mend, so every message says where it came from and what was expected.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::settings::layers::Origin;
+
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    #[error("{name} is `{given}` ({origin}): expected {expected}")]
+    Invalid { name: String, given: String, origin: Origin, expected: String },
+    #[error("{what} cannot be read from {path}: {source}")]
+    Unreadable { what: &'static str, path: String, source: io::Error },
+    #[error("{path}, line {line}: {message}")]
+    Syntax { path: String, line: usize, message: String },
+    #[error("{path}, line {line}: there is no setting `{key}`{}", nearest(nearest_key.as_deref()))]
+    UnknownKey { path: String, line: usize, key: String, nearest_key: Option<String> },
+    #[error("{name} is needed: give --{name}, set {variable}, or write {key} into the settings file")]
+    Missing { name: &'static str, variable: String, key: String },
+    #[error("the Kafka property {property} names the environment variable {variable}, which is not set")]
+    NoVariable { property: String, variable: String },
+    #[error("`{given}` is no Kafka property ({origin}): expected KEY=VALUE")]
+    NoProperty { given: String, origin: Origin },
+    #[error("receiver {name}: {message} ({origin})")]
+    Receiver { name: String, message: String, origin: Origin },
+    #[error("there is no receiver, so no event would be delivered")]
+    NoReceiver,
+    #[error("{found} receivers are too many: at most 64")]
+    TooManyReceivers { found: usize },
+}
+
+fn nearest(key: Option<&str>) -> String {
+    key.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
+}

@@ -1,0 +1,223 @@
+//! The settings file: TOML with the keys of the table of settings, `[kafka_property]` and `[[receiver]]`.
+//!
+//! Values keep their line, so that a complaint can say where.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::settings::error::SettingsError;
+use crate::settings::layers::{Found, Origin};
+use crate::settings::table::{self, Kind, nearest};
+
+/// The keys of a `[[receiver]]`.
+const RECEIVER_KEYS: [&str; 8] = ["name", "target", "types", "timeout", "window", "processes", "on_outage", "retries"];
+
+/// A settings file, read and checked for unknown keys.
+pub(super) struct File {
+    path: String,
+    values: BTreeMap<String, Values>,
+    pub(super) receivers: Vec<ReceiverTable>,
+}
+
+struct Values {
+    line: usize,
+    texts: Vec<String>,
+}
+
+/// One `[[receiver]]`.
+pub(super) struct ReceiverTable {
+    pub(super) origin: Origin,
+    values: BTreeMap<String, Vec<String>>,
+    /// `target` was written as a list of words.
+    pub(super) is_target_in_words: bool,
+}
+
+impl ReceiverTable {
+    pub(super) fn many(&self, key: &str) -> &[String] {
+        self.values.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn one(&self, key: &str) -> Option<&str> {
+        self.many(key).first().map(String::as_str)
+    }
+}
+
+impl File {
+    /// # Errors
+    /// When it cannot be read, is no TOML, or holds keys that mean nothing.
+    pub(super) fn read(path: &Path) -> Result<Self, SettingsError> {
+        let name = path.display().to_string();
+        let unreadable = |source| SettingsError::Unreadable { what: "the settings", path: name.clone(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&name, &text)
+    }
+
+    fn parse(path: &str, text: &str) -> Result<Self, SettingsError> {
+        let reading = Reading { path, text };
+        let table = DeTable::parse(text).map_err(|error| {
+            let span = error.span().unwrap_or_default();
+            reading.wrong(&span, error.message())
+        })?;
+        let mut file = Self { path: path.to_owned(), values: BTreeMap::new(), receivers: Vec::new() };
+        for (key, value) in table.get_ref() {
+            let name: &str = key.get_ref();
+            if name == table::RECEIVER.key() {
+                file.receivers = reading.receivers(value)?;
+                continue;
+            }
+            let setting = table::ALL.iter().find(|setting| setting.key() == name && setting.name != table::CONFIG.name);
+            let Some(setting) = setting else { return Err(reading.unknown(key, table::ALL.map(|setting| setting.key()))) };
+            let texts = match value.get_ref() {
+                DeValue::Table(of) if setting.name == table::KAFKA_PROPERTY.name => reading.properties(of)?,
+                DeValue::Array(_) if matches!(setting.kind, Kind::Many | Kind::Names) => reading.texts(value)?,
+                _ => vec![reading.text(value)?],
+            };
+            file.values.insert(name.to_owned(), Values { line: reading.line(&key.span()), texts });
+        }
+        Ok(file)
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Found> {
+        let Values { line, texts } = self.values.get(key)?;
+        Some(Found { values: texts.clone(), origin: Origin::File { path: self.path.clone(), line: *line } })
+    }
+}
+
+struct Reading<'t> {
+    path: &'t str,
+    text: &'t str,
+}
+
+impl Reading<'_> {
+    fn line(&self, span: &Range<usize>) -> usize {
+        self.text.get(..span.start).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
+    fn wrong(&self, span: &Range<usize>, message: impl Into<String>) -> SettingsError {
+        SettingsError::Syntax { path: self.path.to_owned(), line: self.line(span), message: message.into() }
+    }
+
+    fn unknown(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: impl IntoIterator<Item = impl AsRef<str>>) -> SettingsError {
+        let known: Vec<_> = known.into_iter().collect();
+        let nearest_key = nearest(key.get_ref(), known.iter().map(AsRef::as_ref)).map(str::to_owned);
+        let line = self.line(&key.span());
+        SettingsError::UnknownKey { path: self.path.to_owned(), line, key: key.get_ref().to_string(), nearest_key }
+    }
+
+    fn text(&self, value: &Spanned<DeValue<'_>>) -> Result<String, SettingsError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            DeValue::Boolean(on) => Ok(on.to_string()),
+            DeValue::Datetime(time) => Ok(time.to_string()),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map(|number| number.to_string())
+                .map_err(|error| self.wrong(&value.span(), error.to_string())),
+            DeValue::Float(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                Err(self.wrong(&value.span(), "expected a text, a whole number, or true or false"))
+            }
+        }
+    }
+
+    fn texts(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().map(|item| self.text(item)).collect(),
+            _ => Ok(vec![self.text(value)?]),
+        }
+    }
+
+    fn properties(&self, table: &DeTable<'_>) -> Result<Vec<String>, SettingsError> {
+        table.iter().map(|(key, value)| Ok(format!("{}={}", key.get_ref(), self.text(value)?))).collect()
+    }
+
+    fn receivers(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ReceiverTable>, SettingsError> {
+        let shape = || self.wrong(&value.span(), "receivers are written as [[receiver]], with name and target");
+        let DeValue::Array(items) = value.get_ref() else { return Err(shape()) };
+        items
+            .iter()
+            .map(|item| match item.get_ref() {
+                DeValue::Table(table) => self.receiver(table, &item.span()),
+                _ => Err(shape()),
+            })
+            .collect()
+    }
+
+    fn receiver(&self, table: &DeTable<'_>, span: &Range<usize>) -> Result<ReceiverTable, SettingsError> {
+        let mut values = BTreeMap::new();
+        let mut is_target_in_words = false;
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            if !RECEIVER_KEYS.contains(&name) {
+                return Err(self.unknown(key, RECEIVER_KEYS));
+            }
+            is_target_in_words |= name == "target" && matches!(value.get_ref(), DeValue::Array(_));
+            values.insert(name.to_owned(), self.texts(value)?);
+        }
+        let origin = Origin::File { path: self.path.to_owned(), line: self.line(span) };
+        Ok(ReceiverTable { origin, values, is_target_in_words })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<File, String> {
+        File::parse("redrive.toml", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn keys_lists_properties_and_receivers() {
+        let file = parse(
+            r#"
+            topic = ["orders", "users"]
+            group = "shop"
+            max_in_flight = 5_000
+            until_end = true
+
+            [kafka_property]
+            "security.protocol" = "ssl"
+            "session.timeout.ms" = 6000
+
+            [[receiver]]
+            name = "billing"
+            target = ["exec", "python3", "my worker.py"]
+            types = ["order.*"]
+        "#,
+        )
+        .unwrap();
+        let values = |key: &str| file.get(key).unwrap().values;
+        assert_eq!(values("topic"), ["orders", "users"]);
+        assert_eq!(
+            (values("group"), values("max_in_flight"), values("until_end")),
+            (vec!["shop".into()], vec!["5000".into()], vec!["true".into()])
+        );
+        assert_eq!(values("kafka_property"), ["security.protocol=ssl", "session.timeout.ms=6000"]);
+        assert_eq!(file.get("group").unwrap().origin, Origin::File { path: "redrive.toml".into(), line: 3 });
+        let [receiver] = file.receivers.as_slice() else { panic!("one receiver") };
+        assert!(receiver.is_target_in_words);
+        assert_eq!(receiver.many("target"), ["exec", "python3", "my worker.py"]);
+    }
+
+    #[test]
+    fn complaints_say_where() {
+        let complaints = [
+            ("group = shop", "redrive.toml, line 1: "),
+            ("\ngruop = \"shop\"", "redrive.toml, line 2: there is no setting `gruop`; did you mean `group`?"),
+            ("entirely_else = 1", "redrive.toml, line 1: there is no setting `entirely_else`"),
+            ("config = \"x\"", "redrive.toml, line 1: there is no setting `config`"),
+            ("group = 1.5", "redrive.toml, line 1: expected a text, a whole number, or true or false"),
+            ("group = [\"a\"]", "redrive.toml, line 1: expected a text, a whole number, or true or false"),
+            ("receiver = 1", "redrive.toml, line 1: receivers are written as [[receiver]], with name and target"),
+            ("[[receiver]]\nnmae = \"x\"", "redrive.toml, line 2: there is no setting `nmae`; did you mean `name`?"),
+        ];
+        for (text, expected) in complaints {
+            let complaint = parse(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
+            assert!(complaint.starts_with(expected), "{text}: {complaint}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The layers that settings come from, and which of them wins: flags, environment, file, default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::settings::error::SettingsError;
+use crate::settings::file::File;
+use crate::settings::table::{self, Kind, Setting};
+
+/// What the command line says: for each setting that was given its values.
+#[derive(Clone, Debug, Default)]
+pub struct Given(BTreeMap<&'static str, Vec<String>>);
+
+impl Given {
+    pub fn set(&mut self, setting: &Setting, values: Vec<String>) {
+        self.0.insert(setting.name, values);
+    }
+
+    /// What both say; no setting is in two of them.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+/// Where the environment is read.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// The process's own environment.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag(&'static str),
+    Variable(String),
+    File { path: String, line: usize },
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "from --{name}"),
+            Self::Variable(name) => write!(f, "from the environment variable {name}"),
+            Self::File { path, line } => write!(f, "from {path}, line {line}"),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// A setting's values in the layer that wins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub values: Vec<String>,
+    pub origin: Origin,
+}
+
+const DEFAULT_FILE: &str = "redrive.toml";
+
+/// All layers, read once.
+pub struct Layers<'e> {
+    given: Given,
+    pub(super) environment: Environment<'e>,
+    pub(super) file: Option<File>,
+}
+
+impl<'e> Layers<'e> {
+    /// Reads the settings file, if one is named or `./redrive.toml` exists.
+    ///
+    /// # Errors
+    /// When the file that is named cannot be read, or any file is no settings file.
+    pub fn read(given: Given, environment: Environment<'e>) -> Result<Self, SettingsError> {
+        let mut layers = Self::without_file(given, environment);
+        let path = layers.find(&table::CONFIG).and_then(|found| found.values.into_iter().next());
+        layers.file = match path {
+            Some(path) => Some(File::read(Path::new(&path))?),
+            None if Path::new(DEFAULT_FILE).exists() => Some(File::read(Path::new(DEFAULT_FILE))?),
+            None => None,
+        };
+        Ok(layers)
+    }
+
+    /// Flags and environment alone: enough to say how to speak about a settings file that cannot be read.
+    #[must_use]
+    pub fn without_file(given: Given, environment: Environment<'e>) -> Self {
+        Self { given, environment, file: None }
+    }
+
+    /// What each layer says about a setting, the winner first.
+    pub(super) fn all(&self, setting: &Setting) -> impl Iterator<Item = Found> {
+        let flag =
+            self.given.0.get(setting.name).map(|values| Found { values: values.clone(), origin: Origin::Flag(setting.name) });
+        let ours = Some(setting.variable());
+        let variables = [ours, setting.other_variable.map(str::to_owned)];
+        let variable = variables.into_iter().flatten().find_map(|name| {
+            let text = (self.environment)(&name)?;
+            Some(Found { values: split(setting.kind, &text), origin: Origin::Variable(name) })
+        });
+        let file = self.file.as_ref().and_then(|file| file.get(&setting.key()));
+        let default = setting.default.map(|text| Found { values: vec![text.to_owned()], origin: Origin::Default });
+        [flag, variable, file, default].into_iter().flatten()
+    }
+
+    pub(super) fn find(&self, setting: &Setting) -> Option<Found> {
+        self.all(setting).next()
+    }
+
+    /// A setting's one value, understood by `read`; `None` where no layer has it.
+    pub(super) fn maybe<T>(&self, setting: &Setting, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, SettingsError> {
+        let Some(Found { values, origin }) = self.find(setting) else { return Ok(None) };
+        let text = values.into_iter().next_back().unwrap_or_default();
+        match read(&text) {
+            Ok(value) => Ok(Some(value)),
+            Err(expected) => Err(SettingsError::Invalid { name: setting.name.to_owned(), given: text, origin, expected }),
+        }
+    }
+
+    /// As `maybe`, for a setting that must be there.
+    pub(super) fn one<T>(&self, setting: &Setting, read: impl Fn(&str) -> Result<T, String>) -> Result<T, SettingsError> {
+        self.maybe(setting, read)?.ok_or_else(|| missing(setting))
+    }
+
+    /// All values of a list.
+    pub(super) fn many(&self, setting: &Setting) -> Vec<String> {
+        self.find(setting).map_or_else(Vec::new, |found| found.values)
+    }
+
+    pub(super) fn is_on(&self, setting: &Setting) -> Result<bool, SettingsError> {
+        let read = |text: &str| match text {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err("true or false".to_owned()),
+        };
+        Ok(self.maybe(setting, read)?.unwrap_or_default())
+    }
+}
+
+pub(super) fn missing(setting: &Setting) -> SettingsError {
+    SettingsError::Missing { name: setting.name, variable: setting.variable(), key: setting.key() }
+}
+
+fn split(kind: Kind, text: &str) -> Vec<String> {
+    let part = |text: &str, by: &[char]| {
+        text.split(by).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    match kind {
+        Kind::Many => part(text, &['\n']),
+        // A pattern may hold commas itself.
+        Kind::Names if !text.contains('^') => part(text, &[',', '\n']),
+        Kind::Names => part(text, &['\n']),
+        Kind::One | Kind::Switch | Kind::Count => vec![text.to_owned()],
+    }
+}

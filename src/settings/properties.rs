@@ -1,0 +1,158 @@
+//! Kafka properties: from a file, from the environment, from the command line; and which of them are secrets.
+
+use std::fs;
+
+use crate::settings::error::SettingsError;
+use crate::settings::layers::{Layers, Origin};
+use crate::settings::table::{COMMAND_CONFIG, KAFKA_PROPERTY};
+
+/// All properties, weakest first: the properties file, then the file, the environment, the flags. The last of a name counts.
+pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, SettingsError> {
+    let mut properties = Vec::new();
+    if let Some(path) = layers.maybe(&COMMAND_CONFIG, |path| Ok(path.to_owned()))? {
+        let unreadable = |source| SettingsError::Unreadable { what: "Kafka properties", path: path.clone(), source };
+        properties.extend(parse_file(&path, &fs::read_to_string(&path).map_err(unreadable)?)?);
+    }
+    let found: Vec<_> = layers.all(&KAFKA_PROPERTY).collect();
+    for layer in found.into_iter().rev() {
+        for text in layer.values {
+            let (name, value) = text.split_once('=').filter(|(name, _)| !name.trim().is_empty()).ok_or_else(|| {
+                // What has no `=` may be a secret alone.
+                SettingsError::NoProperty { given: mask_all(&text), origin: layer.origin.clone() }
+            })?;
+            let name = name.trim();
+            properties.push((name.to_owned(), resolve(layers, name, value, &layer.origin)?));
+        }
+    }
+    Ok(properties)
+}
+
+/// `@FILE` and `env:NAME` stand for what is there, so that no secret is an argument.
+fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Result<String, SettingsError> {
+    if let Some(variable) = value.strip_prefix("env:") {
+        return (layers.environment)(variable)
+            .ok_or_else(|| SettingsError::NoVariable { property: name.to_owned(), variable: variable.to_owned() });
+    }
+    if let Some(path) = value.strip_prefix('@') {
+        let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
+            what: "a Kafka property",
+            path: format!("{path} ({name}, {origin})"),
+            source,
+        })?;
+        return Ok(text.trim_end_matches(['\n', '\r']).to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+/// A file of `key=value` lines, as Kafka's own tools take it: `#` and `!` begin comments, `:` parts as well as `=`.
+fn parse_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsError> {
+    let mut properties = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with(['#', '!']) {
+            continue;
+        }
+        let parted = line.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty());
+        let Some((name, value)) = parted else {
+            return Err(SettingsError::Syntax { path: path.to_owned(), line: number, message: "expected KEY=VALUE".to_owned() });
+        };
+        properties.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(properties)
+}
+
+fn mask_all(text: &str) -> String {
+    text.chars().take(3).chain(['…']).collect()
+}
+
+/// A text for people with the user names and passwords of its URLs taken out.
+#[must_use]
+pub(super) fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        masked.push_str(before);
+        masked.push_str("://");
+        let authority = after.find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).unwrap_or(after.len());
+        let (authority, tail) = after.split_at_checked(authority).unwrap_or((after, ""));
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                masked.push_str("***@");
+                masked.push_str(host);
+            }
+            None => masked.push_str(authority),
+        }
+        rest = tail;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Given;
+
+    fn environment(name: &str) -> Option<String> {
+        match name {
+            "SECRET" => Some("s3cret".to_owned()),
+            "REDRIVE_KAFKA_PROPERTY" => Some("a=environment\nb=environment".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn given(properties: &[&str]) -> Result<Vec<(String, String)>, String> {
+        let mut given = Given::default();
+        given.set(&KAFKA_PROPERTY, properties.iter().map(|&of| of.to_owned()).collect());
+        read(&Layers::without_file(given, &environment)).map_err(|error| error.to_string())
+    }
+
+    fn last(properties: &[(String, String)], name: &str) -> Option<String> {
+        properties.iter().rfind(|(of, _)| of == name).map(|(_, value)| value.clone())
+    }
+
+    #[test]
+    fn flags_go_over_the_environment_and_secrets_come_from_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, "from a file\n").unwrap();
+        let properties = given(&["a=flag", "p=env:SECRET", &format!("q=@{}", path.display()), "r==x"]).unwrap();
+        for (name, expected) in [("a", "flag"), ("b", "environment"), ("p", "s3cret"), ("q", "from a file"), ("r", "=x")] {
+            assert_eq!(last(&properties, name).as_deref(), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        assert_eq!(
+            given(&["hunter2hunter2"]).unwrap_err(),
+            "`hun…` is no Kafka property (from --kafka-property): expected KEY=VALUE"
+        );
+        assert!(given(&["p=env:NONE"]).unwrap_err().contains("p names the environment variable NONE, which is not set"));
+        assert!(given(&["p=@/no/such/file"]).unwrap_err().contains("/no/such/file"));
+    }
+
+    #[test]
+    fn a_properties_file() {
+        let text = "# a comment\n\nsecurity.protocol=SSL\n  sasl.password = a=b \n! another\nk:v\n";
+        let parsed = parse_file("client.properties", text).unwrap();
+        let expected = [("security.protocol", "SSL"), ("sasl.password", "a=b"), ("k", "v")];
+        assert_eq!(parsed, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            parse_file("client.properties", "a=b\nnothing").unwrap_err().to_string(),
+            "client.properties, line 2: expected KEY=VALUE"
+        );
+    }
+
+    #[test]
+    fn urls_lose_their_passwords() {
+        for (text, expected) in [
+            ("exec:w --db postgres://me:secret@db/x?y=1 --z", "exec:w --db postgres://***@db/x?y=1 --z"),
+            ("http://host/a@b", "http://host/a@b"),
+            ("a://u:p@h b://q@i", "a://***@h b://***@i"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Every setting, once: its flag, its environment variable, its key in the file, its default and its line of help come from here.
+//!
+//! The flag is `--NAME`, the variable `REDRIVE_NAME` with `_`, the key `name` with `_`.
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The flag without its dashes.
+    pub name: &'static str,
+    pub short: Option<char>,
+    /// Another name of the flag that users know.
+    pub alias: Option<&'static str>,
+    /// What the flag's value is called in the help; empty for a switch.
+    pub value: &'static str,
+    pub kind: Kind,
+    pub scope: Scope,
+    pub default: Option<&'static str>,
+    /// A variable that other tools use, too. Ours goes first.
+    pub other_variable: Option<&'static str>,
+    pub help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    One,
+    /// May be repeated; a list in the file, and in the environment one a line.
+    Many,
+    /// As `Many`, and its items may also be parted by commas in the environment.
+    Names,
+    Switch,
+    /// A switch that may be repeated; its value is how often.
+    Count,
+}
+
+/// Which commands have the flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Global,
+    Consume,
+}
+
+impl Setting {
+    const fn new(scope: Scope, name: &'static str, value: &'static str, help: &'static str) -> Self {
+        let kind = if value.is_empty() { Kind::Switch } else { Kind::One };
+        Self { name, short: None, alias: None, value, kind, scope, default: None, other_variable: None, help }
+    }
+
+    const fn global(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self::new(Scope::Global, name, value, help)
+    }
+
+    const fn consume(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self::new(Scope::Consume, name, value, help)
+    }
+
+    const fn short(self, short: char) -> Self {
+        Self { short: Some(short), ..self }
+    }
+
+    const fn by_default(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// `REDRIVE_…`
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("REDRIVE_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+
+    /// The key in the settings file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+}
+
+pub const BOOTSTRAP_SERVER: Setting = Setting {
+    alias: Some("brokers"),
+    other_variable: Some("KAFKA_BOOTSTRAP_SERVERS"),
+    ..Setting::global("bootstrap-server", "HOST:PORT,…", "Kafka brokers to begin with").short('b')
+};
+pub const KAFKA_PROPERTY: Setting = Setting::global(
+    "kafka-property",
+    "KEY=VALUE",
+    "Any librdkafka property; VALUE may be @FILE or env:NAME, to keep secrets out of ps",
+)
+.short('X')
+.kind(Kind::Many);
+pub const COMMAND_CONFIG: Setting = Setting::global("command-config", "FILE", "Kafka properties, one KEY=VALUE a line");
+pub const CONFIG: Setting = Setting::global("config", "FILE", "Settings file (TOML) [default: redrive.toml, if there is one]");
+pub const JOURNAL: Setting = Setting::global("journal", "PATH", "The journal, a SQLite file").by_default("redrive.db");
+pub const ALLOW_UNSAFE_JOURNAL: Setting =
+    Setting::global("allow-unsafe-journal", "", "Accept a journal on a network file system, where its locks cannot be relied on");
+pub const OUTPUT: Setting =
+    Setting::global("output", "FORMAT", "What stdout gets: table, json (one document) or jsonl (an item a line)")
+        .short('o')
+        .by_default("table");
+pub const COLOR: Setting = Setting::global("color", "WHEN", "auto, always or never (NO_COLOR is heeded)").by_default("auto");
+pub const VERBOSE: Setting =
+    Setting::global("verbose", "", "Say more on stderr; twice: what the Kafka client says, too").short('v').kind(Kind::Count);
+pub const QUIET: Setting = Setting::global("quiet", "", "Only errors on stderr").short('q');
+pub const LOG_FORMAT: Setting = Setting::global("log-format", "FORMAT", "How stderr speaks: text or json").by_default("text");
+
+pub const TOPIC: Setting =
+    Setting::consume("topic", "TOPIC", "Topic to read; a pattern when it begins with ^ (repeatable)").short('t').kind(Kind::Names);
+pub const GROUP: Setting = Setting::consume("group", "GROUP", "Consumer group").short('g');
+pub const RECEIVER: Setting =
+    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, file:PATH or discard: (repeatable)")
+        .kind(Kind::Many);
+pub const TOPIC_PREFIX: Setting = Setting::consume("topic-prefix", "PREFIX", "Joined with a - before each topic");
+pub const FROM: Setting =
+    Setting::consume("from", "WHERE", "Where a topic starts that the group has never read: earliest, latest or a time (RFC 3339)");
+pub const ORDER: Setting =
+    Setting::consume("order", "ORDER", "What stays in order at each receiver: partition, key or none").by_default("partition");
+pub const CONCURRENCY: Setting = Setting::consume("concurrency", "N", "Deliveries in flight per receiver").by_default("256");
+pub const MAX_IN_FLIGHT: Setting =
+    Setting::consume("max-in-flight", "N", "Records in flight, from poll until settled").by_default("10000");
+pub const MAX_IN_FLIGHT_BYTES: Setting = Setting::consume("max-in-flight-bytes", "SIZE", "Bytes in flight").by_default("8MiB");
+pub const COMMIT_INTERVAL: Setting =
+    Setting::consume("commit-interval", "DURATION", "How often settled offsets are committed").by_default("500ms");
+pub const DRAIN_TIMEOUT: Setting =
+    Setting::consume("drain-timeout", "DURATION", "How long deliveries may take to end at a stop or a rebalance").by_default("10s");
+pub const RETRIES: Setting =
+    Setting::consume("retries", "N", "Tries after the first one of a delivery that failed for a passing reason").by_default("2");
+pub const EVENT_TYPE_FROM: Setting =
+    Setting::consume("event-type-from", "WHERE", "Where the event type is: cloudevents, header:NAME, field:/json/pointer or topic")
+        .by_default("cloudevents");
+pub const FORMAT: Setting = Setting::consume("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
+pub const UNRECOGNIZED: Setting =
+    Setting::consume("unrecognized", "WHAT", "What becomes of a type that no receiver takes: journal or skip")
+        .by_default("journal");
+pub const ON_GAP: Setting =
+    Setting::consume("on-gap", "WHAT", "When committed records are gone from the log: earliest or halt").by_default("earliest");
+pub const ON_TRUNCATION: Setting =
+    Setting::consume("on-truncation", "WHAT", "When the log ends before the committed offset: hold, earliest or latest")
+        .by_default("hold");
+pub const NO_STARTUP_GUARD: Setting =
+    Setting::consume("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
+pub const MAX_RECORDS: Setting = Setting::consume("max-records", "N", "Stop after N records");
+pub const UNTIL_END: Setting = Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment");
+pub const IDLE_EXIT: Setting = Setting::consume("idle-exit", "DURATION", "Stop when no record came for this long");
+pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
+
+/// All of them, in the order of the help.
+pub const ALL: [Setting; 33] = [
+    TOPIC,
+    GROUP,
+    RECEIVER,
+    TOPIC_PREFIX,
+    FROM,
+    ORDER,
+    CONCURRENCY,
+    MAX_IN_FLIGHT,
+    MAX_IN_FLIGHT_BYTES,
+    COMMIT_INTERVAL,
+    DRAIN_TIMEOUT,
+    RETRIES,
+    EVENT_TYPE_FROM,
+    FORMAT,
+    UNRECOGNIZED,
+    ON_GAP,
+    ON_TRUNCATION,
+    NO_STARTUP_GUARD,
+    MAX_RECORDS,
+    UNTIL_END,
+    IDLE_EXIT,
+    FAIL_ON_ERRORS,
+    BOOTSTRAP_SERVER,
+    KAFKA_PROPERTY,
+    COMMAND_CONFIG,
+    CONFIG,
+    JOURNAL,
+    ALLOW_UNSAFE_JOURNAL,
+    OUTPUT,
+    COLOR,
+    VERBOSE,
+    QUIET,
+    LOG_FORMAT,
+];
+
+/// The name in `names` that is most like `name`, if any is.
+#[must_use]
+pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let like = |other: &str| strsim::damerau_levenshtein(name, other);
+    let nearest = names.into_iter().min_by_key(|other| like(other))?;
+    (like(nearest) <= 1 + name.chars().count() / 4).then_some(nearest)
+}

@@ -1,0 +1,127 @@
+//! Which layer wins, and what is refused.
+
+use super::*;
+use crate::receiver::{MadeOf, Receivers, Target};
+use crate::settings::table::Setting;
+
+fn given(values: &[(&Setting, &[&str])]) -> Given {
+    let mut given = Given::default();
+    for (setting, of) in values {
+        given.set(setting, of.iter().map(|&text| text.to_owned()).collect());
+    }
+    given
+}
+
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
+const LEAST: [(&Setting, &[&str]); 3] =
+    [(&table::TOPIC, &["orders"]), (&table::GROUP, &["shop"]), (&table::RECEIVER, &["all=discard:"])];
+
+fn consume(more: &[(&Setting, &[&str])]) -> Result<ConsumeSettings, String> {
+    let layers = Layers::without_file(given(&LEAST).and(given(more)), &nothing);
+    ConsumeSettings::read(&layers, &Receivers::new()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn flags_go_over_environment_over_file_over_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, "concurrency = 3\nretries = 3\norder = \"key\"\n").unwrap();
+    let environment = |name: &str| match name {
+        "REDRIVE_CONFIG" => Some(path.display().to_string()),
+        "REDRIVE_CONCURRENCY" | "REDRIVE_RETRIES" => Some("4".to_owned()),
+        "REDRIVE_TOPIC" => Some("a, b".to_owned()),
+        "KAFKA_BOOTSTRAP_SERVERS" => Some("kafka:9092".to_owned()),
+        _ => None,
+    };
+    let flags = given(&[(&table::GROUP, &["shop"]), (&table::RECEIVER, &["all=discard:"]), (&table::CONCURRENCY, &["5"])]);
+    let layers = Layers::read(flags, &environment).unwrap();
+    let settings = ConsumeSettings::read(&layers, &Receivers::new()).unwrap();
+    assert_eq!(settings.concurrency.get(), 5, "the flag");
+    assert_eq!(settings.receivers[0].retries, 4, "the environment");
+    assert_eq!(settings.order, crate::engine::Order::Key, "the file");
+    assert_eq!(settings.budget.records, 10_000, "the default");
+    assert_eq!(settings.topics, ["a", "b"]);
+    assert_eq!(ConnectionSettings::read(&layers).unwrap().bootstrap, "kafka:9092");
+}
+
+#[test]
+fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
+    for (setting, value, expected) in [
+        (&table::ORDER, "keys", "order is `keys` (from --order): expected partition, key or none"),
+        (&table::CONCURRENCY, "0", "concurrency is `0` (from --concurrency): expected a whole number from 1"),
+        (
+            &table::DRAIN_TIMEOUT,
+            "10",
+            "drain-timeout is `10` (from --drain-timeout): expected a duration like 500ms, 10s, 5m, 2h or 7d",
+        ),
+        (
+            &table::MAX_IN_FLIGHT_BYTES,
+            "8MB",
+            "max-in-flight-bytes is `8MB` (from --max-in-flight-bytes): expected a size like 65536, 512KiB or 8MiB",
+        ),
+        (
+            &table::FROM,
+            "2026-11-23T05:00:00",
+            "from is `2026-11-23T05:00:00` (from --from): expected earliest, latest or a time with its zone, like 2026-11-23T05:00:00Z",
+        ),
+        (
+            &table::RECEIVER,
+            "billing",
+            "receiver billing: expected NAME=TARGET, for example audit=file:audit.jsonl (from --receiver)",
+        ),
+        (
+            &table::RECEIVER,
+            "b=smtp:x",
+            "receiver b: `smtp:x` is no target: expected exec:PROGRAM ARGS…, file:PATH or discard: (from --receiver)",
+        ),
+    ] {
+        assert_eq!(consume(&[(setting, &[value])]).err().as_deref(), Some(expected));
+    }
+    let none = Layers::without_file(Given::default(), &nothing);
+    assert_eq!(
+        ConsumeSettings::read(&none, &Receivers::new()).err().unwrap().to_string(),
+        "topic is needed: give --topic, set REDRIVE_TOPIC, or write topic into the settings file"
+    );
+}
+
+#[test]
+fn receivers_of_flags_and_file_are_joined_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    let file = "[[receiver]]\nname = \"billing\"\ntarget = \"exec:worker\"\ntypes = [\"order.*\"]\ntimeout = \"5s\"\n";
+    std::fs::write(&path, file).unwrap();
+    let path = path.display().to_string();
+    let flags =
+        given(&LEAST).and(given(&[(&table::CONFIG, &[&path]), (&table::RECEIVER, &["billing=discard:", "audit=file:a.jsonl"])]));
+    let layers = Layers::read(flags, &nothing).unwrap();
+    let receivers = ConsumeSettings::read(&layers, &Receivers::new()).unwrap().receivers;
+    let billing = &receivers[0];
+    assert!(matches!(billing.made_of, MadeOf::Target(Target::Discard)), "the flag's target");
+    assert_eq!((billing.types.as_slice(), billing.timeout.as_secs()), (&["order.*".to_owned()][..], 5), "the file's settings");
+    assert_eq!((receivers[1].name.as_str(), receivers[1].definition.as_str()), ("audit", "file:a.jsonl"));
+}
+
+#[test]
+fn receivers_are_refused_by_name() {
+    let refused = |receivers: &[&str]| consume(&[(&table::RECEIVER, receivers)]).err().unwrap_or_default();
+    assert!(refused(&["Billing=discard:"]).contains("its name must be of a-z"));
+    assert!(refused(&["a=discard:", "a=discard:"]).contains("it is there twice"));
+    let many: Vec<String> = (0..65).map(|n| format!("r{n}=discard:")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(refused(&many), "65 receivers are too many: at most 64");
+}
+
+#[test]
+fn topics_take_a_prefix() {
+    let topics = |topics: &[&str]| consume(&[(&table::TOPIC, topics), (&table::TOPIC_PREFIX, &["dev.eu"])]).map(|of| of.topics);
+    assert_eq!(topics(&["orders", "^user.*"]).unwrap(), ["dev.eu-orders", "^dev\\.eu-user.*"]);
+}
+
+#[test]
+fn every_setting_has_its_own_name() {
+    let names: std::collections::HashSet<_> = table::ALL.iter().map(|setting| setting.name).collect();
+    assert_eq!(names.len(), table::ALL.len());
+}
