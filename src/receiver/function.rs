@@ -1,10 +1,10 @@
 //! Rust functions as receivers, and the registration that a user's own program makes.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 use crate::event::Event;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step, panicked};
@@ -43,13 +43,15 @@ impl Receivers {
         self.with(name, types, Arc::new(Async(function)))
     }
 
-    /// A function that may block: each call has a thread.
+    /// A function that may block: it runs on threads of its own, at most 256 at once.
+    ///
+    /// A timeout gives up on the call's answer; the call itself cannot be ended and keeps its thread until it returns.
     #[must_use]
     pub fn on_blocking<F>(self, name: &str, types: impl IntoIterator<Item = impl Into<String>>, function: F) -> Self
     where
         F: Fn(&Event) -> Result<(), ReceiverError> + Send + Sync + 'static,
     {
-        self.with(name, types, Arc::new(Blocking(Arc::new(function))))
+        self.with(name, types, Arc::new(Blocking::new(Arc::new(function))))
     }
 
     /// A receiver of any kind.
@@ -80,16 +82,56 @@ where
 
 type BlockingFunction = dyn Fn(&Event) -> Result<(), ReceiverError> + Send + Sync;
 
-struct Blocking(Arc<BlockingFunction>);
+/// Threads that one blocking function may have. A call that never returns keeps its thread for ever, so this also bounds what such calls
+/// can take.
+const THREADS: usize = 256;
+
+/// Threads of its own, so that a function that hangs takes none from another receiver.
+struct Blocking {
+    function: Arc<BlockingFunction>,
+    /// Nothing but its pool of threads is used. They are made when they are needed and go when they are idle.
+    threads: Result<Runtime, String>,
+    /// One for each thread, so that nothing is ever queued where a timeout could not take it back.
+    free: Arc<Semaphore>,
+}
+
+impl Blocking {
+    fn new(function: Arc<BlockingFunction>) -> Self {
+        let mut threads = tokio::runtime::Builder::new_current_thread();
+        let threads = threads.max_blocking_threads(THREADS).thread_name("redrive-blocking").build();
+        Self { function, threads: threads.map_err(|error| error.to_string()), free: Arc::new(Semaphore::new(THREADS)) }
+    }
+}
 
 impl Receiver for Blocking {
     fn deliver(&self, delivery: Delivery) -> Step {
-        let function = Arc::clone(&self.0);
-        // The event is kept by a thread that a timeout cannot take it from: on its own, so that it pins no batch.
+        let threads = match &self.threads {
+            Ok(threads) => threads.handle().clone(),
+            Err(error) => return Step::Done(Err(ReceiverError::unknown(format!("no threads can be made: {error}")))),
+        };
+        let (function, free) = (Arc::clone(&self.function), Arc::clone(&self.free));
+        // A timeout cannot take the event from a thread that holds it: on its own, so that it pins no batch.
         let event = delivery.event.detach();
-        let task = tokio::task::spawn_blocking(move || {
-            catch_unwind(AssertUnwindSafe(|| function(&event))).unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
-        });
-        Step::Pending(Box::pin(task.map(|joined| joined.unwrap_or_else(|error| Err(ReceiverError::unknown(error))))))
+        Step::Pending(Box::pin(async move {
+            let place = free.acquire_owned().await.map_err(ReceiverError::unknown)?;
+            let call = threads.spawn_blocking(move || {
+                let answer = function(&event);
+                drop(place);
+                answer
+            });
+            call.await.unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(payload) => Err(panicked(payload.as_ref())),
+                Err(error) => Err(ReceiverError::unknown(error)),
+            })
+        }))
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        // Waiting for a thread that hangs would hang whoever lets go of this.
+        if let Ok(threads) = std::mem::replace(&mut self.threads, Err(String::new())) {
+            threads.shutdown_background();
+        }
     }
 }

@@ -43,3 +43,21 @@ pub(crate) fn record_at(
     arena.push(&raw, partition, Seq(0), 0);
     arena.freeze().next().unwrap()
 }
+
+/// A record without headers that stays in order with those of the same key.
+pub(crate) fn record_in_lane(partition: &Arc<Partition>, offset: i64, order_key: u64, value: &[u8]) -> Record {
+    let mut buf = HeadersBuf::default();
+    let raw = RawRecord {
+        slot: partition.slot,
+        offset: Offset::new(offset).unwrap(),
+        leader_epoch: Some(0),
+        timestamp: Timestamp { ms: Some(1_700_000_000_000), kind: TimestampKind::Create },
+        key: None,
+        value: Some(value),
+        headers: buf.finish(),
+        only: ReceiverSet::ALL,
+    };
+    let mut arena = Arena::default();
+    arena.push(&raw, partition, Seq(0), order_key);
+    arena.freeze().next().unwrap()
+}

@@ -38,7 +38,11 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(options: ExecOptions, inbox: UnboundedReceiver<ToPool>, ear: (Sender<(Who, Heard)>, Receiver<(Who, Heard)>)) -> Self {
+    pub(super) fn new(
+        options: ExecOptions,
+        inbox: UnboundedReceiver<ToPool>,
+        ear: (Sender<(Who, Heard)>, Receiver<(Who, Heard)>),
+    ) -> Self {
         let workers = (0..options.processes.get()).map(|_| Worker::default()).collect();
         let (to_ear, ear) = ear;
         Self {
@@ -67,7 +71,11 @@ impl Pool {
             self.hand_out(Instant::now());
         }
         if self.ignored > 0 {
-            tracing::warn!(answers = self.ignored, program = self.program(), "answers of workers to nothing that they held were ignored");
+            tracing::warn!(
+                answers = self.ignored,
+                program = self.program(),
+                "answers of workers to nothing that they held were ignored"
+            );
         }
     }
 

@@ -128,7 +128,7 @@ impl Process {
     /// To the whole group.
     pub(super) fn signal(&self, signal: Signal) {
         // It may be gone already, which is what was wanted.
-        drop(self.signals.send(signal));
+        self.signals.send(signal).unwrap_or_default();
     }
 
     /// The last lines of its stderr.

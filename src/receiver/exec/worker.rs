@@ -209,8 +209,12 @@ impl Worker {
             self.back_off();
         }
         let how = match &end {
-            Some(End { step: Step::Terminated | Step::Killed, by_itself: Some(Pipe::Input), .. }) => "it closed its input and lived on",
-            Some(End { step: Step::Terminated | Step::Killed, by_itself: Some(Pipe::Output), .. }) => "it closed its output and lived on",
+            Some(End { step: Step::Terminated | Step::Killed, by_itself: Some(Pipe::Input), .. }) => {
+                "it closed its input and lived on"
+            }
+            Some(End { step: Step::Terminated | Step::Killed, by_itself: Some(Pipe::Output), .. }) => {
+                "it closed its output and lived on"
+            }
             _ => &exit.how,
         };
         let is_its_own_doing = end.is_none_or(|end| end.by_itself.is_some());
@@ -222,7 +226,8 @@ impl Worker {
         let (mut in_hand, unread): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| held.begins_at < exit.read);
         if is_its_own_doing && in_hand.len() == 1 {
             let message = format!("the process died with only this delivery in hand: {how}");
-            let error = ReceiverError::known(Class::Unknown, const { Code::known("process_died") }, message).with_detail(last_words);
+            let error =
+                ReceiverError::known(Class::Unknown, const { Code::known("process_died") }, message).with_detail(last_words);
             in_hand.drain(..).for_each(|held| held.job.answer(Err(error.clone())));
         }
         let again = in_hand.into_iter().map(|held| held.job.again()).chain(unread.into_iter().map(|held| held.job));
