@@ -194,10 +194,10 @@ impl GroupSource {
 
     fn trouble(&mut self, code: RDKafkaErrorCode, reason: String, at: Option<&At>) -> Result<(), SourceError> {
         match code {
-            RDKafkaErrorCode::AllBrokersDown => {
-                self.away.gone(Instant::now());
-                self.untold.push_back(Told::Notice(Notice::BrokerAway(reason)));
-            }
+            RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut => self.away.suspect(Instant::now(), reason),
             RDKafkaErrorCode::AutoOffsetReset => self.out_of_log(at),
             RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed => {
                 return Err(SourceError::Fatal { message: reason });
@@ -276,8 +276,8 @@ impl Source for GroupSource {
             return Ok(self.tell(told));
         }
         let Some(event) = self.events.poll(wait) else {
-            let is_back = self.away.is_back(Instant::now(), &self.consumer);
-            return Ok(if is_back { Polled::Notice(Notice::BrokerBack) } else { Polled::Idle });
+            let notice = self.away.ask(Instant::now(), &self.consumer, self.slots.any_topic());
+            return Ok(notice.map_or(Polled::Idle, Polled::Notice));
         };
         if !event.is_record() {
             self.note(&event)?;
@@ -405,7 +405,6 @@ impl Source for GroupSource {
 
 impl GroupSource {
     fn lend(&mut self, event: Event) -> Polled<'_> {
-        self.away.heard();
         let message = match self.lent.insert(event).message() {
             Some(message) if message.error().is_ok() => message,
             _ => return Polled::Idle,

@@ -56,6 +56,11 @@ impl Slots {
         Slot { index: u32::try_from(index).unwrap_or(u32::MAX), epoch }
     }
 
+    /// A topic that was ours at least once.
+    pub(super) fn any_topic(&self) -> Option<&str> {
+        self.all.first().map(|place| place.topic.as_str())
+    }
+
     /// The slot that a partition has now.
     pub(super) fn find(&self, topic: &str, partition: i32) -> Option<Slot> {
         let index = *self.by_name.get(topic)?.get(&partition)?;

@@ -93,7 +93,7 @@ pub const KAFKA_PROPERTY: Setting = Setting::global(
 .kind(Kind::Many);
 pub const COMMAND_CONFIG: Setting = Setting::global("command-config", "FILE", "Kafka properties, one KEY=VALUE a line");
 pub const CONFIG: Setting = Setting::global("config", "FILE", "Settings file (TOML) [default: redrive.toml, if there is one]");
-pub const JOURNAL: Setting = Setting::global("journal", "PATH", "The journal, a SQLite file").by_default("redrive.db");
+pub const JOURNAL: Setting = Setting::global("journal", "PATH", "The journal, a SQLite file").by_default("./redrive.db");
 pub const ALLOW_UNSAFE_JOURNAL: Setting =
     Setting::global("allow-unsafe-journal", "", "Accept a journal on a network file system, where its locks cannot be relied on");
 pub const OUTPUT: Setting =

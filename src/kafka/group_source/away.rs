@@ -1,41 +1,47 @@
-//! Whether a broker answers.
+//! Whether a broker answers. A connection that breaks is only a suspicion: what counts is whether any broker answers a question.
 
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 
-/// While all brokers are away one is asked this often.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// How long the question may take: the thread that asks must poll.
-const ASK_FOR: Duration = Duration::from_millis(200);
+use crate::engine::source::Notice;
 
-/// When the brokers went away, and when to ask again.
+/// From the first suspicion to the question: short breaks mend themselves.
+const FIRST_ASK: Duration = Duration::from_millis(300);
+/// While all brokers are away they are asked this often.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long the question may take. The thread that asks must poll, but while nobody answers there is nothing to poll.
+const ASK_FOR: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(super) struct Away {
     ask_at: Option<Instant>,
-    was_heard: bool,
+    is_gone: bool,
+    /// What the client library complained about last.
+    reason: String,
 }
 
 impl Away {
-    pub(super) fn gone(&mut self, now: Instant) {
-        self.was_heard = false;
-        self.ask_at.get_or_insert(now + ASK_EVERY);
+    /// A connection broke, or could not be made.
+    pub(super) fn suspect(&mut self, now: Instant, reason: String) {
+        self.reason = reason;
+        self.ask_at.get_or_insert(now + FIRST_ASK);
     }
 
-    /// A record came.
-    pub(super) fn heard(&mut self) {
-        self.was_heard = self.ask_at.is_some();
-    }
-
-    /// True once, when a broker answers again.
-    pub(super) fn is_back<C: ConsumerContext>(&mut self, now: Instant, consumer: &BaseConsumer<C>) -> bool {
-        let Some(ask_at) = self.ask_at else { return false };
-        if !self.was_heard && now < ask_at {
-            return false;
+    /// Asks when it is time: that all brokers are away is told each time, that one is back once.
+    pub(super) fn ask<C: ConsumerContext>(&mut self, now: Instant, consumer: &BaseConsumer<C>, topic: Option<&str>) -> Option<Notice> {
+        if now < self.ask_at? {
+            return None;
         }
-        let is_back = self.was_heard || consumer.fetch_metadata(Some(""), ASK_FOR).is_ok();
-        self.ask_at = (!is_back).then(|| now + ASK_EVERY);
-        self.was_heard = false;
-        is_back
+        match consumer.fetch_metadata(topic, ASK_FOR) {
+            Ok(_) => {
+                self.ask_at = None;
+                return std::mem::take(&mut self.is_gone).then_some(Notice::BrokerBack);
+            }
+            Err(error) => tracing::debug!(%error, "no broker answers"),
+        }
+        self.ask_at = Some(now + ASK_EVERY);
+        self.is_gone = true;
+        Some(Notice::BrokerAway(format!("no broker answers: {}", self.reason)))
     }
 }
