@@ -23,9 +23,6 @@ use crate::receiver::exec::pool::{Pool, ToPool};
 use crate::receiver::exec::worker::Job;
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper};
 
-/// What processes said and the pool did not hear yet. A process that talks without end waits here.
-const UNHEARD: usize = 64;
-
 /// How a pool is run.
 #[derive(Clone, Debug)]
 pub struct ExecOptions {
@@ -54,8 +51,7 @@ impl Exec {
         self.pool.get_or_init(|| {
             // Bounded by the deliveries that the engine lets out at once.
             let (to_pool, inbox) = mpsc::unbounded_channel();
-            let (to_ear, ear) = mpsc::channel(UNHEARD);
-            tokio::spawn(Pool::new(self.options.clone(), inbox, (to_ear, ear)).run());
+            tokio::spawn(Pool::new(self.options.clone(), inbox).run());
             to_pool
         })
     }

@@ -165,3 +165,128 @@ impl Appender {
 fn closed() -> ReceiverError {
     ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, "the file is closed")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::process::Command;
+
+    use futures_util::future::join_all;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::receiver::samples::{deliver, delivery, why, within};
+
+    fn offsets(path: &Path) -> Vec<i64> {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["record"]["offset"].as_i64().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn lines_are_in_the_file_in_order_once_they_are_delivered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = File::open(&path).unwrap();
+        let answers = join_all((0..2_000).map(|offset| deliver(&file, delivery(offset, 0, &json!({ "at": offset }))))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(offsets(&path), (0..2_000).collect::<Vec<_>>());
+
+        let unanswered = deliver(&file, delivery(2_000, 0, &json!(null)));
+        within(file.stop()).await;
+        assert_eq!(unanswered.await, Ok(()), "what came before the stop is written");
+        assert_eq!(why(deliver(&file, delivery(2_001, 0, &json!(null))).await).1, "unreachable");
+        within(file.stop()).await;
+        assert_eq!(offsets(&path).len(), 2_001);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_a_crash_tore_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        fs::write(&path, "{}\n{\"deliveryid").unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n{\"deliveryid\n");
+        // Somebody else's crash, while we have it open.
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"x").unwrap();
+        assert_eq!(deliver(&file, delivery(7, 0, &json!(1))).await, Ok(()));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("{}\n{\"deliveryid\n{\"x\n{\"deliveryid\":\"shop/orders"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn receivers_share_a_file_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let files = [File::open(&path).unwrap(), File::open(&path).unwrap()];
+        let filler = "x".repeat(10_000);
+        let answers = join_all((0..600).map(|offset| {
+            let file = if offset % 2 == 0 { &files[0] } else { &files[1] };
+            deliver(file, delivery(offset, 0, &json!(filler)))
+        }));
+        assert!(answers.await.iter().all(Result::is_ok));
+        assert_eq!(offsets(&path).into_iter().collect::<BTreeSet<_>>(), (0..600).collect());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, said) in [
+            (folder.path().to_owned(), "Is a directory"),
+            (folder.path().join("missing/audit.jsonl"), "No such file or directory"),
+            (PathBuf::from("/dev/null"), "it is not a regular file"),
+        ] {
+            let error = File::open(&path).err().unwrap().to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_while_it_waited_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).unwrap();
+        let (to_appender, inbox) = channel();
+        let (given_up, _) = oneshot::channel();
+        let (wanted, mut answer) = oneshot::channel();
+        for (offset, reply) in [(0, given_up), (1, wanted)] {
+            to_appender.send(Job::Append(Box::new(delivery(offset, 0, &json!(1))), reply)).unwrap();
+        }
+        drop(to_appender);
+        Appender { file, path: path.clone(), sendid: 0 }.run(&inbox);
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+        assert_eq!(offsets(&path), [1]);
+    }
+
+    /// Runs itself again in a process that may write no file beyond 2 KiB, which fails in the middle of a line like a full disk does.
+    #[test]
+    fn what_does_not_fit_on_the_disk_fails_and_leaves_no_trace() {
+        const SMALL_DISK: &str = "REDRIVE_TEST_SMALL_DISK";
+        if let Some(path) = std::env::var_os(SMALL_DISK) {
+            return tokio::runtime::Runtime::new().unwrap().block_on(on_a_small_disk(Path::new(&path)));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let limited = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "receiver::file::tests::what_does_not_fit_on_the_disk_fails_and_leaves_no_trace"])
+            .env(SMALL_DISK, &path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&limited.stdout);
+        assert!(limited.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&limited.stderr));
+        assert_eq!(offsets(&path), [0, 2]);
+    }
+
+    async fn on_a_small_disk(path: &Path) {
+        let file = File::open(path).unwrap();
+        assert_eq!(deliver(&file, delivery(0, 0, &json!(1))).await, Ok(()));
+        let (class, code, message) = why(deliver(&file, delivery(1, 0, &json!("x".repeat(4_000)))).await);
+        assert_eq!((class, code.as_str()), ("transient", "unreachable"));
+        assert!(message.starts_with(&format!("{} cannot be appended to: File too large", path.display())), "{message}");
+        assert_eq!(deliver(&file, delivery(2, 0, &json!(1))).await, Ok(()), "the rest of the disk is still there");
+    }
+}

@@ -183,11 +183,13 @@ fn text<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::receiver::{Address, Needs};
-    use crate::record::samples::{partition_of, record_with};
+    use crate::record::samples::{partition_of, record_of, record_with};
+    use crate::record::{HeadersBuf, NextOffset, Topic};
     use crate::stage::{Format, TypeFrom, decode, identify};
 
     fn line(headers: &[(&str, Option<&[u8]>)], value: Option<&[u8]>) -> (String, Value) {
@@ -241,5 +243,44 @@ mod tests {
         let event = line(&[], None).1["event"].clone();
         assert!(event.get("data").is_none() && event.get("data_base64").is_none());
         assert_eq!(line(&[], Some(b"")).1["event"]["data_base64"], json!(""));
+    }
+
+    #[test]
+    fn a_replay_of_a_record_that_was_delivered_before() {
+        let mut partition = Arc::into_inner(partition_of("orders")).unwrap();
+        partition.late_below = NextOffset::new(1).unwrap();
+        partition.topic = Arc::new(Topic { uuid: None, ..Topic::clone(&partition.topic) });
+        let record = record_with(&Arc::new(partition), &[], Some(b"1"));
+        let event = identify(&record, &TypeFrom::Topic).unwrap();
+        let to = Arc::new(Address { group: "a b".into(), receiver: "billing".into() });
+        let mut out = Vec::new();
+        write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Replay(5), to }, 1);
+        let value: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["deliveryid"], "a%20b/orders@-/0/0/billing");
+        assert_eq!((&value["mode"], &value["replayid"], &value["late"]), (&json!("replay"), &json!(5), &json!(true)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_one_line_that_keeps_its_bytes(
+            name in any::<Vec<u8>>(), header in any::<Option<Vec<u8>>>(), value in any::<Option<Vec<u8>>>(),
+        ) {
+            let mut buf = HeadersBuf::default();
+            buf.push(&name, header.as_deref());
+            let record = record_of(&partition_of("orders"), buf.finish(), value.as_deref());
+            let event = decode(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Raw).unwrap();
+            let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
+            let mut out = Vec::new();
+            write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Live, to }, 1);
+            prop_assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1));
+            let line: Value = serde_json::from_slice(&out).unwrap();
+            let written = &line["record"]["headers"][0];
+            let name_read = written["name"].as_str().map(|text| text.as_bytes().to_vec());
+            prop_assert_eq!(name_read.or_else(|| STANDARD.decode(written["name_base64"].as_str()?).ok()), Some(name));
+            let header_read = written["value"]["text"].as_str().map(|text| text.as_bytes().to_vec());
+            prop_assert_eq!(header_read.or_else(|| STANDARD.decode(written["value"]["base64"].as_str()?).ok()), header);
+            let data_read = line["event"]["data_base64"].as_str().and_then(|text| STANDARD.decode(text).ok());
+            prop_assert_eq!(data_read, value);
+        }
     }
 }

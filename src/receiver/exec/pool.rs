@@ -5,7 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,6 +14,9 @@ use crate::receiver::exec::ExecOptions;
 use crate::receiver::exec::answer::Answer;
 use crate::receiver::exec::process::{Heard, Who};
 use crate::receiver::exec::worker::{Job, Legacy, Worker};
+
+/// What processes said and the pool did not hear yet. A process that talks without end waits here.
+const UNHEARD: usize = 64;
 
 pub(super) enum ToPool {
     Deliver(Job),
@@ -38,13 +41,9 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(
-        options: ExecOptions,
-        inbox: UnboundedReceiver<ToPool>,
-        ear: (Sender<(Who, Heard)>, Receiver<(Who, Heard)>),
-    ) -> Self {
+    pub(super) fn new(options: ExecOptions, inbox: UnboundedReceiver<ToPool>) -> Self {
         let workers = (0..options.processes.get()).map(|_| Worker::default()).collect();
-        let (to_ear, ear) = ear;
+        let (to_ear, ear) = channel(UNHEARD);
         Self {
             options,
             inbox,
@@ -168,8 +167,9 @@ impl Pool {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        let is_needed = !self.queue.is_empty();
-        self.workers.iter().filter_map(|worker| worker.next_timer(is_needed)).min()
+        let due = self.workers.iter().filter_map(Worker::next_due);
+        let rested = self.workers.iter().filter_map(Worker::rests_until).filter(|_| !self.queue.is_empty());
+        due.chain(rested).min()
     }
 
     fn keep_time(&mut self) {

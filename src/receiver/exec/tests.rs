@@ -105,6 +105,7 @@ struct Workers {
     folder: TempDir,
 }
 
+#[derive(Clone, Copy)]
 struct Shape {
     processes: usize,
     window: usize,
@@ -420,5 +421,38 @@ async fn a_process_leads_a_group_of_its_own() {
     let workers = Workers::new(ONE);
     let answer = workers.deliver(0, 0, &json!({ "do": "group" })).await;
     assert_eq!(why(answer).1, "leads", "Ctrl-C in the terminal does not reach it");
+    workers.stop().await;
+}
+
+/// Everything at once: whatever its neighbours do, each delivery ends as its own event says.
+#[tokio::test]
+async fn no_delivery_pays_for_another() {
+    let workers = Workers::new(Shape { processes: 2, window: 4, ..ONE });
+    let deeds = [
+        (json!({ "do": "reject", "code": "mine" }), "mine"),
+        (json!({ "do": "die", "status": 9 }), "process_died"),
+        (json!({ "do": "say", "what": "[]" }), "bad_reply"),
+        (json!({ "do": "half" }), "process_died"),
+    ];
+    let mut random: u32 = 7;
+    let deliveries = (0..200).map(|offset| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let data = match random >> 24 {
+            roll @ 0..16 => deeds[roll as usize % deeds.len()].clone(),
+            16..24 => (json!({ "do": "once" }), "ok"),
+            _ => (ok(), "ok"),
+        };
+        (offset, data)
+    });
+    let answers = deliveries.map(|(offset, (data, expected))| {
+        let answer = workers.deliver(offset, offset.cast_unsigned() % 6, &data);
+        async move {
+            let code = answer.await.map_or_else(|error| error.code.to_string(), |()| "ok".to_owned());
+            (offset, code, expected)
+        }
+    });
+    for (offset, code, expected) in join_all(answers).await {
+        assert_eq!(code, expected, "{offset}");
+    }
     workers.stop().await;
 }

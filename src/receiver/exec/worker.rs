@@ -70,6 +70,8 @@ struct Held {
     deadline: Instant,
     /// Where its line begins in all that the process was handed.
     begins_at: u64,
+    /// The process held another one at some time while it held this one.
+    had_company: bool,
 }
 
 /// The process is ending, step by step. What it holds may still be answered; what is not is handed over again when it is gone.
@@ -162,7 +164,9 @@ impl Worker {
         let mut text = Vec::with_capacity(job.delivery.event.record().size() + 512);
         line::write(&mut text, &job.delivery, sendid);
         let begins_at = self.process.as_mut().map_or(0, |process| process.hand(text));
-        self.held.push(Held { sendid, job, deadline, begins_at });
+        self.held.iter_mut().for_each(|held| held.had_company = true);
+        let had_company = !self.held.is_empty();
+        self.held.push(Held { sendid, job, deadline, begins_at, had_company });
     }
 
     // --- what it says
@@ -224,7 +228,7 @@ impl Worker {
             return Legacy { again: Vec::new(), refusal: Some(error) };
         }
         let (mut in_hand, unread): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| held.begins_at < exit.read);
-        if is_its_own_doing && in_hand.len() == 1 {
+        if is_its_own_doing && matches!(in_hand.as_slice(), [Held { had_company: false, .. }]) {
             let message = format!("the process died with only this delivery in hand: {how}");
             let error =
                 ReceiverError::known(Class::Unknown, const { Code::known("process_died") }, message).with_detail(last_words);
@@ -236,12 +240,17 @@ impl Worker {
 
     // --- time
 
-    pub(super) fn next_timer(&self, is_needed: bool) -> Option<Instant> {
-        let step = match &self.end {
+    /// When something of what it holds, or its own end, is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        match &self.end {
             Some(end) => Some(end.next_at),
             None => self.held.iter().map(|held| held.deadline).min(),
-        };
-        [step, self.not_before.filter(|_| is_needed)].into_iter().flatten().min()
+        }
+    }
+
+    /// Until when no process is started in it.
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        self.not_before
     }
 
     /// Does what is due. A process that cannot be ended is given up.
