@@ -1,9 +1,10 @@
 //! The pool on real processes: a worker that does to each delivery what the event's data says.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -455,4 +456,41 @@ async fn no_delivery_pays_for_another() {
         assert_eq!(code, expected, "{offset}");
     }
     workers.stop().await;
+}
+
+/// The worker of `examples/`, which users copy.
+#[tokio::test]
+async fn the_example_bills_each_order_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("billing.db").to_str().unwrap().to_owned();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/worker.py");
+    let billing = exec(vec![python().into(), script.into(), database.clone()], ONE);
+    let deliver = |offset, order: Value| samples::deliver(&billing, samples::delivery(offset, 0, &order));
+
+    let order = json!({ "id": "A-1", "total_cents": 100 });
+    assert_eq!(deliver(0, order.clone()).await, Ok(()));
+    assert_eq!(deliver(0, order.clone()).await, Ok(()), "it comes again");
+    let empty = deliver(1, json!({ "id": "A-2", "total_cents": 0 })).await;
+    assert_eq!(why(empty), ("permanent", "empty_order".into(), "order A-2 has no total".into()));
+    let odd = deliver(2, json!({ "total_cents": 100 })).await.unwrap_err();
+    assert_eq!((odd.class.as_str(), odd.code.as_str(), odd.message.as_str()), ("unknown", "rejected", "KeyError('id')"));
+    assert!(odd.detail.starts_with("Traceback"), "{}", odd.detail);
+
+    let sql = |statements: &str| {
+        let script = format!("import sqlite3, sys\nd = sqlite3.connect(sys.argv[1], isolation_level=None)\n{statements}");
+        Command::new(python()).args(["-c", &script, &database]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let mut locker = sql("d.execute('BEGIN IMMEDIATE')\nprint('locked', flush=True)\nsys.stdin.read()");
+    let mut locked = String::new();
+    BufReader::new(locker.stdout.take().unwrap()).read_line(&mut locked).unwrap();
+    assert_eq!(locked, "locked\n");
+    let (class, code, _) = why(deliver(3, json!({ "id": "A-3", "total_cents": 100 })).await);
+    assert_eq!((class, code.as_str()), ("transient", "database_busy"));
+    drop(locker.stdin.take());
+    locker.wait().unwrap();
+    assert_eq!(deliver(3, json!({ "id": "A-3", "total_cents": 100 })).await, Ok(()));
+
+    let invoices = sql("print(d.execute('SELECT group_concat(order_id) FROM invoice').fetchone()[0])").wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(invoices.stdout).unwrap(), "A-1,A-3\n");
+    within(billing.stop()).await;
 }
