@@ -1,11 +1,15 @@
 //! `exec:` a pool of long-lived processes that read a JSON line for each delivery and answer with a JSON line.
 //!
 //! One task owns the pool. A process that dies takes nobody with it: what it held is handed to a fresh one, one at a time, and only a
-//! delivery that was alone in a process that died has failed.
+//! delivery that was alone in a process that died by itself has failed.
 
 mod answer;
+mod last_words;
 mod pool;
 mod process;
+#[cfg(test)]
+mod tests;
+mod worker;
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -15,7 +19,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::{Class, Code};
-use crate::receiver::exec::pool::{Job, Pool, ToPool};
+use crate::receiver::exec::pool::{Pool, ToPool};
+use crate::receiver::exec::worker::Job;
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper};
 
 /// How a pool is run.
@@ -30,7 +35,7 @@ pub struct ExecOptions {
     pub timeout: Duration,
 }
 
-/// A pool of processes. They are started when they are first needed.
+/// A pool of processes. They are started when they are first needed, so the first delivery must be made inside a tokio runtime.
 pub struct Exec {
     options: ExecOptions,
     pool: OnceLock<mpsc::UnboundedSender<ToPool>>,
@@ -42,23 +47,25 @@ impl Exec {
         Self { options, pool: OnceLock::new() }
     }
 
-    /// The pool's inbox. Bounded by the deliveries that the engine lets out at once.
     fn pool(&self) -> &mpsc::UnboundedSender<ToPool> {
         self.pool.get_or_init(|| {
+            // Bounded by the deliveries that the engine lets out at once.
             let (to_pool, inbox) = mpsc::unbounded_channel();
-            tokio::spawn(Pool::new(self.options.clone(), inbox, to_pool.clone()).run());
+            tokio::spawn(Pool::new(self.options.clone(), inbox).run());
             to_pool
         })
     }
 }
 
 impl Receiver for Exec {
-    fn deliver(&self, delivery: Delivery) -> Step {
+    fn deliver(&self, mut delivery: Delivery) -> Step {
+        // It may wait for its turn: on its own, so that it pins no batch.
+        delivery.event = delivery.event.detach();
         let (reply, answer) = oneshot::channel();
         if self.pool().send(ToPool::Deliver(Job::new(delivery, reply))).is_err() {
-            return Step::Done(Err(unreachable("its processes were stopped")));
+            return Step::Done(Err(stopped()));
         }
-        Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(unreachable("its processes were stopped"))) }))
+        Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(stopped())) }))
     }
 
     fn needs(&self) -> Needs {
@@ -74,14 +81,19 @@ impl Receiver for Exec {
     }
 
     fn stop(&self) -> BoxFuture<'static, ()> {
-        let (reply, stopped) = oneshot::channel();
-        let is_running = self.pool.get().is_some_and(|pool| pool.send(ToPool::Stop(reply)).is_ok());
+        let (guard, stopped) = oneshot::channel::<()>();
+        let is_running = self.pool.get().is_some_and(|pool| pool.send(ToPool::Stop(guard)).is_ok());
         Box::pin(async move {
             if is_running {
+                // The pool drops its end of it when the last process is gone.
                 stopped.await.unwrap_or_default();
             }
         })
     }
+}
+
+fn stopped() -> ReceiverError {
+    unreachable("the processes of this receiver were stopped")
 }
 
 fn unreachable(message: impl std::fmt::Display) -> ReceiverError {

@@ -1,8 +1,12 @@
 //! `file:` appends a JSON line for each event, and syncs them in groups before any of them settles.
+//!
+//! A group is written whole or not at all, under a lock of the file: receivers, also those of other processes on this machine, may share
+//! one. What fails is taken back, so no line is ever torn by an error; one that a crash tore is ended before the next is written.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver as Inbox, Sender, channel};
 use std::thread;
@@ -20,11 +24,14 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// A file that is open for appending.
 pub struct File {
-    writer: Sender<Job>,
+    appender: Sender<Job>,
 }
 
+type Reply = oneshot::Sender<Result<(), ReceiverError>>;
+
 enum Job {
-    Append(Box<Delivery>, oneshot::Sender<Result<(), ReceiverError>>),
+    Append(Box<Delivery>, Reply),
+    /// The guard is dropped when all that came before it is written.
     Stop(oneshot::Sender<()>),
 }
 
@@ -32,33 +39,38 @@ impl File {
     /// Opens the file, or makes it; a last line that was torn by a crash is ended.
     ///
     /// # Errors
-    /// When it cannot be opened for appending.
+    /// When it cannot be opened for appending, is no regular file, or cannot be locked or synced.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let length = file.seek(SeekFrom::End(0))?;
-        if length > 0 {
-            let mut last = [0];
-            file.seek(SeekFrom::Start(length - 1))?;
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-                file.sync_data()?;
-            }
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
         }
-        let (writer, inbox) = channel();
         let appender = Appender { file, path: path.to_owned(), sendid: 0 };
+        // Nothing is written but the end of a torn line.
+        appender.append(&[])?;
+        sync_folder(path)?;
+        // Bounded by the deliveries that the engine lets out at once.
+        let (to_appender, inbox) = channel();
         thread::Builder::new().name("redrive-file".to_owned()).spawn(move || appender.run(&inbox))?;
-        Ok(Self { writer })
+        Ok(Self { appender: to_appender })
     }
 }
 
+/// A file that was just made is durable once its folder is.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
 impl Receiver for File {
-    fn deliver(&self, delivery: Delivery) -> Step {
+    fn deliver(&self, mut delivery: Delivery) -> Step {
+        // A slow disk keeps it for long: on its own, so that it pins no batch.
+        delivery.event = delivery.event.detach();
         let (reply, answer) = oneshot::channel();
-        if self.writer.send(Job::Append(Box::new(delivery), reply)).is_err() {
-            return Step::Done(Err(unreachable("the file is closed")));
+        if self.appender.send(Job::Append(Box::new(delivery), reply)).is_err() {
+            return Step::Done(Err(closed()));
         }
-        Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(unreachable("the file is closed"))) }))
+        Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(closed())) }))
     }
 
     fn needs(&self) -> Needs {
@@ -70,8 +82,8 @@ impl Receiver for File {
     }
 
     fn stop(&self) -> BoxFuture<'static, ()> {
-        let (reply, stopped) = oneshot::channel();
-        let is_running = self.writer.send(Job::Stop(reply)).is_ok();
+        let (guard, stopped) = oneshot::channel::<()>();
+        let is_running = self.appender.send(Job::Stop(guard)).is_ok();
         Box::pin(async move {
             if is_running {
                 stopped.await.unwrap_or_default();
@@ -80,6 +92,7 @@ impl Receiver for File {
     }
 }
 
+/// The file's own thread.
 struct Appender {
     file: std::fs::File,
     path: PathBuf,
@@ -88,46 +101,192 @@ struct Appender {
 
 impl Appender {
     fn run(mut self, inbox: &Inbox<Job>) {
-        let mut stopping = None;
-        while stopping.is_none() {
+        let mut guard = None;
+        while guard.is_none() {
             let Ok(first) = inbox.recv() else { return };
             let (mut group, mut replies) = (Vec::new(), Vec::new());
             let mut next = Some(first);
             while let Some(job) = next {
                 match job {
+                    // Given up while it waited.
+                    Job::Append(_, reply) if reply.is_closed() => {}
                     Job::Append(delivery, reply) => {
                         self.sendid += 1;
                         line::write(&mut group, &delivery, self.sendid);
                         replies.push(reply);
                     }
-                    Job::Stop(reply) => stopping = Some(reply),
+                    Job::Stop(stopped) => guard = Some(stopped),
                 }
-                let is_full = group.len() >= GROUP_BYTES || stopping.is_some();
+                let is_full = group.len() >= GROUP_BYTES || guard.is_some();
                 next = if is_full { None } else { inbox.try_recv().ok() };
             }
-            let written = self.append(&group);
-            for reply in replies {
-                let answer =
-                    written.as_ref().map(|_| ()).map_err(|error| unreachable(&format!("{}: {error}", self.path.display())));
-                // A delivery that was given up on has nobody who listens.
-                drop(reply.send(answer));
-            }
-        }
-        if let Some(reply) = stopping {
-            drop(reply.send(()));
+            self.settle(&group, replies);
         }
     }
 
-    /// All or nothing: what was written of a group that failed is taken back, so that its retry tears no line.
-    fn append(&mut self, group: &[u8]) -> io::Result<()> {
-        let length = self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(group).and_then(|()| self.file.sync_data()).or_else(|error| {
-            self.file.set_len(length)?;
+    fn settle(&self, group: &[u8], replies: Vec<Reply>) {
+        if replies.is_empty() {
+            return;
+        }
+        let answer = self.append(group).map_err(|error| {
+            let message = format!("{} cannot be appended to: {error}", self.path.display());
+            ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, message)
+        });
+        for reply in replies {
+            // A delivery that was given up on has nobody who listens.
+            drop(reply.send(answer.clone()));
+        }
+    }
+
+    /// All or nothing, and on disk when it returns.
+    fn append(&self, group: &[u8]) -> io::Result<()> {
+        self.file.lock()?;
+        let appended = self.append_locked(group);
+        let unlocked = self.file.unlock();
+        appended.and(unlocked)
+    }
+
+    fn append_locked(&self, group: &[u8]) -> io::Result<()> {
+        let mut file = &self.file;
+        let length = file.seek(SeekFrom::End(0))?;
+        let is_torn = length > 0 && {
+            let mut last = [0];
+            file.read_exact_at(&mut last, length - 1)?;
+            last != *b"\n"
+        };
+        let line_break: &[u8] = if is_torn { b"\n" } else { b"" };
+        file.write_all(line_break).and_then(|()| file.write_all(group)).and_then(|()| file.sync_data()).or_else(|error| {
+            file.set_len(length)?;
             Err(error)
         })
     }
 }
 
-fn unreachable(message: &str) -> ReceiverError {
-    ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, message)
+fn closed() -> ReceiverError {
+    ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, "the file is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::process::Command;
+
+    use futures_util::future::join_all;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::receiver::samples::{deliver, delivery, why, within};
+
+    fn offsets(path: &Path) -> Vec<i64> {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "the last line is whole");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["record"]["offset"].as_i64().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn lines_are_in_the_file_in_order_once_they_are_delivered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = File::open(&path).unwrap();
+        let answers = join_all((0..2_000).map(|offset| deliver(&file, delivery(offset, 0, &json!({ "at": offset }))))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(offsets(&path), (0..2_000).collect::<Vec<_>>());
+
+        let unanswered = deliver(&file, delivery(2_000, 0, &json!(null)));
+        within(file.stop()).await;
+        assert_eq!(unanswered.await, Ok(()), "what came before the stop is written");
+        assert_eq!(why(deliver(&file, delivery(2_001, 0, &json!(null))).await).1, "unreachable");
+        within(file.stop()).await;
+        assert_eq!(offsets(&path).len(), 2_001);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_a_crash_tore_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        fs::write(&path, "{}\n{\"deliveryid").unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n{\"deliveryid\n");
+        // Somebody else's crash, while we have it open.
+        fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"x").unwrap();
+        assert_eq!(deliver(&file, delivery(7, 0, &json!(1))).await, Ok(()));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("{}\n{\"deliveryid\n{\"x\n{\"deliveryid\":\"shop/orders"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn receivers_share_a_file_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let files = [File::open(&path).unwrap(), File::open(&path).unwrap()];
+        let filler = "x".repeat(10_000);
+        let answers = join_all((0..600).map(|offset| {
+            let file = if offset % 2 == 0 { &files[0] } else { &files[1] };
+            deliver(file, delivery(offset, 0, &json!(filler)))
+        }));
+        assert!(answers.await.iter().all(Result::is_ok));
+        assert_eq!(offsets(&path).into_iter().collect::<BTreeSet<_>>(), (0..600).collect());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, said) in [
+            (folder.path().to_owned(), "Is a directory"),
+            (folder.path().join("missing/audit.jsonl"), "No such file or directory"),
+            (PathBuf::from("/dev/null"), "it is not a regular file"),
+        ] {
+            let error = File::open(&path).err().unwrap().to_string();
+            assert!(error.starts_with(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_while_it_waited_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).unwrap();
+        let (to_appender, inbox) = channel();
+        let (given_up, _) = oneshot::channel();
+        let (wanted, mut answer) = oneshot::channel();
+        for (offset, reply) in [(0, given_up), (1, wanted)] {
+            to_appender.send(Job::Append(Box::new(delivery(offset, 0, &json!(1))), reply)).unwrap();
+        }
+        drop(to_appender);
+        Appender { file, path: path.clone(), sendid: 0 }.run(&inbox);
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+        assert_eq!(offsets(&path), [1]);
+    }
+
+    /// Runs itself again in a process that may write no file beyond 2 KiB, which fails in the middle of a line like a full disk does.
+    #[test]
+    fn what_does_not_fit_on_the_disk_fails_and_leaves_no_trace() {
+        const SMALL_DISK: &str = "REDRIVE_TEST_SMALL_DISK";
+        if let Some(path) = std::env::var_os(SMALL_DISK) {
+            return tokio::runtime::Runtime::new().unwrap().block_on(on_a_small_disk(Path::new(&path)));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let limited = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "receiver::file::tests::what_does_not_fit_on_the_disk_fails_and_leaves_no_trace"])
+            .env(SMALL_DISK, &path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&limited.stdout);
+        assert!(limited.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&limited.stderr));
+        assert_eq!(offsets(&path), [0, 2]);
+    }
+
+    async fn on_a_small_disk(path: &Path) {
+        let file = File::open(path).unwrap();
+        assert_eq!(deliver(&file, delivery(0, 0, &json!(1))).await, Ok(()));
+        let (class, code, message) = why(deliver(&file, delivery(1, 0, &json!("x".repeat(4_000)))).await);
+        assert_eq!((class, code.as_str()), ("transient", "unreachable"));
+        assert!(message.starts_with(&format!("{} cannot be appended to: File too large", path.display())), "{message}");
+        assert_eq!(deliver(&file, delivery(2, 0, &json!(1))).await, Ok(()), "the rest of the disk is still there");
+    }
 }

@@ -1,10 +1,11 @@
 //! A delivery as one line of JSON: what `exec:` and `file:` hand over.
+//!
+//! Whatever bytes the record has, it is one line and valid JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::codec::json;
 use crate::event::{Content, Event};
@@ -30,7 +31,7 @@ pub(super) fn write(out: &mut Vec<u8>, delivery: &Delivery, sendid: u64) {
     more(out, "replayid", &replay);
     more(out, "late", &record.is_late());
     more(out, "synthesized", &event.synthesized().collect::<Vec<_>>());
-    more(out, "record", &record_of(record));
+    more(out, "record", &RecordView::new(record));
     out.extend_from_slice(b",\"event\":");
     cloud_event(out, event);
     out.extend_from_slice(b"}\n");
@@ -54,34 +55,73 @@ fn delivery_id(delivery: &Delivery) -> String {
     )
 }
 
-fn record_of(record: &Record) -> Value {
-    let timestamp = record.timestamp();
-    let headers: Vec<Value> = record
-        .headers()
-        .iter()
-        .map(|header| match std::str::from_utf8(header.name) {
-            Ok(name) => json!({ "name": name, "value": bytes(header.value) }),
-            Err(_) => json!({ "name_base64": STANDARD.encode(header.name), "value": bytes(header.value) }),
-        })
-        .collect();
-    json!({
-        "cluster_id": record.partition().topic.cluster_id,
-        "topic": record.topic(),
-        "partition": record.partition().number,
-        "offset": record.offset().get(),
-        "timestamp": timestamp.ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| format!("{at:.3}")),
-        "timestamp_type": timestamp.kind.as_str(),
-        "key": bytes(record.key()),
-        "headers": headers,
-    })
+/// The record's own view, in the order in which it is read.
+#[derive(Serialize)]
+struct RecordView<'r> {
+    cluster_id: &'r str,
+    topic: &'r str,
+    partition: i32,
+    offset: i64,
+    timestamp: Option<String>,
+    timestamp_type: &'static str,
+    key: Option<Bytes<'r>>,
+    headers: Vec<HeaderView<'r>>,
+}
+
+#[derive(Serialize)]
+struct HeaderView<'r> {
+    #[serde(flatten)]
+    name: Name<'r>,
+    value: Option<Bytes<'r>>,
+}
+
+#[derive(Serialize)]
+enum Name<'r> {
+    #[serde(rename = "name")]
+    Text(&'r str),
+    #[serde(rename = "name_base64")]
+    Base64(String),
 }
 
 /// Bytes as text where they are text; null stays null.
-fn bytes(bytes: Option<&[u8]>) -> Value {
-    let Some(bytes) = bytes else { return Value::Null };
-    match std::str::from_utf8(bytes) {
-        Ok(text) => json!({ "size": bytes.len(), "text": text }),
-        Err(_) => json!({ "size": bytes.len(), "base64": STANDARD.encode(bytes) }),
+#[derive(Serialize)]
+struct Bytes<'r> {
+    size: usize,
+    #[serde(flatten)]
+    form: BytesForm<'r>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum BytesForm<'r> {
+    Text(&'r str),
+    Base64(String),
+}
+
+impl<'r> RecordView<'r> {
+    fn new(record: &'r Record) -> Self {
+        let timestamp = record.timestamp();
+        let headers = record.headers().iter().map(|header| HeaderView {
+            name: std::str::from_utf8(header.name).map_or_else(|_| Name::Base64(STANDARD.encode(header.name)), Name::Text),
+            value: header.value.map(Bytes::new),
+        });
+        Self {
+            cluster_id: &record.partition().topic.cluster_id,
+            topic: record.topic(),
+            partition: record.partition().number,
+            offset: record.offset().get(),
+            timestamp: timestamp.ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| format!("{at:.3}")),
+            timestamp_type: timestamp.kind.as_str(),
+            key: record.key().map(Bytes::new),
+            headers: headers.collect(),
+        }
+    }
+}
+
+impl<'r> Bytes<'r> {
+    fn new(bytes: &'r [u8]) -> Self {
+        let form = std::str::from_utf8(bytes).map_or_else(|_| BytesForm::Base64(STANDARD.encode(bytes)), BytesForm::Text);
+        Self { size: bytes.len(), form }
     }
 }
 
@@ -143,9 +183,13 @@ fn text<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 mod tests {
     use std::sync::Arc;
 
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::receiver::{Address, Needs};
-    use crate::record::samples::{partition_of, record_with};
+    use crate::record::samples::{partition_of, record_of, record_with};
+    use crate::record::{HeadersBuf, NextOffset, Topic};
     use crate::stage::{Format, TypeFrom, decode, identify};
 
     fn line(headers: &[(&str, Option<&[u8]>)], value: Option<&[u8]>) -> (String, Value) {
@@ -199,5 +243,44 @@ mod tests {
         let event = line(&[], None).1["event"].clone();
         assert!(event.get("data").is_none() && event.get("data_base64").is_none());
         assert_eq!(line(&[], Some(b"")).1["event"]["data_base64"], json!(""));
+    }
+
+    #[test]
+    fn a_replay_of_a_record_that_was_delivered_before() {
+        let mut partition = Arc::into_inner(partition_of("orders")).unwrap();
+        partition.late_below = NextOffset::new(1).unwrap();
+        partition.topic = Arc::new(Topic { uuid: None, ..Topic::clone(&partition.topic) });
+        let record = record_with(&Arc::new(partition), &[], Some(b"1"));
+        let event = identify(&record, &TypeFrom::Topic).unwrap();
+        let to = Arc::new(Address { group: "a b".into(), receiver: "billing".into() });
+        let mut out = Vec::new();
+        write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Replay(5), to }, 1);
+        let value: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["deliveryid"], "a%20b/orders@-/0/0/billing");
+        assert_eq!((&value["mode"], &value["replayid"], &value["late"]), (&json!("replay"), &json!(5), &json!(true)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_one_line_that_keeps_its_bytes(
+            name in any::<Vec<u8>>(), header in any::<Option<Vec<u8>>>(), value in any::<Option<Vec<u8>>>(),
+        ) {
+            let mut buf = HeadersBuf::default();
+            buf.push(&name, header.as_deref());
+            let record = record_of(&partition_of("orders"), buf.finish(), value.as_deref());
+            let event = decode(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Raw).unwrap();
+            let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
+            let mut out = Vec::new();
+            write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Live, to }, 1);
+            prop_assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1));
+            let line: Value = serde_json::from_slice(&out).unwrap();
+            let written = &line["record"]["headers"][0];
+            let name_read = written["name"].as_str().map(|text| text.as_bytes().to_vec());
+            prop_assert_eq!(name_read.or_else(|| STANDARD.decode(written["name_base64"].as_str()?).ok()), Some(name));
+            let header_read = written["value"]["text"].as_str().map(|text| text.as_bytes().to_vec());
+            prop_assert_eq!(header_read.or_else(|| STANDARD.decode(written["value"]["base64"].as_str()?).ok()), header);
+            let data_read = line["event"]["data_base64"].as_str().and_then(|text| STANDARD.decode(text).ok());
+            prop_assert_eq!(data_read, value);
+        }
     }
 }

@@ -9,6 +9,8 @@ mod file;
 mod function;
 mod line;
 mod opening;
+#[cfg(test)]
+mod samples;
 mod target;
 
 use std::num::NonZeroUsize;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Arena, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp, TimestampKind, Topic,
+    Arena, Headers, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp, TimestampKind,
+    Topic,
 };
 
 pub(crate) fn partition_of(topic: &str) -> Arc<Partition> {
@@ -29,17 +30,35 @@ pub(crate) fn record_at(
 ) -> Record {
     let mut buf = HeadersBuf::default();
     headers.iter().for_each(|(name, value)| buf.push(name.as_bytes(), *value));
-    let raw = RawRecord {
+    record(partition, RawRecord { offset: Offset::new(offset).unwrap(), headers: buf.finish(), value, ..raw(partition) }, 0)
+}
+
+/// The record at offset 0 with these headers, whatever their bytes.
+pub(crate) fn record_of(partition: &Arc<Partition>, headers: Headers<'_>, value: Option<&[u8]>) -> Record {
+    record(partition, RawRecord { headers, value, ..raw(partition) }, 0)
+}
+
+/// A record without headers that stays in order with those of the same key.
+pub(crate) fn record_in_lane(partition: &Arc<Partition>, offset: i64, order_key: u64, value: &[u8]) -> Record {
+    let raw = RawRecord { offset: Offset::new(offset).unwrap(), value: Some(value), ..raw(partition) };
+    record(partition, raw, order_key)
+}
+
+fn raw(partition: &Partition) -> RawRecord<'static> {
+    RawRecord {
         slot: partition.slot,
-        offset: Offset::new(offset).unwrap(),
+        offset: Offset::new(0).unwrap(),
         leader_epoch: Some(0),
         timestamp: Timestamp { ms: Some(1_700_000_000_000), kind: TimestampKind::Create },
         key: Some(b"key"),
-        value,
-        headers: buf.finish(),
+        value: None,
+        headers: Headers::EMPTY,
         only: ReceiverSet::ALL,
-    };
+    }
+}
+
+fn record(partition: &Arc<Partition>, raw: RawRecord<'_>, order_key: u64) -> Record {
     let mut arena = Arena::default();
-    arena.push(&raw, partition, Seq(0), 0);
+    arena.push(&raw, partition, Seq(0), order_key);
     arena.freeze().next().unwrap()
 }

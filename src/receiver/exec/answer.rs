@@ -1,14 +1,19 @@
 //! What a worker answers: `{"sendid":17,"ok":true}`, or why not.
+//!
+//! Any bytes are read without a panic, and what is kept of them is bounded whatever they say.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::failure::{Class, Code};
 use crate::receiver::ReceiverError;
 
-/// The longest line that is read.
+/// The longest line that is read, in bytes.
 pub(super) const LONGEST: usize = 16 * 1024 * 1024;
-/// As much of a line as an error quotes.
+/// As much of a line as an error quotes, in bytes.
 const QUOTED: usize = 200;
+/// As much of a message or a detail as is kept, in bytes: what the journal would keep.
+const LONGEST_TEXT: usize = 64 * 1024;
 
 /// A line, understood as far as it can be.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,24 +25,31 @@ pub(super) enum Answer {
 }
 
 #[derive(Deserialize)]
-struct Wire {
+struct Wire<'line> {
     sendid: u64,
     ok: Option<bool>,
     class: Option<String>,
     code: Option<String>,
     message: Option<String>,
-    detail: Option<serde_json::Value>,
+    #[serde(borrow)]
+    detail: Option<&'line RawValue>,
+}
+
+/// Whose answer it is, whatever else is wrong with it.
+#[derive(Deserialize)]
+struct Whose {
+    sendid: u64,
 }
 
 pub(super) fn read(line: &[u8]) -> Answer {
-    let wire: Wire = match serde_json::from_slice(line) {
+    let wire: Wire<'_> = match serde_json::from_slice(line) {
         Ok(wire) => wire,
         Err(error) => {
-            let what = format!("the answer is not what was expected ({error}): {}", quote(line));
-            let error = bad(what);
-            // Whose answer it was may still be told.
-            let sendid = serde_json::from_slice::<serde_json::Value>(line).ok().and_then(|value| value.get("sendid")?.as_u64());
-            return sendid.map_or(Answer::Garbage(error.clone()), |sendid| Answer::To(sendid, Err(error)));
+            let error = bad(format!("the answer is not what was expected ({error}): {}", quote(line)));
+            return match serde_json::from_slice::<Whose>(line) {
+                Ok(Whose { sendid }) => Answer::To(sendid, Err(error)),
+                Err(_) => Answer::Garbage(error),
+            };
         }
     };
     let result = match wire.ok {
@@ -48,28 +60,27 @@ pub(super) fn read(line: &[u8]) -> Answer {
     Answer::To(wire.sendid, result)
 }
 
-fn failure(wire: &Wire) -> ReceiverError {
+fn failure(wire: &Wire<'_>) -> ReceiverError {
     let class = match wire.class.as_deref() {
         None => Class::Unknown,
-        Some(name) => match Class::from_name(name) {
-            Some(class) => class,
-            None => return bad(format!("the answer's class is \"{name}\": expected transient or permanent")),
-        },
+        Some("transient") => Class::Transient,
+        Some("permanent") => Class::Permanent,
+        Some(other) => return bad(format!("the answer's class is \"{}\": expected transient or permanent", cut(other, QUOTED))),
     };
     let code = match wire.code.as_deref() {
         None => const { Code::known("rejected") },
         Some(code) => match Code::parse(code) {
             Some(code) => code,
-            None => return bad(format!("the answer's code is \"{code}\": expected [a-z0-9_], at most 64")),
+            None => return bad(format!("the answer's code is \"{}\": expected 1 to 64 of [a-z0-9_]", cut(code, QUOTED))),
         },
     };
-    let message = wire.message.as_deref().unwrap_or("the worker said that it failed, not why");
-    let detail = match &wire.detail {
-        None | Some(serde_json::Value::Null) => String::new(),
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    ReceiverError::known(class, code, message).with_detail(detail)
+    let message = cut(wire.message.as_deref().unwrap_or("the worker said that it failed, not why"), LONGEST_TEXT);
+    let detail = wire.detail.map(|raw| {
+        // A text as it is; anything else as it was written.
+        let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+        cut(&text, LONGEST_TEXT).to_owned()
+    });
+    ReceiverError::known(class, code, message).with_detail(detail.unwrap_or_default())
 }
 
 pub(super) fn too_long() -> ReceiverError {
@@ -83,6 +94,10 @@ fn bad(message: String) -> ReceiverError {
 fn quote(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line.get(..QUOTED).unwrap_or(line)).into_owned();
     if line.len() > QUOTED { format!("{text}…") } else { text }
+}
+
+fn cut(text: &str, longest: usize) -> &str {
+    text.get(..text.floor_char_boundary(longest)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -99,19 +114,51 @@ mod tests {
         }
     }
 
+    fn error(line: &str) -> ReceiverError {
+        match read(line.as_bytes()) {
+            Answer::To(_, Err(error)) | Answer::Garbage(error) => error,
+            Answer::To(_, Ok(())) => panic!("{line} is no failure"),
+        }
+    }
+
     #[test]
     fn answers() {
         assert_eq!(code(r#"{"sendid":7,"ok":true}"#), (Some(7), "ok".into()));
         assert_eq!(code(r#"{"sendid":7,"ok":false}"#), (Some(7), "unknown rejected".into()));
-        let whole = r#"{"sendid":7,"ok":false,"class":"transient","code":"busy_1","message":"later","detail":{"a":1},"x":0}"#;
+        let whole = r#"{"sendid":7,"ok":false,"class":"transient","code":"busy_1","message":"later","detail":{"a": 1},"x":0}"#;
         assert_eq!(code(whole), (Some(7), "transient busy_1".into()));
-        assert_eq!(code(r#"{"sendid":7}"#), (Some(7), "unknown bad_reply".into()));
-        assert_eq!(code(r#"{"sendid":7,"ok":"yes"}"#), (Some(7), "unknown bad_reply".into()));
-        assert_eq!(code(r#"{"sendid":7,"ok":false,"class":"bad"}"#), (Some(7), "unknown bad_reply".into()));
-        assert_eq!(code(r#"{"sendid":7,"ok":false,"code":"No!"}"#), (Some(7), "unknown bad_reply".into()));
-        assert_eq!(code(r#"{"ok":true}"#), (None, "bad_reply".into()));
-        assert_eq!(code("hello"), (None, "bad_reply".into()));
-        assert_eq!(code(""), (None, "bad_reply".into()));
+        assert_eq!((error(whole).message.as_str(), error(whole).detail.as_str()), ("later", r#"{"a": 1}"#));
+    }
+
+    #[test]
+    fn an_answer_that_is_wrong_is_the_failure_of_its_delivery() {
+        for wrong in [
+            r#"{"sendid":7}"#,
+            r#"{"sendid":7,"ok":"yes"}"#,
+            r#"{"sendid":7,"ok":true,"ok":true}"#,
+            r#"{"sendid":7,"ok":false,"class":"bad"}"#,
+            r#"{"sendid":7,"ok":false,"class":"consumer"}"#,
+            r#"{"sendid":7,"ok":false,"code":"No!"}"#,
+        ] {
+            assert_eq!(code(wrong), (Some(7), "unknown bad_reply".into()), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_nobody_is_garbage() {
+        for garbage in [r#"{"ok":true}"#, r#"{"sendid":-1,"ok":true}"#, r#"{"sendid":7,"ok":true} x"#, "[]", "hello", "\u{7}"] {
+            assert_eq!(code(garbage), (None, "bad_reply".into()), "{garbage}");
+        }
+        assert!(error("hello").message.ends_with(": hello"));
+    }
+
+    #[test]
+    fn a_text_detail_is_kept_as_text_and_a_long_one_is_cut() {
+        assert_eq!(error(r#"{"sendid":7,"ok":false,"detail":"a\nb"}"#).detail, "a\nb");
+        assert_eq!(error(r#"{"sendid":7,"ok":false,"detail":null}"#).detail, "");
+        let long = error(&format!(r#"{{"sendid":7,"ok":false,"message":"{0}","detail":"{0}"}}"#, "é".repeat(LONGEST_TEXT)));
+        assert_eq!((long.message.len(), long.detail.len()), (LONGEST_TEXT, LONGEST_TEXT));
+        assert!(error(&"x".repeat(10_000)).message.len() < 1_000);
     }
 
     proptest! {

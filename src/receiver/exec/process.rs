@@ -1,51 +1,78 @@
 //! One process: its three pipes and its end, each watched by a task that tells the pool.
+//!
+//! The task that waits for the process also sends its signals: none is sent once it is gone, when its number may be somebody else's.
 
-use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use futures_util::future::join;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use crate::receiver::exec::answer::LONGEST;
-use crate::receiver::exec::pool::ToPool;
+use crate::receiver::exec::answer::{self, Answer, LONGEST};
+use crate::receiver::exec::last_words::{self, LastWords};
 
-/// What is kept of stderr.
-const STDERR_LINES: usize = 20;
-const STDERR_LINE: usize = 1_000;
+/// How long we read on when a process is gone but somebody else still holds its pipes.
+const READ_ON: Duration = Duration::from_secs(1);
 
-/// Which process said it: a slot of the pool, and which of the processes that it had.
+/// Which process said it: a place in the pool, and which of the processes that it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Who {
-    pub(super) slot: usize,
+    pub(super) place: usize,
     pub(super) generation: u64,
 }
 
 /// What a process did.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Line(Vec<u8>),
-    LineTooLong,
-    /// It closed its output, its input, or both, and is of no use any more.
-    Deaf,
-    /// It is gone: how it ended, and its last words.
-    Exited {
-        how: String,
-        stderr: String,
-    },
+    Answer(Answer),
+    /// It closed its input or its output: it is of no use any more, or about to end.
+    Closed(Pipe),
+    /// It is gone. Nothing is heard of it after this.
+    Exited(Exit),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pipe {
+    Input,
+    Output,
+}
+
+#[derive(Debug)]
+pub(super) struct Exit {
+    pub(super) how: String,
+    /// How much of what it was handed it took out of its pipe, in bytes from its start.
+    pub(super) read: u64,
+}
+
+/// The pool's ear for one process.
+#[derive(Clone)]
+struct Ear(Who, Sender<(Who, Heard)>);
+
+impl Ear {
+    async fn tell(&self, heard: Heard) {
+        // The pool is gone only when the run is over.
+        drop(self.1.send((self.0, heard)).await);
+    }
 }
 
 /// A process that runs.
 pub(super) struct Process {
-    /// Bounded by the pool's window.
-    stdin: Option<UnboundedSender<Vec<u8>>>,
-    group: Option<Pid>,
+    input: Option<UnboundedSender<Vec<u8>>>,
+    signals: UnboundedSender<Signal>,
+    last_words: watch::Receiver<LastWords>,
+    /// Bytes that it was handed.
+    handed: u64,
 }
 
 impl Process {
-    /// Starts the program in a process group of its own, so that whatever it starts ends with it.
-    pub(super) fn start(command: &[String], who: Who, pool: &UnboundedSender<ToPool>) -> std::io::Result<Self> {
+    /// Starts the program in a process group of its own: whatever it starts ends with it, and Ctrl-C in a terminal does not reach it.
+    pub(super) fn start(command: &[String], who: Who, pool: &Sender<(Who, Heard)>) -> std::io::Result<Self> {
         let (program, arguments) = command.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
         let mut child = Command::new(program)
             .args(arguments)
@@ -55,104 +82,127 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let (stdin, lines) = unbounded_channel();
-        if let Some(pipe) = child.stdin.take() {
-            tokio::spawn(feed(pipe, lines, who, pool.clone()));
-        }
-        tokio::spawn(watch(child, who, pool.clone()));
-        Ok(Self { stdin: Some(stdin), group })
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        };
+        let ear = Ear(who, pool.clone());
+        // Bounded by the pool's window.
+        let (input, lines) = unbounded_channel();
+        // Bounded: a process is sent two signals at most.
+        let (signals, to_send) = unbounded_channel();
+        let (words, last_words) = watch::channel(LastWords::default());
+        let is_gone = CancellationToken::new();
+        let fed = tokio::spawn(feed(stdin, lines, ear.clone(), is_gone.clone()));
+        let heard = tokio::spawn(listen(stdout, ear.clone()));
+        let said = tokio::spawn(last_words::listen(stderr, words));
+        tokio::spawn(async move {
+            let how = wait(child, to_send).await;
+            is_gone.cancel();
+            let read = fed.await.unwrap_or(u64::MAX);
+            let stop_reading = (heard.abort_handle(), said.abort_handle());
+            if timeout(READ_ON, join(heard, said)).await.is_err() {
+                stop_reading.0.abort();
+                stop_reading.1.abort();
+            }
+            ear.tell(Heard::Exited(Exit { how, read })).await;
+        });
+        Ok(Self { input: Some(input), signals, last_words, handed: 0 })
     }
 
-    /// Hands a line over; it is written when the process reads.
-    pub(super) fn hand(&self, line: Vec<u8>) {
-        if let Some(stdin) = &self.stdin {
+    /// Hands a line over; it is written when the process reads. Returns where it begins in all that the process was handed.
+    pub(super) fn hand(&mut self, line: Vec<u8>) -> u64 {
+        let begins_at = self.handed;
+        self.handed += line.len() as u64;
+        if let Some(input) = &self.input {
             // A pipe that is closed is told by its own task.
-            drop(stdin.send(line));
+            drop(input.send(line));
         }
+        begins_at
     }
 
     /// Nothing more comes: a worker that is well made ends now.
     pub(super) fn close_input(&mut self) {
-        self.stdin = None;
+        self.input = None;
     }
 
+    /// To the whole group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(group) = self.group {
-            // It may be gone already, which is what was wanted.
-            drop(kill_process_group(group, signal));
-        }
+        // It may be gone already, which is what was wanted.
+        self.signals.send(signal).unwrap_or_default();
+    }
+
+    /// The last lines of its stderr.
+    pub(super) fn last_words(&self) -> String {
+        self.last_words.borrow().text()
     }
 }
 
-async fn feed(mut pipe: ChildStdin, mut lines: UnboundedReceiver<Vec<u8>>, who: Who, pool: UnboundedSender<ToPool>) {
-    while let Some(line) = lines.recv().await {
-        if pipe.write_all(&line).await.is_err() || pipe.flush().await.is_err() {
-            drop(pool.send(ToPool::Heard(who, Heard::Deaf)));
-            return;
+/// Waits for the end of the process, and sends it signals meanwhile. Says how it ended.
+async fn wait(mut child: Child, mut signals: UnboundedReceiver<Signal>) -> String {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let kill = |signal| {
+        if let Some(Err(error)) = group.map(|group| kill_process_group(group, signal)) {
+            tracing::debug!(%error, "a signal to a worker's process group came too late");
         }
-    }
-}
-
-async fn watch(mut child: Child, who: Who, pool: UnboundedSender<ToPool>) {
-    let stderr = child.stderr.take().map(|pipe| tokio::spawn(last_lines(pipe)));
-    if let Some(stdout) = child.stdout.take() {
-        listen(stdout, who, &pool).await;
-    }
-    // A process that closed its output may live on: the pool is told, and ends it.
-    drop(pool.send(ToPool::Heard(who, Heard::Deaf)));
-    let how = child.wait().await.map_or_else(|error| error.to_string(), describe);
-    let stderr = match stderr {
-        Some(lines) => lines.await.unwrap_or_default(),
-        None => String::new(),
     };
-    drop(pool.send(ToPool::Heard(who, Heard::Exited { how, stderr })));
+    let ended = loop {
+        tokio::select! {
+            ended = child.wait() => break ended,
+            Some(signal) = signals.recv() => kill(signal),
+        }
+    };
+    // What it started and left behind.
+    kill(Signal::KILL);
+    ended.map_or_else(|error| format!("it cannot be waited for: {error}"), describe)
 }
 
-async fn listen(stdout: impl AsyncRead + Unpin, who: Who, pool: &UnboundedSender<ToPool>) {
+/// Writes what the process is to be handed. Returns how many bytes of it the process took out of the pipe.
+async fn feed(mut pipe: ChildStdin, mut lines: UnboundedReceiver<Vec<u8>>, ear: Ear, is_gone: CancellationToken) -> u64 {
+    let mut written = 0;
+    let fed = is_gone
+        .run_until_cancelled(async {
+            while let Some(line) = lines.recv().await {
+                let mut rest = line.as_slice();
+                while !rest.is_empty() {
+                    written += pipe.write_buf(&mut rest).await? as u64;
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        })
+        .await;
+    match fed {
+        // Nothing more comes, and that is what it must see.
+        Some(Ok(())) => return written,
+        Some(Err(_)) => ear.tell(Heard::Closed(Pipe::Input)).await,
+        None => {}
+    }
+    // What lies in a pipe that nobody reads any more. Where the system cannot tell, all counts as read.
+    written.saturating_sub(rustix::io::ioctl_fionread(&pipe).unwrap_or_default())
+}
+
+async fn listen(stdout: ChildStdout, ear: Ear) {
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();
         let read = (&mut stdout).take(LONGEST as u64 + 1).read_until(b'\n', &mut line).await;
-        let heard = match read {
-            Err(_) | Ok(0) => return,
-            Ok(_) if line.len() > LONGEST => Heard::LineTooLong,
-            Ok(_) => Heard::Line(line.trim_ascii_end().to_vec()),
-        };
-        if pool.send(ToPool::Heard(who, heard)).is_err() {
-            return;
-        }
-    }
-}
-
-/// Reads all there is, so that the process never waits for us, and keeps its end.
-async fn last_lines(stderr: impl AsyncRead + Unpin) -> String {
-    let mut stderr = BufReader::new(stderr);
-    let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
-    let mut line: Vec<u8> = Vec::new();
-    let mut rest = [0; 8 * 1024];
-    while let Ok(read) = stderr.read(&mut rest).await {
-        for byte in rest.get(..read).unwrap_or_default() {
-            match byte {
-                b'\n' => {
-                    if lines.len() == STDERR_LINES {
-                        lines.pop_front();
-                    }
-                    lines.push_back(std::mem::take(&mut line));
-                }
-                byte if line.len() < STDERR_LINE => line.push(*byte),
-                _ => {}
-            }
-        }
-        if read == 0 {
+        let is_whole = line.last() == Some(&b'\n');
+        if !matches!(read, Ok(1..)) {
             break;
         }
+        if !is_whole && line.len() > LONGEST {
+            ear.tell(Heard::Answer(Answer::Garbage(answer::too_long()))).await;
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match answer::read(line.trim_ascii()) {
+            // A line that was torn by the end of the process says nothing; its end does.
+            Answer::Garbage(_) if !is_whole => {}
+            answer => ear.tell(Heard::Answer(answer)).await,
+        }
     }
-    if !line.is_empty() {
-        lines.push_back(line);
-    }
-    let texts: Vec<_> = lines.iter().map(|line| String::from_utf8_lossy(line)).collect();
-    texts.join("\n")
+    ear.tell(Heard::Closed(Pipe::Output)).await;
 }
 
 fn describe(status: ExitStatus) -> String {
