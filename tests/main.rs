@@ -1,4 +1,8 @@
-//! All integration tests in one binary, so that what they share is compiled and started once.
+//! All integration tests in one binary, so that what they share is compiled once, and one broker serves all of them.
+//!
+//! redrive runs against a real Apache Kafka, with Kafka's own tools and plain SQL as witnesses.
 #![cfg(test)]
 
 mod architecture;
+mod real_broker;
+mod support;

@@ -1,0 +1,241 @@
+//! A real Apache Kafka broker, run as a process: one that all tests share, or one that a test owns and may take away.
+//!
+//! Its ports lie below those that systems hand out by themselves, so nobody takes the port of a broker that is away for a while.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::Rng as _;
+use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
+use rustix::process::Signal;
+
+use super::guard::{self, Home, Process};
+use super::java::{Java, Kind};
+use super::topic::Topic;
+use super::wait;
+use super::witness::Witness;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
+const LOG: &str = "broker.log";
+
+pub(crate) struct Broker {
+    // Before its home: it must not write there any more when that is removed. None while it is away.
+    process: Mutex<Option<Process>>,
+    home: Home,
+    port: u16,
+    pub(super) admin: AdminClient<DefaultClientContext>,
+}
+
+impl Broker {
+    /// The broker that all tests share.
+    #[track_caller]
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
+        SHARED.get_or_init(Self::started).as_ref().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A broker of the test's own.
+    #[track_caller]
+    pub(crate) fn own() -> Self {
+        Self::started().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A new topic whose name begins with `name`.
+    #[track_caller]
+    pub(crate) fn topic(&self, name: &str, partitions: i32) -> Topic<'_> {
+        Topic::create(self, unique(name), partitions)
+    }
+
+    /// What Kafka's own tools say about this broker.
+    pub(crate) fn witness(&self) -> Witness<'_> {
+        Witness::of(self)
+    }
+
+    /// Stops the broker in an orderly way (after SIGKILL it would be fenced for 9 s when it comes back). Topics and offsets stay.
+    #[track_caller]
+    pub(crate) fn stop(&self) {
+        let mut process = self.running();
+        process.signal(Signal::TERM);
+        wait::until("the broker stops", STOPS_WITHIN, || process.ended());
+    }
+
+    /// Starts the broker again, with its data, on its port.
+    #[track_caller]
+    pub(crate) fn start(&self) {
+        self.run().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The broker hangs: connections stay, nothing is answered.
+    #[track_caller]
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    #[track_caller]
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// How the broker is, for the messages of tests that fail.
+    pub(crate) fn condition(&self) -> String {
+        let condition = match self.process().as_mut().map(Process::ended) {
+            None => "the broker is stopped".to_owned(),
+            Some(None) => "the broker runs".to_owned(),
+            Some(Some(status)) => format!("the broker ended by itself ({status})"),
+        };
+        let log = fs::read_to_string(self.home.path().join(LOG)).unwrap_or_default();
+        let from = log.lines().count().saturating_sub(40);
+        let end = log.lines().skip(from).collect::<Vec<_>>().join("\n");
+        format!("{condition}; the end of its log:\n{end}")
+    }
+
+    /// Whether a question gets an answer.
+    pub(crate) fn answers(&self, within: Duration) -> bool {
+        // The port first: the client library waits longer and longer between its own attempts to connect.
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+            && self.admin.inner().fetch_metadata(None, within).is_ok_and(|cluster| !cluster.brokers().is_empty())
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    fn started() -> Result<Self, String> {
+        let home = Home::new("redrive-kafka-")?;
+        let [port, controller] = free_ports()?;
+        fs::write(home.path().join("server.properties"), properties(home.path(), port, controller))
+            .map_err(|error| format!("{}: {error}", home.path().display()))?;
+        let admin = ClientConfig::new()
+            .set("bootstrap.servers", format!("127.0.0.1:{port}"))
+            .create()
+            .map_err(|error| format!("the admin client cannot be made: {error}"))?;
+        let broker = Self { process: Mutex::default(), home, port, admin };
+        broker.format()?;
+        broker.run()?;
+        Ok(broker)
+    }
+
+    fn format(&self) -> Result<(), String> {
+        let mut id = uuid::Uuid::new_v4().into_bytes();
+        // A first character that is a dash would be read as a flag.
+        id[0] &= 0x7f;
+        let output = Java::with_kafka(Kind::Tool)?
+            .command()
+            .current_dir(self.home.path())
+            .args(["kafka.tools.StorageTool", "format", "-g", "-c", "server.properties", "-t", &URL_SAFE_NO_PAD.encode(id)])
+            .output()
+            .map_err(|error| format!("Kafka's StorageTool cannot be run: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = [output.stdout, output.stderr].concat();
+        Err(format!("Kafka's StorageTool cannot format {}:\n{}", self.home.path().display(), String::from_utf8_lossy(&said)))
+    }
+
+    /// Returns when the broker answers.
+    fn run(&self) -> Result<(), String> {
+        let java = Java::with_kafka(Kind::Broker)?;
+        let log = File::options().create(true).append(true).open(self.home.path().join(LOG));
+        let log = log.and_then(|log| Ok([log.try_clone()?, log]));
+        let [stdout, stderr] = log.map_err(|error| format!("{LOG}: {error}"))?;
+        let mut process = Process::spawn(
+            guard::command(&java.program)
+                .current_dir(self.home.path())
+                .args(&java.arguments)
+                // Native libraries are unpacked there, and a killed process leaves them behind.
+                .arg(format!("-Djava.io.tmpdir={}", self.home.path().display()))
+                // Says which signal ended it.
+                .arg("-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.utils.LoggingSignalHandler=info")
+                .args(["kafka.Kafka", "server.properties"])
+                .stdout(Stdio::from(stdout))
+                .stderr(Stdio::from(stderr)),
+        )?;
+        wait::at_most(STARTS_WITHIN, || (process.ended().is_some() || self.answers(ANSWERS_WITHIN)).then_some(()));
+        let is_up = process.ended().is_none() && self.answers(ANSWERS_WITHIN);
+        *self.process() = Some(process);
+        if is_up { Ok(()) } else { Err(format!("no broker on port {} within {STARTS_WITHIN:?}: {}", self.port, self.condition())) }
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: Signal) {
+        self.process().as_mut().expect("the broker is running").signal(signal);
+    }
+
+    #[track_caller]
+    fn running(&self) -> Process {
+        self.process().take().expect("the broker is running")
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A name that no other test of this run uses, for topics and groups.
+pub(crate) fn unique(name: &str) -> String {
+    static GIVEN_OUT: AtomicU32 = AtomicU32::new(1);
+    format!("{name}-{}", GIVEN_OUT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Ports that nobody listens on, and that no system hands out to an outgoing connection.
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
+    let mut rng = rand::rng();
+    let mut held = Vec::new();
+    for _ in 0..1_000 {
+        if held.len() == N {
+            break;
+        }
+        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, rng.random_range(10_000..32_000))));
+    }
+    let ports: Vec<u16> = held.iter().filter_map(|listener| Some(listener.local_addr().ok()?.port())).collect();
+    ports.try_into().map_err(|_| "no free port between 10000 and 32000 on 127.0.0.1".to_owned())
+}
+
+fn properties(home: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={home}/data
+message.max.bytes=12000000
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+group.consumer.heartbeat.interval.ms=1000
+group.consumer.min.heartbeat.interval.ms=1000
+group.consumer.session.timeout.ms=3000
+group.consumer.min.session.timeout.ms=3000
+log.cleaner.dedupe.buffer.size=2097152
+log.retention.check.interval.ms=1000
+auto.create.topics.enable=false
+",
+        home = home.display()
+    )
+}

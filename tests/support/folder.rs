@@ -1,0 +1,64 @@
+//! The folder of one test: where its commands run, where its journal is, and where its receivers write.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::command::Command;
+use super::journal::Journal;
+
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("redrive-test-").tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file, and says where it is.
+    #[track_caller]
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        path
+    }
+
+    /// The lines of a file, whole ones only; none when there is no such file yet.
+    #[track_caller]
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        match std::fs::read(self.path().join(name)) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+
+    /// `redrive` with this folder as its home and working directory, so its journal is [`Folder::journal`].
+    pub(crate) fn redrive<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        self.program(Path::new(env!("CARGO_BIN_EXE_redrive"))).args(arguments)
+    }
+
+    /// A program of `examples/`, which cargo builds beside the binary.
+    #[track_caller]
+    pub(crate) fn example<'a>(&self, name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        let program = Path::new(env!("CARGO_BIN_EXE_redrive")).with_file_name("examples").join(name);
+        assert!(program.exists(), "the example {name} is not built: cargo build --release --examples");
+        self.program(&program).args(arguments)
+    }
+
+    pub(crate) fn program(&self, program: &Path) -> Command {
+        Command::new(program, self.path())
+    }
+
+    /// The journal that commands of this folder write by default.
+    #[track_caller]
+    pub(crate) fn journal(&self) -> Journal {
+        Journal::open(&self.path().join("redrive.db"))
+    }
+}

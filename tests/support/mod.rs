@@ -1,0 +1,22 @@
+//! What a test needs: a real broker, topics with records in them, redrive as a process, and witnesses that share no code with it.
+//!
+//! The first test that asks for a broker starts it, and fetches Kafka when it is not there yet. Whatever a test starts ends with the
+//! test process, even when that is killed (`guard`). Whatever a test waits for has a deadline (`wait`).
+#![expect(dead_code, reason = "the tests of the consumer, which use the rest, come next")]
+
+mod broker;
+mod command;
+mod folder;
+mod guard;
+mod java;
+mod journal;
+mod maven;
+mod producer;
+mod topic;
+pub(crate) mod wait;
+mod witness;
+
+pub(crate) use broker::{Broker, unique};
+pub(crate) use folder::Folder;
+pub(crate) use producer::{Ending, Sample};
+pub(crate) use witness::{GroupState, ResetTo};

@@ -1,0 +1,91 @@
+//! Topics of a test: made, filled, cut at the front, deleted and made again.
+
+use std::time::Duration;
+
+use rdkafka::TopicPartitionList;
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::topic_partition_list::Offset;
+
+use super::broker::Broker;
+use super::producer::{self, Ending, Sample};
+use super::wait;
+
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) struct Topic<'b> {
+    broker: &'b Broker,
+    name: String,
+    partitions: i32,
+}
+
+impl<'b> Topic<'b> {
+    #[track_caller]
+    pub(super) fn create(broker: &'b Broker, name: String, partitions: i32) -> Self {
+        let topic = Self { broker, name, partitions };
+        topic.make();
+        topic
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Produces in the order given, and returns when the broker has everything.
+    #[track_caller]
+    pub(crate) fn produce(&self, samples: &[Sample]) {
+        producer::produce(&self.broker.bootstrap(), &self.name, samples);
+    }
+
+    #[track_caller]
+    pub(crate) fn produce_in_transaction(&self, samples: &[Sample], ending: Ending) {
+        producer::produce_in_transaction(&self.broker.bootstrap(), &self.name, samples, ending);
+    }
+
+    /// As retention would: the log of `partition` starts at `offset` afterwards.
+    #[track_caller]
+    pub(crate) fn delete_records_below(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("an offset");
+        let answer = block_on(self.broker.admin.delete_records(&list, &options())).expect("the broker answers");
+        answer.elements().iter().for_each(|element| element.error().unwrap_or_else(|error| panic!("{}: {error}", self.name)));
+    }
+
+    #[track_caller]
+    pub(crate) fn delete(&self) {
+        let answer = block_on(self.broker.admin.delete_topics(&[&self.name], &options())).expect("the broker answers");
+        answer.into_iter().for_each(|result| drop(result.unwrap_or_else(|(name, error)| panic!("{name}: {error}"))));
+        wait::until("the topic is gone", ANSWERS_WITHIN, || self.leaders().is_empty().then_some(()));
+    }
+
+    /// Deletes the topic and makes another one of the same name: its offsets begin at 0 again.
+    #[track_caller]
+    pub(crate) fn recreate(&self) {
+        self.delete();
+        self.make();
+    }
+
+    #[track_caller]
+    fn make(&self) {
+        let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+        let answer = block_on(self.broker.admin.create_topics(&[new], &options())).expect("the broker answers");
+        answer.into_iter().for_each(|result| drop(result.unwrap_or_else(|(name, error)| panic!("{name}: {error}"))));
+        let is_ready =
+            |leaders: Vec<i32>| i32::try_from(leaders.len()) == Ok(self.partitions) && leaders.iter().all(|leader| *leader >= 0);
+        wait::until("the topic is there", ANSWERS_WITHIN, || is_ready(self.leaders()).then_some(()));
+    }
+
+    /// The leader of each partition, as the broker tells its clients; none when there is no such topic.
+    fn leaders(&self) -> Vec<i32> {
+        let metadata = self.broker.admin.inner().fetch_metadata(Some(&self.name), ANSWERS_WITHIN).expect("the broker answers");
+        let topics = metadata.topics().iter();
+        topics.flat_map(|topic| topic.partitions()).map(|partition| partition.leader()).collect()
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWERS_WITHIN)).operation_timeout(Some(ANSWERS_WITHIN))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
