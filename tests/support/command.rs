@@ -125,8 +125,10 @@ impl Running {
                 (None, None) => None,
             }
         });
-        let found = found.unwrap_or_else(|| Err(format!("not within {within:?}")));
-        found.unwrap_or_else(|why| panic!("{what}: {why}; it said:\n{}", self.stderr.text()))
+        match found.unwrap_or_else(|| Err(format!("not within {within:?}"))) {
+            Ok(found) => found,
+            Err(why) => panic!("{what}: {why}; it said:\n{}", self.stderr.text()),
+        }
     }
 
     /// Waits for the end.
