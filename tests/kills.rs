@@ -64,7 +64,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_doubled() {
         let unsettled = first_unsettled(&folder, produced);
         interrupted += usize::from(unsettled.iter().sum::<i64>() < i64::from(produced));
         for at in broker.witness().group_offsets(&group) {
-            let first = unsettled[at.partition as usize];
+            let first = unsettled[usize::try_from(at.partition).unwrap()];
             assert!(at.committed.unwrap_or(0) <= first, "kill {kill} of seed {seed}: {at:?}, but {first} is not settled");
         }
     }

@@ -56,8 +56,8 @@ fn keys_are_served_side_by_side_and_each_keeps_its_order() {
     const ROUNDS: usize = 20;
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("keys"));
     let topic = broker.topic("keys", 2);
-    let samples =
-        (0..KEYS * ROUNDS).map(|n| Sample::event("t", &n.to_string(), "{}").key(format!("k{}", n % KEYS)).to((n % 2) as i32));
+    let samples = (0..KEYS * ROUNDS)
+        .map(|n| Sample::event("t", &n.to_string(), "{}").key(format!("k{}", n % KEYS)).to(i32::try_from(n % 2).unwrap()));
     topic.produce(&samples.collect::<Vec<_>>());
     // A delivery waits until one of every key is out: without concurrency nothing ever ends.
     let barrier = Arc::new(Barrier::new(KEYS));

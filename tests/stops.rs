@@ -39,8 +39,9 @@ fn what_settled_is_committed_and_the_rest_comes_again() {
     for at in &offsets {
         let settled = progress.iter().find(|row| row.partition == at.partition).unwrap().to;
         assert_eq!(at.committed, Some(settled), "committed is what settled: {at:?}");
-        let delivered = made.iter().filter(|(partition, _)| *partition == at.partition).count() as i64;
+        let delivered: usize = made.iter().filter(|(partition, _)| *partition == at.partition).count();
         // The last one may have been done without its answer being waited for any more.
+        let settled = usize::try_from(settled).unwrap();
         assert!((settled..=settled + 1).contains(&delivered), "{delivered} were delivered: {at:?}");
     }
     assert_eq!(broker.witness().group_state(&group).map(|state| state.members), Some(0), "it left the group");

@@ -46,7 +46,7 @@ impl Consumer {
         let stop = StopToken::default();
         let stopped = stop.clone();
         let run = move || consumer::run(&place, settings, &stopped, |_| Arc::new(Unobserved)).unwrap();
-        Self { stop, thread: Some(thread::spawn(run)) }
+        Self { stop, thread: Some(thread::Builder::new().name("consumer".to_owned()).spawn(run).unwrap()) }
     }
 
     /// Asks it to stop, and waits for its end.
