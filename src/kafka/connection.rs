@@ -32,9 +32,11 @@ pub enum ConnectionError {
     Refused(String),
 }
 
+/// What a consumer's properties are unless the user sets them, as far as they are not the library's own.
+///
 /// Measured: what a consumer that parses JSON gains most from. The library's own back-off of a second costs 2.5 times the throughput.
 /// After an outage Kafka's own clients try again every second; the library would wait for up to ten.
-const DEFAULTS: [(&str, &str); 5] = [
+pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("reconnect.backoff.max.ms", "1000"),
     ("fetch.queue.backoff.ms", "2"),
     ("queued.max.messages.kbytes", "4096"),
@@ -99,7 +101,7 @@ impl Connection {
                 config.set(name, value);
             }
         };
-        DEFAULTS.iter().for_each(|(name, value)| default(name, value));
+        CONSUMER_DEFAULTS.iter().for_each(|(name, value)| default(name, value));
         if is_classic {
             default("partition.assignment.strategy", "cooperative-sticky");
             // A short session with the library's own heartbeat of 3 s would time out again and again.
