@@ -5,4 +5,5 @@
 
 mod architecture;
 mod real_broker;
+mod starts;
 mod support;
