@@ -4,6 +4,12 @@
 #![cfg(test)]
 
 mod architecture;
+mod books;
+mod group;
+mod kills;
+mod lanes;
 mod real_broker;
 mod starts;
+mod stops;
 mod support;
+mod workers;

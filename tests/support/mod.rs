@@ -10,6 +10,7 @@ mod folder;
 mod guard;
 mod java;
 mod journal;
+pub(crate) mod library;
 mod maven;
 mod producer;
 mod topic;

@@ -46,6 +46,21 @@ for line in sys.stdin:
         if len(held) == data["of"]:
             for other in reversed(held):
                 reject(other, "c%d" % other["record"]["offset"])
+    elif do == "burst":
+        held.append(delivery)
+        if len(held) == data["of"]:
+            sys.stdout.write("".join(json.dumps({"sendid": other["sendid"], "ok": True, "x": "x" * 900}) + "\n" for other in held))
+            sys.stdout.flush()
+            os._exit(0)
+    elif do == "last" and delivery["attempt"] == 1:
+        held.append(json.loads(sys.stdin.readline()))
+        answer(delivery)
+        os._exit(0)
+    elif do == "curse":
+        def curse(*_):
+            print("cursed", flush=True)
+            os._exit(1)
+        signal.signal(signal.SIGTERM, curse)
     elif do == "die":
         print("about to die", file=sys.stderr, flush=True)
         os._exit(data["status"])
@@ -238,6 +253,32 @@ async fn only_what_was_alone_in_a_process_that_died_has_failed() {
 }
 
 #[tokio::test]
+async fn what_had_company_in_a_process_that_died_is_tried_alone() {
+    let workers = Workers::new(Shape { window: 2, ..ONE });
+    let both = join_all([workers.deliver(0, 0, &json!({ "do": "last" })), workers.deliver(1, 0, &ok())]);
+    assert_eq!(both.await, [Ok(()), Ok(())], "the first one's answer was followed by the end, with the second one in hand");
+    workers.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_process_said_before_it_died_is_heard() {
+    let workers = Workers::new(Shape { window: 60, ..ONE });
+    let answers = join_all((0..60).map(|offset| workers.deliver(offset, 0, &json!({ "do": "burst", "of": 60 })))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(workers.seen().len(), 60, "nothing is delivered again");
+    workers.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_process_says_when_it_is_ended_is_no_deliverys_doing() {
+    let workers = Workers::new(Shape { window: 2, timeout: SOON, ..ONE });
+    let both = join_all([workers.deliver(0, 0, &json!({ "do": "curse" })), workers.deliver(1, 0, &json!({ "do": "wait" }))]).await;
+    let [late, other] = both.try_into().unwrap();
+    assert_eq!((why(late).1.as_str(), other), ("timeout", Ok(())));
+    workers.stop().await;
+}
+
+#[tokio::test]
 async fn a_delivery_that_is_late_costs_the_others_of_its_process_nothing() {
     let workers = Workers::new(Shape { window: 2, timeout: SOON, ..ONE });
     let (late, other) = futures_util::future::join(
@@ -275,6 +316,17 @@ async fn nonsense_is_the_answer_of_the_delivery_that_is_alone() {
     assert_eq!((first, third), (Ok(()), Ok(())));
     assert_eq!(why(second).1, "bad_reply");
     workers.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_never_stops_talking_is_heard_out_by_nobody() {
+    for script in ["while echo hello; do sleep 0.01; done", "exec yes"] {
+        let babbler = exec(["sh".into(), "-c".into(), script.into()].into(), Shape { window: 3, ..ONE });
+        let answers = join_all((0..3).map(|offset| samples::deliver(&babbler, samples::delivery(offset, 0, &ok())))).await;
+        let codes: Vec<_> = answers.into_iter().map(|answer| why(answer).1).collect();
+        assert_eq!(codes, ["bad_reply"; 3], "{script}");
+        within(babbler.stop()).await;
+    }
 }
 
 #[tokio::test]
@@ -329,7 +381,9 @@ async fn what_a_process_did_not_read_is_no_fault_of_it() {
 
 #[tokio::test]
 async fn a_program_that_ends_before_it_reads_fails_all_that_waits_and_backs_off() {
-    let exec = shell("echo 'no module named worker' >&2; exit 7");
+    let folder = tempfile::tempdir().unwrap();
+    let starts = folder.path().join("starts");
+    let exec = shell(&format!("echo start >> {}; echo 'no module named worker' >&2; exit 7", starts.display()));
     let began = Instant::now();
     for offset in 0..2 {
         let answers = join_all((0..3).map(|lane| samples::deliver(&exec, samples::delivery(offset, lane, &ok())))).await;
@@ -341,6 +395,7 @@ async fn a_program_that_ends_before_it_reads_fails_all_that_waits_and_backs_off(
         }
     }
     assert!(began.elapsed() >= Duration::from_millis(100), "the second start waits");
+    assert_eq!(fs::read_to_string(&starts).unwrap().lines().count(), 2, "one start speaks for all that waits");
     within(exec.stop()).await;
 }
 
