@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
 use thiserror::Error;
 
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
@@ -50,6 +51,8 @@ pub enum BeginError {
     Cluster(#[from] ClusterError),
     #[error("there is no topic {name}")]
     UnknownTopic { name: String, there: Vec<String> },
+    #[error("{pattern} is no pattern of topics")]
+    TopicPattern { pattern: String, source: Box<regex::Error> },
     #[error(transparent)]
     Types(#[from] TypePatternError),
     #[error(transparent)]
@@ -147,10 +150,13 @@ fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, write
 
 /// Every name must be there; a pattern may match nothing yet.
 fn find_topics(cluster: &Cluster, topics: &[String]) -> Result<Vec<(String, usize)>, BeginError> {
-    let mut found = Vec::new();
-    if topics.iter().any(|topic| topic.starts_with('^')) {
-        found = cluster.topics()?;
-    }
+    let patterns = topics.iter().filter(|topic| topic.starts_with('^')).map(|pattern| {
+        let invalid = |source| BeginError::TopicPattern { pattern: pattern.clone(), source: Box::new(source) };
+        Regex::new(pattern).map_err(invalid)
+    });
+    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+    let mut found = if patterns.is_empty() { Vec::new() } else { cluster.topics()? };
+    found.retain(|topic| patterns.iter().any(|pattern| pattern.is_match(&topic.name)));
     for name in topics.iter().filter(|topic| !topic.starts_with('^')) {
         match cluster.topic(name)? {
             Some(topic) => found.push(topic),

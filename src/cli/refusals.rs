@@ -87,6 +87,7 @@ impl From<BeginError> for CommandError {
                     None => told.hint("to wait for topics that do not exist yet, give a pattern: -t '^NAME$'"),
                 }
             }
+            BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
             BeginError::Types(_) | BeginError::Receiver(_) => Self::usage(error.to_string()),
             BeginError::Source(error) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
             BeginError::Read(_) | BeginError::Engine(_) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
