@@ -1,6 +1,7 @@
 //! A source and a ledger in memory, for tests: what they were asked is there to be looked at.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -162,6 +163,8 @@ pub(crate) struct MemoryLedger {
     pub(crate) known: Arc<Mutex<HashMap<u32, Known>>>,
     /// Transactions that may still succeed.
     pub(crate) left: Arc<Mutex<Option<usize>>>,
+    /// Another process holds the lock.
+    pub(crate) is_locked: Arc<AtomicBool>,
 }
 
 impl MemoryLedger {
@@ -190,6 +193,10 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError> {
+        if self.is_locked.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(1));
+            return Err(LedgerError::Locked { path: "memory".into() });
+        }
         if let Some(left) = self.left.lock().unwrap().as_mut() {
             let Some(fewer) = left.checked_sub(1) else {
                 return Err(LedgerError::Write { path: "memory".into(), message: "full".into() });

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::ledger::{Entry, Ledger, LedgerError};
 use crate::engine::observer::Observer;
-use crate::engine::report::{JournalJob, Report, ToJournal};
+use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal};
+use crate::engine::stop::StopToken;
 
 const BEAT: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(20);
@@ -22,6 +23,30 @@ pub(super) struct JournalThread {
     pub(super) inbox: Receiver<ToJournal>,
     pub(super) reports: Sender<Report>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) patience: Patience,
+    /// The end was gathered together with what had to be written before it.
+    pub(super) is_over: bool,
+}
+
+/// How long a lock of another process is waited for: without limit, until the run is asked to stop.
+pub(super) struct Patience {
+    stop: StopToken,
+    drain_timeout: Duration,
+    asked_at: Option<Instant>,
+}
+
+impl Patience {
+    pub(super) fn new(stop: StopToken, drain_timeout: Duration) -> Self {
+        Self { stop, drain_timeout, asked_at: None }
+    }
+
+    fn is_out(&mut self, now: Instant) -> bool {
+        match self.stop.level() {
+            None => false,
+            Some(StopLevel::Drain) => now.duration_since(*self.asked_at.get_or_insert(now)) >= self.drain_timeout,
+            Some(StopLevel::Now) => true,
+        }
+    }
 }
 
 /// What was gathered for one transaction.
@@ -44,42 +69,60 @@ impl JournalThread {
                 Err(RecvTimeoutError::Disconnected) | Ok(ToJournal::End) => return self.ledger,
                 // What comes after a failure settles nothing any more: the coordinator is stopping the run.
                 Ok(_) if has_failed => continue,
-                Err(RecvTimeoutError::Timeout) => Ok(false),
+                Err(RecvTimeoutError::Timeout) => Ok(()),
                 Ok(first) => self.serve(first, &mut written_at),
             };
             let is_due = Instant::now() >= beat_at;
             if is_due {
                 beat_at = Instant::now() + BEAT;
             }
-            let done = if is_due && !has_failed { done.and_then(|is_last| self.ledger.beat().map(|()| is_last)) } else { done };
-            match done {
-                Ok(true) => return self.ledger,
-                Ok(false) => {}
-                Err(error) => {
-                    has_failed = true;
-                    if self.reports.send(Report::JournalFailed(error)).is_err() {
-                        return self.ledger;
-                    }
-                }
+            let done = if is_due && !has_failed { done.and_then(|()| self.beat()) } else { done };
+            if let Err(error) = done {
+                has_failed = true;
+                self.tell(Report::JournalFailed(error));
+            }
+            if self.is_over {
+                return self.ledger;
             }
         }
     }
 
-    /// Serves one message and whatever can go with it; says whether it was the last.
-    fn serve(&mut self, first: ToJournal, written_at: &mut Option<Instant>) -> Result<bool, LedgerError> {
+    /// Serves one message and whatever can go with it.
+    fn serve(&mut self, first: ToJournal, written_at: &mut Option<Instant>) -> Result<(), LedgerError> {
         let gathered = self.gather(first, *written_at);
+        self.is_over |= matches!(gathered.then, Some(ToJournal::End));
         if !gathered.jobs.is_empty() {
             self.write(gathered.jobs)?;
             *written_at = Some(Instant::now());
         }
-        match gathered.then {
-            Some(ToJournal::Look(offers)) => {
-                let known = self.ledger.know(&offers)?;
-                Ok(self.reports.send(Report::Known(known)).is_err())
-            }
-            Some(ToJournal::End) => Ok(true),
-            Some(ToJournal::Job(_)) | None => Ok(false),
+        if let Some(ToJournal::Look(offers)) = gathered.then {
+            let known = self.unlocked(|ledger| ledger.know(&offers))?;
+            self.tell(Report::Known(known));
         }
+        Ok(())
+    }
+
+    /// A lock of another process is waited for, and the kafka thread polls on meanwhile.
+    fn unlocked<T>(&mut self, mut work: impl FnMut(&mut dyn Ledger) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        loop {
+            match work(&mut *self.ledger) {
+                Err(LedgerError::Locked { .. }) if !self.patience.is_out(Instant::now()) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// One that is missed because of a lock is no failure: the next one comes.
+    fn beat(&mut self) -> Result<(), LedgerError> {
+        match self.ledger.beat() {
+            Err(LedgerError::Locked { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The other side is gone only when the run is over.
+    fn tell(&mut self, report: Report) {
+        self.is_over |= self.reports.send(report).is_err();
     }
 
     fn gather(&self, first: ToJournal, written_at: Option<Instant>) -> Gathered {
@@ -118,14 +161,10 @@ impl JournalThread {
             entries.extend(of_job);
         }
         if !entries.is_empty() {
-            self.ledger.append(&entries)?;
+            self.unlocked(|ledger| ledger.append(&entries))?;
             self.observer.written(&entries);
         }
-        for report in reports {
-            if self.reports.send(report).is_err() {
-                break;
-            }
-        }
+        reports.into_iter().for_each(|report| self.tell(report));
         self.ledger.tidy()
     }
 }

@@ -245,20 +245,23 @@ pub enum LedgerError {
     Write { path: String, message: String },
     #[error("the journal {path} was {what} while it was in use")]
     Replaced { path: String, what: String },
+    /// Nothing was written; the same may be tried again.
+    #[error("the journal {path} is locked by another process")]
+    Locked { path: String },
 }
 
 /// Where the engine writes. One value, on its own thread.
 pub trait Ledger: Send {
-    /// All or nothing, on disk when it returns. A lock of another process is waited for inside, without limit.
+    /// All or nothing, on disk when it returns. A lock of another process is waited for inside, for a moment.
     ///
     /// # Errors
-    /// Any error stops the consumer with nothing more committed.
+    /// [`LedgerError::Locked`] when the same is to be tried again; any other error stops the consumer with nothing more committed.
     fn append(&mut self, entries: &[Entry]) -> Result<(), LedgerError>;
 
     /// What the journal knows of the offered partitions, in the same order.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read; as `append`.
     fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError>;
 
     /// The run's heartbeat, every 5 s; also finds out that the file was replaced or deleted.

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::doubles::{MemoryLedger, MemorySource, next};
 use super::*;
 use crate::engine::coordinator::Input;
-use crate::engine::ledger::Entry;
+use crate::engine::ledger::{Entry, LedgerError};
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
@@ -223,6 +223,64 @@ fn a_journal_that_fails_stops_the_run_and_nothing_more_is_committed() {
     let ran = run_all(source, ledger, plan(vec![binding("failing", &failing)]), &StopToken::default());
     assert!(matches!(ran.summary.reason, StopReason::Journal(_)), "{:?}", ran.summary.reason);
     assert_eq!(ran.committed[0], None);
+}
+
+#[test]
+fn a_locked_journal_is_waited_for() {
+    let failing = probe(|_| Answered::Now(Err(ReceiverError::permanent("bad", "bad"))));
+    let ledger = MemoryLedger::default();
+    ledger.is_locked.store(true, Ordering::Relaxed);
+    let is_locked = Arc::clone(&ledger.is_locked);
+    let unlocking = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(200));
+        is_locked.store(false, Ordering::Relaxed);
+    });
+    let mut plan = plan(vec![binding("failing", &failing)]);
+    plan.budget.records = 5;
+    let ran = run_all(MemorySource::bounded(records(1, 20)), ledger, plan, &StopToken::default());
+    unlocking.join().unwrap();
+    assert_eq!((ran.summary.reason, ran.committed[0]), (StopReason::Done, Some(20)));
+    assert_eq!(ran.ledger.failures().len(), 20);
+}
+
+/// A run once waited for the lock for ever, whatever signals came.
+#[test]
+fn a_stop_is_obeyed_while_the_journal_is_locked() {
+    for level in [StopLevel::Drain, StopLevel::Now] {
+        let failing = probe(|_| Answered::Now(Err(ReceiverError::permanent("bad", "bad"))));
+        let (ledger, stop) = (MemoryLedger::default(), StopToken::default());
+        ledger.is_locked.store(true, Ordering::Relaxed);
+        let asked = stop.clone();
+        let stopping = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(100));
+            asked.ask(level);
+        });
+        let began = Instant::now();
+        let source = MemorySource::bounded(records(1, 20)).endless();
+        let ran = run_all(source, ledger, plan(vec![binding("failing", &failing)]), &stop);
+        stopping.join().unwrap();
+        match level {
+            StopLevel::Drain => {
+                assert!(matches!(ran.summary.reason, StopReason::Journal(LedgerError::Locked { .. })), "{:?}", ran.summary.reason);
+            }
+            StopLevel::Now => assert_eq!(ran.summary.reason, StopReason::Asked),
+        }
+        assert_eq!(ran.committed[0], None);
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}
+
+/// The journal thread once missed the end that it had gathered together with what it could not write.
+#[test]
+fn a_journal_that_fails_in_its_last_transaction_does_not_hold_up_the_end() {
+    for _ in 0..20 {
+        let failing = probe(|_| Answered::Now(Err(ReceiverError::permanent("bad", "bad"))));
+        let (ledger, stop) = (MemoryLedger::default(), StopToken::default());
+        *ledger.left.lock().unwrap() = Some(1);
+        stop.ask(StopLevel::Now);
+        let source = MemorySource::bounded(records(1, 20)).endless();
+        run_all(source, ledger, plan(vec![binding("failing", &failing)]), &stop);
+    }
 }
 
 #[test]

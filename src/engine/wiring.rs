@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
 use crate::engine::coordinator::Coordinator;
-use crate::engine::journal_thread::JournalThread;
+use crate::engine::journal_thread::{JournalThread, Patience};
 use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
@@ -65,7 +65,14 @@ pub fn run(
     let (to_kafka, reports) = mpsc::channel::<Report>();
     // Bounded by the budget: failures of admitted records; progress once per commit interval.
     let (to_journal, journal_inbox) = mpsc::channel::<ToJournal>();
-    let journal = JournalThread { ledger, inbox: journal_inbox, reports: to_kafka.clone(), observer: Arc::clone(observer) };
+    let journal = JournalThread {
+        ledger,
+        inbox: journal_inbox,
+        reports: to_kafka.clone(),
+        observer: Arc::clone(observer),
+        patience: Patience::new(stop.clone(), plan.drain_timeout),
+        is_over: false,
+    };
     let journal = named("redrive-journal", move || journal.run())?;
     let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
     let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());

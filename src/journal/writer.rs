@@ -27,6 +27,10 @@ pub(super) use crate::journal::writer::failures::crc_of;
 
 /// A lock that lasts this long is worth an incident.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long one try waits for a lock, so that a run that is asked to stop is not held up by it.
+const ONE_TRY: Duration = Duration::from_millis(500);
+/// How long the end of a run waits for one.
+const LAST_TRIES: Duration = Duration::from_secs(3);
 /// The write-ahead log is folded back into the file past this many pages.
 const CHECKPOINT_PAGES: c_int = 1_000;
 
@@ -45,6 +49,8 @@ pub struct Writer {
     names: Names,
     progress: Rows,
     incidents: Incidents,
+    /// Since when another process holds the lock, as far as a try has found it held.
+    locked_since: Option<Instant>,
 }
 
 /// What the statements of one transaction share.
@@ -72,7 +78,7 @@ impl Writer {
         let failed = |error| place.failed(error);
         let journal_uuid: String = connection.query_row(sql::UUID, [], |row| row.get(0)).map_err(failed)?;
         let run = begin(&mut connection, beginning).map_err(failed)?;
-        connection.busy_timeout(BUSY).map_err(failed)?;
+        connection.busy_timeout(ONE_TRY).map_err(failed)?;
         Ok(Self {
             connection,
             path: place.path.clone(),
@@ -82,6 +88,7 @@ impl Writer {
             names: Names::default(),
             progress: Rows::default(),
             incidents: Incidents::default(),
+            locked_since: None,
         })
     }
 
@@ -100,6 +107,9 @@ impl Writer {
     }
 
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
+        if is_busy(error) {
+            return LedgerError::Locked { path: self.path.display().to_string() };
+        }
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "the disk, or what the journal may use of it, is full".to_owned(),
             Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
@@ -118,21 +128,27 @@ impl Writer {
         Err(LedgerError::Replaced { path: self.path.display().to_string(), what: what.to_owned() })
     }
 
-    /// One transaction. A lock of another process is waited for without limit; after 5 s that is an incident.
+    /// One transaction. How long a lock of another process was waited for, over all the tries, is an incident after 5 s.
     fn transact(&mut self, work: impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
         let began = Instant::now();
-        loop {
-            match self.try_once(&work, began) {
-                Err(error) if is_busy(&error) => {
-                    tracing::warn!(journal = %self.path.display(), waited = ?began.elapsed(), "the journal is locked by another process");
-                }
-                Err(error) => return Err(self.failed(&error)),
-                Ok(()) => return Ok(()),
+        let waited = self.locked_since.map_or(Duration::ZERO, |since| began.duration_since(since));
+        match self.try_once(&work, waited) {
+            Ok(()) => {
+                self.locked_since = None;
+                Ok(())
             }
+            Err(error) if is_busy(&error) => {
+                if self.locked_since.is_none() {
+                    tracing::warn!(journal = %self.path.display(), "the journal is locked by another process: waiting for it");
+                }
+                self.locked_since.get_or_insert(began);
+                Err(self.failed(&error))
+            }
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
-    fn try_once(&mut self, work: &impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>, began: Instant) -> rusqlite::Result<()> {
+    fn try_once(&mut self, work: &impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>, waited: Duration) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writing = Writing {
             transaction: &transaction,
@@ -144,7 +160,7 @@ impl Writer {
             incidents: &mut self.incidents,
         };
         let written = work(&mut writing)
-            .and_then(|()| writing.note_wait(began.elapsed()))
+            .and_then(|()| writing.note_wait(waited))
             .and_then(|()| writing.write_counts())
             .and_then(|()| transaction.commit());
         if written.is_err() {
@@ -230,14 +246,24 @@ impl Ledger for Writer {
         if WAL_PAGES.get() < CHECKPOINT_PAGES {
             return Ok(());
         }
-        self.connection.pragma(None, "wal_checkpoint", "PASSIVE", |_| Ok(())).map_err(|error| self.failed(&error))
+        match self.connection.pragma(None, "wal_checkpoint", "PASSIVE", |_| Ok(())) {
+            Err(error) if !is_busy(&error) => Err(self.failed(&error)),
+            _ => Ok(()),
+        }
     }
 
     fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError> {
-        self.transact(|writing| {
-            incidents::end_of_run(writing.transaction, writing.run, writing.now_us)?;
-            writing.transaction.execute(sql::RUN_ENDED, (writing.run, writing.now_us, end.as_str(), exit_code)).map(drop)
-        })?;
+        let until = Instant::now() + LAST_TRIES;
+        loop {
+            let written = self.transact(|writing| {
+                incidents::end_of_run(writing.transaction, writing.run, writing.now_us)?;
+                writing.transaction.execute(sql::RUN_ENDED, (writing.run, writing.now_us, end.as_str(), exit_code)).map(drop)
+            });
+            match written {
+                Err(LedgerError::Locked { .. }) if Instant::now() < until => {}
+                other => break other?,
+            }
+        }
         let tidied = self
             .connection
             .execute_batch("PRAGMA optimize")

@@ -162,23 +162,25 @@ fn a_journal_that_is_not_there_any_more_stops_the_commit() {
 }
 
 #[test]
-fn a_lock_is_waited_for() {
+fn a_lock_of_another_process_is_told_and_what_was_to_be_written_can_be_tried_again() {
     let scene = Scene::new();
     let mut writer = scene.writer();
+    writer.append(&[scene.failed(1, "billing", &["a"])]).unwrap();
     let other = rusqlite::Connection::open(scene.place().path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     writer.connection.busy_timeout(Duration::from_millis(1)).unwrap();
-    std::thread::scope(|scope| {
-        let writing = scope.spawn(|| writer.append(&[scene.failed(1, "billing", &["a"])]));
-        while !writing.is_finished() {
-            if other.is_autocommit() {
-                continue;
-            }
-            other.execute_batch("ROLLBACK").unwrap();
-        }
-        writing.join().unwrap().unwrap();
-    });
-    assert_eq!(scene.reader().counts().unwrap().open, 1);
+    let entries = [scene.failed(2, "billing", &["a"]), scene.progress(0, 3)];
+    assert!(matches!(writer.append(&entries), Err(LedgerError::Locked { .. })));
+    assert!(matches!(writer.beat(), Err(LedgerError::Locked { .. })));
+    writer.locked_since = writer.locked_since.map(|since| since.checked_sub(BUSY).unwrap());
+    other.execute_batch("ROLLBACK").unwrap();
+    writer.append(&entries).unwrap();
+    assert_eq!(scene.reader().counts().unwrap().open, 2);
+    let incidents = scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
+    let [incident] = &incidents[..] else { panic!("one incident") };
+    assert!(incident.message.contains("was locked by another process for 5 s"), "{}", incident.message);
+    assert!(incident.ended_at_us.is_some());
+    assert_eq!(writer.locked_since, None);
 }
 
 #[test]
