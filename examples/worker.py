@@ -17,10 +17,12 @@ class Permanent(Exception):
 
 
 def bill(event, database):
-    order = event.get("data") or {}
-    if not order.get("total_cents"):
-        raise Permanent("empty_order", f"order {order.get('id')} has no total")
-    database.execute("INSERT INTO invoice VALUES (?, ?)", (order["id"], order["total_cents"]))
+    if event["type"] != "order.placed":
+        return  # nothing to pay for
+    order = event["data"]
+    if not order["total_cents"]:
+        raise Permanent("empty_order", f"order {order['order']} has no total")
+    database.execute("INSERT INTO invoice VALUES (?, ?)", (order["order"], order["total_cents"]))
 
 
 def handle(delivery, database):
@@ -46,7 +48,7 @@ def answer(delivery, database):
 
 database = sqlite3.connect(sys.argv[1] if len(sys.argv) > 1 else "billing.db", timeout=1)
 database.execute("CREATE TABLE IF NOT EXISTS done (deliveryid TEXT PRIMARY KEY)")
-database.execute("CREATE TABLE IF NOT EXISTS invoice (order_id TEXT, total_cents INTEGER)")
+database.execute("CREATE TABLE IF NOT EXISTS invoice (order_no TEXT, total_cents INTEGER)")
 for line in sys.stdin:
     delivery = json.loads(line)
     print(json.dumps({"sendid": delivery["sendid"], **answer(delivery, database)}), flush=True)
