@@ -80,6 +80,8 @@ pub mod policy;
 
 pub mod kafka;
 
+pub mod offsets;
+
 pub mod journal;
 
 pub mod settings;

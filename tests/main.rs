@@ -4,5 +4,11 @@
 #![cfg(test)]
 
 mod architecture;
+mod books;
+mod group;
+mod kills;
+mod lanes;
 mod real_broker;
+mod stops;
 mod support;
+mod workers;

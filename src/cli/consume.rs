@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
     }
     closed?;
     if session.output.format() != OutputFormat::Table {
-        session.output.items("consume", Some(journal(&began)), vec![summary], None)?;
+        session.output.items("consume", Some(journal(&began)), &[summary], None)?;
     }
     Ok(code)
 }

@@ -3,15 +3,31 @@
 pub mod error;
 
 mod consume;
+mod cut;
 mod demo;
+mod errors;
 mod escape;
 mod flags;
+mod heading;
+mod hint;
+mod incidents;
+mod json;
 mod logs;
 mod numbers;
 mod output;
 mod refusals;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod schemas;
+mod screen;
 mod session;
+mod sheet;
 mod signals;
+mod table;
+mod times;
+mod window;
+mod word;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,7 +35,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::cli::error::CommandError;
+use crate::cli::errors::ErrorsArgs;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
+use crate::cli::incidents::IncidentsArgs;
 use crate::cli::session::Session;
 use crate::receiver::Receivers;
 use crate::settings::{self, Environment};
@@ -43,6 +61,10 @@ enum Command {
     /// Run the consumer: deliver events to receivers, and write every failure into the journal
     #[command(after_help = CONSUME_EXAMPLES)]
     Consume(ConsumeFlags),
+    /// Look at the failures in the journal
+    Errors(ErrorsArgs),
+    /// Look at the troubles of the consumer itself
+    Incidents(IncidentsArgs),
     /// See it all work on an embedded broker, without any set-up
     Demo(demo::DemoArgs),
 }
@@ -58,6 +80,8 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Self::Consume(_) => "consume",
+            Self::Errors(args) => args.name(),
+            Self::Incidents(args) => args.name(),
             Self::Demo(_) => "demo",
         }
     }
@@ -91,7 +115,7 @@ fn execute_in(arguments: &[OsString], receivers: Receivers, environment: Environ
     let name = parsed.command.name();
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
-        Command::Demo(_) => parsed.global.0,
+        Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
     session::with(name, given, (receivers, environment), |session| dispatch(parsed.command, session))
 }
@@ -99,6 +123,8 @@ fn execute_in(arguments: &[OsString], receivers: Receivers, environment: Environ
 fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {
     match command {
         Command::Consume(_) => consume::run(session),
+        Command::Errors(args) => args.run(&session.journal(), &session.output),
+        Command::Incidents(args) => args.run(&session.journal(), &session.output),
         Command::Demo(arguments) => demo::run(&arguments, session),
     }
 }

@@ -13,6 +13,11 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// `1 open incident`, `2 open incidents`
+pub(super) fn counted(number: u64, of: &str) -> String {
+    format!("{} {of}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -24,5 +29,10 @@ mod tests {
         {
             assert_eq!(grouped(number), expected);
         }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0, 1, 1_000].map(|number| counted(number, "byte")), ["0 bytes", "1 byte", "1,000 bytes"]);
     }
 }

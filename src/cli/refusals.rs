@@ -5,7 +5,7 @@ use crate::consumer::BeginError;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
 use crate::engine::start::StartRefusal;
-use crate::journal::OpenError;
+use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError};
 use crate::settings::table::nearest;
 use crate::settings::{ConsumeSettings, SettingsError};
@@ -47,6 +47,17 @@ impl From<OpenError> for CommandError {
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
             OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),
             _ => told,
+        }
+    }
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::UnknownFingerprint(_) | ReadError::AmbiguousFingerprint(_) | ReadError::MalformedFingerprint(_) => {
+                Self::usage(error.to_string()).hint("see fingerprints: redrive errors list -o jsonl, or errors show ID")
+            }
+            _ => Self::new(ErrorKind::CannotGoOn, error.to_string()),
         }
     }
 }

@@ -146,6 +146,10 @@ impl Coordinator {
         if let Some(flow) = self.admission.update(self.tracker.load(), now) {
             actions.push(Action::Flow(flow));
         }
+        if matches!(self.admission.appetite(), Appetite::WaitUntil(_)) {
+            // Nothing more comes to fill it up, and what is in an open batch keeps its room for as long as it waits there.
+            self.batches.flush(actions);
+        }
         if !is_record && !matches!(self.phase, Phase::Finished) {
             self.keep_time(now, actions);
         }

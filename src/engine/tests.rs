@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::doubles::{MemoryLedger, MemorySource, next};
 use super::*;
+use crate::engine::coordinator::Input;
 use crate::engine::ledger::Entry;
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
@@ -352,4 +353,27 @@ fn the_last_commit_does_not_wait_for_the_one_before_it() {
         let ran = run_bounded(3, 500, eager);
         assert_eq!(ran.committed, [Some(500), Some(500), Some(500), None]);
     }
+}
+
+/// Regression: records that waited in an open batch held the whole budget, so the consumer stood still for seconds again and again.
+#[test]
+fn a_full_budget_leaves_nothing_in_an_open_batch() {
+    let now = Instant::now();
+    let slot = crate::record::Slot { index: 0, epoch: 1 };
+    let plan = Plan { budget: Budget { records: 20, bytes: 1 << 20 }, ..plan(Vec::new()) };
+    let mut coordinator = coordinator::Coordinator::new(plan.coordinator(1), now);
+    let mut actions = Vec::new();
+    let offers = vec![doubles::offer(slot, &doubles::topic("t"), 100)];
+    coordinator.step(Input::Polled(source::Polled::Offered(offers)), now, &mut actions);
+    coordinator.step(Input::Report(report::Report::Known(vec![doubles::unknown(slot)])), now, &mut actions);
+    actions.clear();
+    for at in 0..20 {
+        let raw = doubles::raw(slot, at, None, Some(b"{}"));
+        coordinator.step(Input::Polled(source::Polled::Record(raw)), now, &mut actions);
+    }
+    let dispatched = actions.iter().map(|action| match action {
+        report::Action::Dispatch(_, report::Dispatch(report::ToShard::Batch(batch))) => batch.len(),
+        _ => 0,
+    });
+    assert_eq!(dispatched.sum::<usize>(), 20);
 }

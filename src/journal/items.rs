@@ -116,6 +116,19 @@ pub struct AttemptItem {
     pub duration_us: Option<i64>,
 }
 
+impl AttemptItem {
+    /// Who delivered: `live` or `replay`.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        if self.replay_id.is_some() { "replay" } else { "live" }
+    }
+
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        if self.is_delivered { "delivered" } else { "failed" }
+    }
+}
+
 /// A failure near another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {

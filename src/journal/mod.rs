@@ -7,6 +7,8 @@ mod host;
 mod items;
 mod open;
 mod reader;
+#[cfg(test)]
+pub(crate) mod samples;
 mod selection;
 mod sql;
 mod writer;
@@ -18,5 +20,5 @@ pub use items::{
 };
 pub use open::{OpenError, Place, Safety};
 pub use reader::{Page, ReadError, Reader, Window};
-pub use selection::{Bounds, FailureSelection, IncidentSelection, OffsetRange, Sort};
+pub use selection::{FailureSelection, IncidentSelection, Sort};
 pub use writer::Writer;

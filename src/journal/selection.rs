@@ -1,7 +1,10 @@
 //! What is asked of the journal: filters as values.
 
+use jiff::Timestamp;
+
 use crate::failure::{Class, Stage};
 use crate::journal::items::{FailureState, IncidentState};
+use crate::offsets::OffsetRange;
 
 /// Which failures. An empty list means all.
 #[derive(Clone, Debug, Default)]
@@ -18,26 +21,10 @@ pub struct FailureSelection {
     pub types: Vec<String>,
     /// Hex, at least 6 digits, each a prefix of exactly one fingerprint.
     pub fingerprints: Vec<String>,
-    /// Last failed at or after this, microseconds since 1970.
-    pub since_us: Option<i64>,
+    /// Last failed at or after this.
+    pub since: Option<Timestamp>,
     /// Last failed before this.
-    pub until_us: Option<i64>,
-}
-
-/// Offsets of one topic, or of any; of one partition, or of any.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetRange {
-    pub topic: Option<String>,
-    pub partition: Option<i32>,
-    pub bounds: Bounds,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bounds {
-    /// `to` is excluded; `None`: without an end.
-    Offsets { from: i64, to: Option<i64> },
-    /// Record timestamps in milliseconds; `to` is excluded.
-    TimesMs { from: i64, to: Option<i64> },
+    pub until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +33,18 @@ pub enum Sort {
     #[default]
     Newest,
     Oldest,
+}
+
+impl Sort {
+    pub const ALL: [Self; 2] = [Self::Newest, Self::Oldest];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Newest => "newest",
+            Self::Oldest => "oldest",
+        }
+    }
 }
 
 /// Which incidents. An empty list means all.

@@ -144,7 +144,7 @@ pub(super) const STATE_COUNTS: &str =
 pub(super) const OPEN_INCIDENTS: &str =
     "SELECT count(*) FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL";
 pub(super) const FAILURE_COLUMNS: &str = "
-    f.id, f.state, f.claimed_by IS NOT NULL, f.regressed, t.cluster_id, p.consumer_group, t.name, t.topic_uuid, f.partition, f.offset,
+    f.id, f.state, f.claimed_by, f.regressed, t.cluster_id, p.consumer_group, t.name, t.topic_uuid, f.partition, f.offset,
     p.stage, p.receiver, f.class, f.code, f.message, lower(hex(g.hash)), f.event_id, f.event_type, f.attempts,
     f.first_failed_at_us, f.last_failed_at_us, f.settled_at_us, f.settled_by, r.host, r.client_id, r.redrive_version,
     c.leader_epoch, c.timestamp_ms, c.timestamp_type, c.event_source, c.event_time, c.key, x.causes";
@@ -180,8 +180,16 @@ pub(super) const AFTER: &str = "
     WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND p.consumer_group = ?4 ORDER BY f.offset LIMIT ?5";
 pub(super) const PLACE_OF: &str = "
     SELECT f.topic_id, f.partition, f.offset, p.consumer_group FROM failure f CROSS JOIN place p ON p.id = f.place_id WHERE f.id = ?1";
+/// Where a time lies among the ids. Both: the rowid.
+pub(super) const HIGHEST_ID: &str = "SELECT coalesce(max(id), 0) FROM failure";
+pub(super) const FIRST_FAILED_FROM: &str = "SELECT id, first_failed_at_us FROM failure WHERE id >= ?1 ORDER BY id LIMIT 1";
+/// The run behind a claim, unless it has ended.
+pub(super) const CLAIMING_RUN: &str =
+    "SELECT host, pid, pid_started_at_us, alive_at_us FROM run WHERE id = ?1 AND ended_at_us IS NULL";
 pub(super) const TOPICS_NAMED: &str = "SELECT id FROM topic WHERE name = ?1";
 pub(super) const PLACES: &str = "SELECT id, consumer_group, stage, receiver FROM place";
+/// One row for each kind of failure: far fewer than failures.
+pub(super) const KINDS: &str = "SELECT g.id FROM fingerprint g CROSS JOIN place p ON p.id = g.place_id";
 pub(super) const FINGERPRINTS_FROM: &str = "SELECT id, hash FROM fingerprint WHERE hash >= ?1 AND hash <= ?2 ORDER BY hash LIMIT 2";
 pub(super) const INCIDENT_COLUMNS: &str = "
     i.id, i.kind, r.consumer_group, t.name, i.partition, i.from_offset, i.to_offset, nullif(i.receiver, ''), i.message, i.data, i.count,
@@ -219,6 +227,9 @@ mod tests {
             ("INCIDENT_AGAIN", INCIDENT_AGAIN),
             ("INCIDENT_ENDED", INCIDENT_ENDED),
             ("PROGRESS_AROUND", PROGRESS_AROUND),
+            ("HIGHEST_ID", HIGHEST_ID),
+            ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),
+            ("CLAIMING_RUN", CLAIMING_RUN),
             ("TOPIC_HAS_PROGRESS", TOPIC_HAS_PROGRESS),
         ];
         for (name, statement) in all {

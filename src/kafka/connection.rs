@@ -32,9 +32,11 @@ pub enum ConnectionError {
     Refused(String),
 }
 
+/// What a consumer's properties are unless the user sets them, as far as they are not the library's own.
+///
 /// Measured: what a consumer that parses JSON gains most from. The library's own back-off of a second costs 2.5 times the throughput.
 /// After an outage Kafka's own clients try again every second; the library would wait for up to ten.
-const DEFAULTS: [(&str, &str); 5] = [
+pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("reconnect.backoff.max.ms", "1000"),
     ("fetch.queue.backoff.ms", "2"),
     ("queued.max.messages.kbytes", "4096"),
@@ -93,14 +95,19 @@ impl Connection {
     pub(super) fn member_of(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
         let is_classic = !self.properties.iter().any(|(name, value)| name == "group.protocol" && value == "consumer");
+        let session: Option<u32> = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
         let mut default = |name: &str, value: &str| {
             if config.get(name).is_none() {
                 config.set(name, value);
             }
         };
-        DEFAULTS.iter().for_each(|(name, value)| default(name, value));
+        CONSUMER_DEFAULTS.iter().for_each(|(name, value)| default(name, value));
         if is_classic {
             default("partition.assignment.strategy", "cooperative-sticky");
+            // A short session with the library's own heartbeat of 3 s would time out again and again.
+            if let Some(heartbeat) = session.map(|session_ms| session_ms / 3).filter(|ms| (1..3_000).contains(ms)) {
+                default("heartbeat.interval.ms", &heartbeat.to_string());
+            }
         }
         config
             .set("group.id", group)
@@ -137,6 +144,17 @@ mod tests {
     fn unknown_properties_are_refused_by_name() {
         let error = connection(&[("no.such.thing", "1")]).unwrap_err().to_string();
         assert!(error.contains("no.such.thing"), "{error}");
+    }
+
+    #[test]
+    fn a_short_session_has_a_heartbeat_that_keeps_it() {
+        let heartbeat = |properties: &[(&str, &str)]| {
+            connection(properties).unwrap().member_of("g").get("heartbeat.interval.ms").map(str::to_owned)
+        };
+        assert_eq!(heartbeat(&[]), None, "the library's own");
+        assert_eq!(heartbeat(&[("session.timeout.ms", "1500")]).as_deref(), Some("500"));
+        assert_eq!(heartbeat(&[("session.timeout.ms", "60000")]), None);
+        assert_eq!(heartbeat(&[("session.timeout.ms", "1500"), ("heartbeat.interval.ms", "100")]).as_deref(), Some("100"));
     }
 
     #[test]

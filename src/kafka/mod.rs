@@ -11,6 +11,6 @@ mod native;
 mod slots;
 
 pub use cluster::{Cluster, ClusterError, TopicInfo};
-pub use connection::{Connection, ConnectionError};
+pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use group_source::{From, GroupSource, Subscription};

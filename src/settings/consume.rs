@@ -7,6 +7,7 @@ use crate::engine::coordinator::UntilEnd;
 use crate::engine::flow::Budget;
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::{Guarding, Order};
+use crate::offsets;
 use crate::receiver::{Receivers, Specification};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
@@ -113,7 +114,7 @@ fn count(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).ok_or_else(|| "a duration like 500ms, 10s, 5m, 2h or 7d".to_owned())
+    offsets::duration(text).ok_or_else(|| "a duration like 500ms, 10s, 5m, 2h or 7d".to_owned())
 }
 
 fn start_from(text: &str) -> Result<StartFrom, String> {

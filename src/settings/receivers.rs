@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::offsets;
 use crate::receiver::{MadeOf, Receivers, Specification, Target};
 use crate::record::ReceiverSet;
 use crate::settings::error::SettingsError;
@@ -10,7 +11,6 @@ use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::properties::masked;
 use crate::settings::table::{RECEIVER, RETRIES};
-use crate::settings::units;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -121,7 +121,7 @@ fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError
         return Err(read("on_outage", "journal (an entry per event)", other));
     }
     let timeout = one("timeout").map_or(Ok(TIMEOUT), |text| {
-        units::duration(text).filter(|of| !of.is_zero()).ok_or_else(|| read("timeout", "a duration like 500ms, 30s or 5m", text))
+        offsets::duration(text).filter(|of| !of.is_zero()).ok_or_else(|| read("timeout", "a duration like 500ms, 30s or 5m", text))
     })?;
     let count = |key: &'static str| {
         one(key).map_or(Ok(NonZeroUsize::MIN), |text| text.parse().map_err(|_| read(key, "a whole number from 1", text)))

@@ -1,23 +1,4 @@
-//! Sizes and durations as users write them. Pure.
-
-use std::time::Duration;
-
-/// `500ms`, `10s`, `5m`, `2h`, `7d`; `None` for anything else.
-#[must_use]
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
-}
+//! Sizes as users write them. Pure.
 
 /// Bytes, or `KiB`, `MiB`, `GiB`; `None` for anything else.
 #[must_use]
@@ -38,19 +19,6 @@ pub(super) fn size(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations() {
-        let ms = Duration::from_millis;
-        for (text, expected) in
-            [("500ms", ms(500)), ("10s", ms(10_000)), ("5m", ms(300_000)), ("2h", ms(7_200_000)), ("7d", ms(604_800_000))]
-        {
-            assert_eq!(duration(text), Some(expected), "{text}");
-        }
-        for text in ["", "10", "s", "-1s", "1.5s", "10 s", "1w", "99999999999999999999s", "300000000000000d"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn sizes() {

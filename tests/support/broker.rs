@@ -42,13 +42,19 @@ impl Broker {
     #[track_caller]
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
-        SHARED.get_or_init(Self::started).as_ref().unwrap_or_else(|error| panic!("{error}"))
+        match SHARED.get_or_init(Self::started) {
+            Ok(broker) => broker,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// A broker of the test's own.
     #[track_caller]
     pub(crate) fn own() -> Self {
-        Self::started().unwrap_or_else(|error| panic!("{error}"))
+        match Self::started() {
+            Ok(broker) => broker,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     pub(crate) fn bootstrap(&self) -> String {
@@ -77,7 +83,9 @@ impl Broker {
     /// Starts the broker again, with its data, on its port.
     #[track_caller]
     pub(crate) fn start(&self) {
-        self.run().unwrap_or_else(|error| panic!("{error}"));
+        if let Err(error) = self.run() {
+            panic!("{error}");
+        }
     }
 
     /// The broker hangs: connections stay, nothing is answered.

@@ -81,7 +81,7 @@ impl Command {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut self.command).unwrap_or_else(|error| panic!("{error}"));
         let [Some(stdout), Some(stderr)] = process.outputs() else { panic!("its output is a pipe") };
-        Running { process, stdout: Stream::of(stdout), stderr: Stream::of(stderr) }
+        Running { process, stdout: Stream::of("stdout", stdout), stderr: Stream::of("stderr", stderr) }
     }
 }
 
@@ -125,8 +125,10 @@ impl Running {
                 (None, None) => None,
             }
         });
-        let found = found.unwrap_or_else(|| Err(format!("not within {within:?}")));
-        found.unwrap_or_else(|why| panic!("{what}: {why}; it said:\n{}", self.stderr.text()))
+        match found.unwrap_or_else(|| Err(format!("not within {within:?}"))) {
+            Ok(found) => found,
+            Err(why) => panic!("{what}: {why}; it said:\n{}", self.stderr.text()),
+        }
     }
 
     /// Waits for the end.
@@ -156,16 +158,16 @@ impl Output {
 }
 
 impl Stream {
-    fn of(mut pipe: Box<dyn Read + Send>) -> Self {
+    fn of(name: &str, mut pipe: Box<dyn Read + Send>) -> Self {
         let written = Arc::new(Mutex::new(Vec::new()));
         let into = Arc::clone(&written);
-        let reader = std::thread::spawn(move || {
+        let reader = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut chunk = [0; 8192];
             while let Ok(size @ 1..) = pipe.read(&mut chunk) {
                 into.lock().unwrap().extend_from_slice(&chunk[..size]);
             }
         });
-        Self { written, reader }
+        Self { written, reader: reader.expect("a thread can be started") }
     }
 
     fn text(&self) -> String {

@@ -81,7 +81,10 @@ impl Journal {
     #[track_caller]
     pub(super) fn open(path: &Path) -> Self {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        Self(connection.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        match connection {
+            Ok(connection) => Self(connection),
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
     }
 
     /// All entries, in order of topic, partition and offset.

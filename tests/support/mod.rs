@@ -5,11 +5,12 @@
 #![expect(dead_code, reason = "the tests of the consumer, which use the rest, come next")]
 
 mod broker;
-mod command;
+pub(crate) mod command;
 mod folder;
 mod guard;
 mod java;
 mod journal;
+pub(crate) mod library;
 mod maven;
 mod producer;
 mod topic;

@@ -7,7 +7,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// Looks again and again until there is something to see; fails the test when there is nothing `within` that time.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, within: Duration, look: impl FnMut() -> Option<T>) -> T {
-    at_most(within, look).unwrap_or_else(|| panic!("{what}: not within {within:?}"))
+    match at_most(within, look) {
+        Some(found) => found,
+        // No closure: a closure would hide the line of the test.
+        None => panic!("{what}: not within {within:?}"),
+    }
 }
 
 /// As [`until`], but nothing is an answer too.

@@ -8,6 +8,7 @@ use crate::failure::{Class, Stage};
 use crate::journal::items::{
     AttemptItem, Bytes, FailureItem, FailureState, IncidentItem, IncidentState, Neighbour, ProgressItem, timestamp_kind,
 };
+use crate::journal::reader::claims::Claims;
 use crate::record::Timestamp;
 
 /// A word of ours in a column: the schema's checks allow no other.
@@ -21,13 +22,14 @@ fn filled(text: String) -> Option<String> {
 }
 
 /// The columns of `sql::FAILURE_COLUMNS`.
-pub(super) fn failure(row: &Row<'_>) -> rusqlite::Result<FailureItem> {
+pub(super) fn failure(row: &Row<'_>, claims: &Claims<'_>) -> rusqlite::Result<FailureItem> {
+    let claimed_by: Option<i64> = row.get(2)?;
     let kind: String = row.get(28)?;
     let causes: Option<String> = row.get(32)?;
     Ok(FailureItem {
         id: row.get(0)?,
         state: word(row, 1, FailureState::from_name)?,
-        is_replaying: row.get(2)?,
+        is_replaying: claimed_by.map(|run| claims.hold(run)).transpose()?.unwrap_or_default(),
         is_regressed: row.get(3)?,
         cluster_id: row.get(4)?,
         group: row.get(5)?,

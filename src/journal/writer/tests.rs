@@ -7,79 +7,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::doubles::{next, offer};
-use crate::engine::ledger::{Counts, Delivered, FailedDelivery, Progress};
-use crate::event::EventFacts;
-use crate::failure::{Class, Code, Failure, Stage, Try};
+use crate::failure::Stage;
 use crate::journal::items::FailureDetail;
-use crate::journal::{FailureSelection, FailureState, IncidentSelection, Reader, Safety, Window};
-use crate::receiver::Mode;
-use crate::record::samples::{partition_of, record_at};
-use crate::record::{NextOffset, Offset, Partition};
-
-struct Scene {
-    folder: tempfile::TempDir,
-    partition: Arc<Partition>,
-}
+use crate::journal::samples::{Sample, Scene};
+use crate::journal::{FailureSelection, FailureState, IncidentSelection, Window};
+use crate::record::{NextOffset, Offset};
 
 impl Scene {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), partition: partition_of("orders") }
-    }
-
-    fn place(&self) -> Place {
-        Place { path: self.folder.path().join("redrive.db"), safety: Safety::Safe }
-    }
-
-    fn writer(&self) -> Writer {
-        let beginning = Beginning { command: "consume", group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
-        Writer::open(&self.place(), &beginning).unwrap()
-    }
-
-    fn reader(&self) -> Reader {
-        Reader::open(&self.place()).unwrap()
-    }
-
-    fn failed(&self, offset: i64, receiver: &str, messages: &[&str]) -> Entry {
-        let tries: Vec<_> = (0..)
-            .zip(messages)
-            .map(|(at, message)| Try {
-                at: Timestamp::from_second(1_700_000_000 + at).unwrap(),
-                duration: Duration::from_millis(12),
-                class: Class::Transient,
-                code: Code::known("http_503"),
-                message: (*message).to_owned(),
-            })
-            .collect();
-        let last = tries.last().unwrap().clone();
-        let failure = Failure {
-            stage: Stage::Receive,
-            receiver: None,
-            class: last.class,
-            code: last.code,
-            message: last.message,
-            causes: vec!["the cause".into()],
-            detail: "the detail".into(),
-            tries,
-        };
-        Entry::Failed(Box::new(FailedDelivery {
-            record: record_at(&self.partition, offset, &[("ce_type", Some(b"order.placed")), ("x", None)], Some(b"{\"a\":1}")),
-            event: EventFacts { event_type: Some("order.placed".into()), ..EventFacts::default() },
-            receiver: Some(receiver.into()),
-            failure,
-            mode: Mode::Live,
-        }))
-    }
-
-    fn delivered(&self, offset: i64, receiver: &str) -> Entry {
-        let offset = Offset::new(offset).unwrap();
-        Entry::Delivered(Delivered { partition: Arc::clone(&self.partition), offset, receiver: receiver.into(), mode: Mode::Live })
-    }
-
-    fn progress(&self, from: i64, to: i64) -> Entry {
-        let counts = Counts { delivered: u64::try_from(to - from).unwrap(), ..Counts::default() };
-        Entry::Progress(Progress { partition: Arc::clone(&self.partition), from: next(from), to: next(to), counts })
-    }
-
     fn entries(&self) -> Vec<FailureDetail> {
         let reader = self.reader();
         let page = reader.failures(&FailureSelection::default(), Window::default()).unwrap();
@@ -142,10 +76,8 @@ fn success_resolves_and_a_later_failure_regresses() {
 fn passing_a_stage_resolves_the_entries_of_earlier_stages() {
     let scene = Scene::new();
     let mut writer = scene.writer();
-    let Entry::Failed(mut early) = scene.failed(7, "-", &["bad"]) else { unreachable!() };
-    early.receiver = None;
-    early.failure.stage = Stage::Decode;
-    writer.append(&[Entry::Failed(early)]).unwrap();
+    let early = Sample { offset: 7, receiver: None, stage: Stage::Decode, ..Sample::default() };
+    writer.append(&[scene.sample(early)]).unwrap();
     let passed = |through| Entry::Passed { partition: Arc::clone(&scene.partition), offset: Offset::new(7).unwrap(), through };
     writer.append(&[passed(Stage::Route)]).unwrap();
     assert_eq!(scene.entries()[0].item.state, FailureState::Open);
@@ -191,10 +123,7 @@ fn a_topic_of_another_uuid_is_another_topic() {
 fn an_incident_counts_and_ends_with_its_run() {
     let scene = Scene::new();
     let mut writer = scene.writer();
-    let away = |message: &str| {
-        let key = IncidentKey::of(IncidentKind::BrokerAway);
-        Entry::Incident(Incident { key, from: None, to: None, message: message.into(), data: serde_json::Value::Null })
-    };
+    let away = |message| scene.incident(IncidentKind::BrokerAway, message);
     writer.append(&[away("one"), away("two")]).unwrap();
     writer.append(&[away("three")]).unwrap();
     let list = || scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
@@ -276,11 +205,7 @@ fn filters_select() {
     let kind = reader.failures(&all(), Window::default()).unwrap().items[1].fingerprint[..8].to_owned();
     let alike = FailureSelection { fingerprints: vec![kind], ..all() };
     assert_eq!(ids(alike, Window::default()).0, ["3 resolved", "2 open"], "numbers do not tell kinds apart");
-    let range = crate::journal::OffsetRange {
-        topic: Some("orders".into()),
-        partition: Some(0),
-        bounds: crate::journal::Bounds::Offsets { from: 2, to: Some(3) },
-    };
+    let range = crate::offsets::OffsetRange::parse("orders:0:2..3", Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(ids(FailureSelection { offsets: vec![range], ..all() }, Window::default()).0, ["2 open"]);
 }
 

@@ -1,0 +1,135 @@
+//! The benchmark: what redrive costs beside a bare loop over the same Kafka client, how much memory it takes when a receiver hangs, and
+//! how soon it delivers after a start.
+//!
+//! ```sh
+//! cargo bench                                             # everything, about four minutes
+//! cargo bench -- speed --rounds 9                         # one part, more rounds
+//! cargo bench -- memory start --events 1000000            # a smaller topic
+//! ```
+//!
+//! It starts a real Apache Kafka of its own (a JDK and Maven must be there, as for the tests), fills one topic with events of 1,024 bytes
+//! of JSON and six headers, and reads it once, so that the broker has it in memory. Whatever is measured runs in a process of its own:
+//! `task` is what such a process is told, `meter` what it measures itself by. The machine is shared with the broker; so figures of one
+//! run may be compared with each other, and never with those of another run.
+//!
+//! - **speed**: in turn, several times, a bare loop (`bare`) and redrive with a Rust receiver (`ours`). Both parse every event into the
+//!   same struct, and both have the same client properties. A line for each round: events per second from the first event to the last,
+//!   their ratio, the processor time of each process for a million events, and its peak of resident memory. The line that must hold is
+//!   about the median ratio.
+//! - **memory**: redrive with a receiver that never answers, before the whole topic: its peak of resident memory, once that stands still.
+//! - **start**: from the start of the process to the first delivery, several times, each after a clean stop of the one before.
+//!
+//! The exit code is 1 when a line does not hold.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]
+
+mod bare;
+mod child;
+mod event;
+mod memory;
+mod meter;
+mod numbers;
+mod ours;
+mod process;
+mod speed;
+mod start;
+#[expect(clippy::allow_attributes, reason = "what the tests use of it and the benchmark does not changes with the tests")]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the tests' own support: it fails a test, and a benchmark, by panicking"
+)]
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod task;
+mod topic;
+mod verdict;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::{Parser, ValueEnum, value_parser};
+
+use numbers::grouped;
+use support::Broker;
+use task::Task;
+use topic::Events;
+use verdict::Verdict;
+
+/// What goes wrong in a benchmark ends it, and is told.
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+/// Measures redrive beside a bare loop over the same Kafka client.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure [default: everything]
+    parts: Vec<Part>,
+    /// Events in the topic
+    #[arg(long, default_value_t = 2_000_000, value_parser = value_parser!(u64).range(100_000..))]
+    events: u64,
+    /// How often each part is measured
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=50))]
+    rounds: u32,
+    /// Said by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Do this one task, in this process, and print what came of it
+    #[arg(long, hide = true)]
+    task: Option<Task>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Speed,
+    Memory,
+    Start,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.task {
+        Some(task) => task.perform().map(|()| Verdict::Holds),
+        None => measure(&arguments),
+    };
+    match done {
+        Ok(Verdict::Holds) => ExitCode::SUCCESS,
+        Ok(Verdict::Missed) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<Verdict> {
+    let broker = Broker::own();
+    let events = Events::produce(&broker, arguments.events);
+    let cores = thread::available_parallelism()?;
+    println!(
+        "{cores} cores, with the broker beside · {} events of {} bytes of JSON and 6 headers, {} keys, {} partitions",
+        grouped(events.count()),
+        event::BYTES,
+        grouped(event::KEYS),
+        topic::PARTITIONS,
+    );
+    let mut verdict = Verdict::Holds;
+    for part in [Part::Speed, Part::Memory, Part::Start] {
+        if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
+            continue;
+        }
+        let measured = match part {
+            Part::Speed => speed::measure(&events, arguments.rounds)?,
+            Part::Memory => memory::measure(&events)?,
+            Part::Start => start::measure(&events, arguments.rounds)?,
+        };
+        if measured == Verdict::Missed {
+            verdict = Verdict::Missed;
+        }
+    }
+    Ok(verdict)
+}

@@ -1,0 +1,75 @@
+//! redrive as a program embeds it: a consumer group, a journal on disk, every setting at its default, and one receiver in Rust.
+
+use std::future::pending;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
+
+use redrive::consumer::{self, Ended, Place};
+use redrive::engine::observer::Unobserved;
+use redrive::engine::report::StopReason;
+use redrive::engine::stop::StopToken;
+use redrive::journal::{self, Safety};
+use redrive::kafka::Connection;
+use redrive::settings::{ConsumeSettings, Given, Layers, table};
+use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
+
+use crate::Result;
+use crate::event::Order;
+use crate::meter::Meter;
+use crate::task::{Measured, Task};
+
+/// Reads as many events as the task says, commits them, and leaves the group.
+pub(crate) fn run(task: &Task) -> Result<Measured> {
+    let meter = Meter::for_ever(task.count);
+    let parsing = Receivers::new().on("parsing", ALL_TYPES, move |event: Event| async move { parse(&event, meter) });
+    let ended = consume(task, &parsing)?;
+    if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.delivered != task.count {
+        return Err(format!("redrive ended early: {:?}", ended.summary).into());
+    }
+    let measured = meter.read()?;
+    ended.close(0)?;
+    Ok(measured)
+}
+
+/// What [`hang`] says on standard error when its receiver has the first event.
+pub(crate) const HANGS: &str = "the receiver hangs";
+
+/// Hands events to a receiver that never answers, until the process is ended.
+pub(crate) fn hang(task: &Task) -> Result<()> {
+    let first = Once::new();
+    let hanging = Receivers::new().on("hanging", ALL_TYPES, move |event: Event| {
+        first.call_once(|| eprintln!("{HANGS}"));
+        async move {
+            let answer = pending().await;
+            drop(event);
+            answer
+        }
+    });
+    let ended = consume(task, &hanging)?;
+    Err(format!("redrive ended although its receiver never answers: {:?}", ended.summary).into())
+}
+
+fn parse(event: &Event, meter: &Meter) -> Result<(), ReceiverError> {
+    let order: Order = event.json()?;
+    if black_box(order).fail {
+        return Err(ReceiverError::permanent("asked_to_fail", "the event says so"));
+    }
+    meter.count();
+    Ok(())
+}
+
+fn consume(task: &Task, receivers: &Receivers) -> Result<Ended> {
+    let mut given = Given::default();
+    given.set(&table::TOPIC, vec![task.topic.clone()]);
+    given.set(&table::GROUP, vec![task.group.clone()]);
+    given.set(&table::FROM, vec!["earliest".to_owned()]);
+    given.set(&table::MAX_RECORDS, vec![task.count.to_string()]);
+    let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers)?;
+    let place = Place {
+        connection: Connection::new(&task.bootstrap, Vec::new())?,
+        journal: journal::Place { path: PathBuf::from("redrive.db"), safety: Safety::Safe },
+        command: "consume",
+    };
+    Ok(consumer::run(&place, settings, &StopToken::default(), |_| Arc::new(Unobserved))?)
+}

@@ -1,0 +1,73 @@
+//! What a process of the benchmark is told to do, and what it tells when that is done: JSON both ways, an argument and a line.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, bare, ours};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) role: Role,
+    pub(crate) bootstrap: String,
+    pub(crate) topic: String,
+    /// The consumer group; the bare loop has none.
+    pub(crate) group: String,
+    /// Events to read.
+    pub(crate) count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// The bare loop.
+    Bare,
+    /// redrive with a receiver that parses each event.
+    Ours,
+    /// redrive with a receiver that never answers. It has to be ended from outside.
+    Hanging,
+}
+
+/// What a process measured.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) events: u64,
+    /// From the first event to the last, as all that follows.
+    pub(crate) seconds: f64,
+    pub(crate) processor_seconds: f64,
+    /// The time of day of the first event, in seconds since 1970.
+    pub(crate) first_at: f64,
+    /// The most memory that the process had resident since its start.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Task {
+    /// Does it in this process, and prints what came of it.
+    pub(crate) fn perform(&self) -> Result<()> {
+        let measured = match self.role {
+            Role::Bare => bare::run(self)?,
+            Role::Ours => ours::run(self)?,
+            Role::Hanging => return ours::hang(self),
+        };
+        println!("{}", serde_json::to_string(&measured)?);
+        Ok(())
+    }
+}
+
+impl FromStr for Task {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        serde_json::from_str(text)
+    }
+}
+
+impl Measured {
+    pub(crate) fn events_per_second(&self) -> f64 {
+        self.events as f64 / self.seconds
+    }
+
+    /// Of the whole process, the client library's threads included.
+    pub(crate) fn processor_seconds_per_million(&self) -> f64 {
+        self.processor_seconds * 1e6 / self.events as f64
+    }
+}

@@ -1,0 +1,85 @@
+//! The screens, looked at: each at 80, 100 and 200 columns, in colour, and where there is no screen at all.
+
+use clap::Parser as _;
+
+use crate::cli::errors::list::{ListArgs, Listing};
+use crate::cli::errors::parts::Shown;
+use crate::cli::errors::payload::Payload;
+use crate::cli::samples::{self, JOURNAL};
+use crate::cli::screen::Screen;
+use crate::journal::{FailureDetail, StateCounts};
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: ListArgs,
+}
+
+const COUNTS: StateCounts = StateCounts { open: 9_418, resolved: 12, ignored: 3 };
+const WIDTHS: [(&str, Option<usize>); 5] =
+    [("40", Some(40)), ("80", Some(80)), ("100", Some(100)), ("200", Some(200)), ("no", None)];
+
+fn list(words: &str, screen: Screen) -> String {
+    let Line { args } = Line::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+    let items = samples::failures();
+    let listing = Listing { items: &items, next: Some(17), counts: COUNTS, open_incidents: 1 };
+    listing.lines(&args, JOURNAL, screen).join("\n")
+}
+
+fn show(failure: &FailureDetail, screen: Screen) -> String {
+    Shown { failure, around: None, payload: None, journal: JOURNAL.0 }.lines(screen).join("\n")
+}
+
+fn plain(width: Option<usize>) -> Screen {
+    Screen { width, is_colored: false }
+}
+
+#[test]
+fn lists() {
+    for (name, width) in WIDTHS {
+        insta::assert_snapshot!(format!("list_at_{name}_columns"), list("list", plain(width)));
+    }
+    let all = "list --state open,resolved --receiver billing --since 2h --limit 4";
+    insta::assert_snapshot!("list_of_two_states_in_colour", list(all, Screen { width: Some(160), is_colored: true }));
+}
+
+#[test]
+fn one_failure() {
+    for (name, width) in WIDTHS {
+        insta::assert_snapshot!(format!("show_at_{name}_columns"), show(&samples::detail(), plain(width)));
+    }
+    insta::assert_snapshot!("show_in_colour", show(&samples::detail(), Screen { width: Some(100), is_colored: true }));
+}
+
+#[test]
+fn a_hostile_failure() {
+    insta::assert_snapshot!("show_hostile_at_100_columns", show(&samples::hostile(), plain(Some(100))));
+}
+
+#[test]
+fn one_failure_and_what_is_around_it() {
+    let (failure, around) = (samples::detail(), samples::around());
+    let shown = Shown { failure: &failure, around: Some(&around), payload: Some(Payload::None), journal: JOURNAL.0 };
+    insta::assert_snapshot!("show_around_at_100_columns", shown.lines(plain(Some(100))).join("\n"));
+}
+
+#[test]
+fn a_long_value_is_shown_in_part() {
+    let long = FailureDetail { value: Some(crate::journal::Bytes(vec![b'a'; 1 << 20])), ..samples::detail() };
+    let shown = show(&long, plain(Some(80)));
+    assert!(shown.len() < 20_000 && shown.contains("… the whole value: redrive errors show 9431 --raw > FILE"), "{}", shown.len());
+    let whole = Shown { failure: &long, around: None, payload: Some(Payload::Text), journal: JOURNAL.0 }.lines(plain(Some(80)));
+    assert!(whole.join("\n").len() > 1 << 20);
+}
+
+#[test]
+fn no_row_is_wider_than_the_screen() {
+    for width in 1..220 {
+        let shown = list("list --state open,resolved", plain(Some(width)));
+        // What stands before the table and behind it is broken only between its parts.
+        let rows: Vec<_> =
+            shown.lines().skip_while(|line| !["ID", "I…", "…"].contains(&line.get(..2).unwrap_or(line).trim())).take(5).collect();
+        assert_eq!(rows.len(), 5, "{width}:\n{shown}");
+        assert!(rows.iter().all(|row| crate::cli::cut::width(row) <= width), "{width}:\n{shown}");
+    }
+}

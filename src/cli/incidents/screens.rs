@@ -1,0 +1,38 @@
+//! The screens, looked at.
+
+use clap::Parser as _;
+
+use crate::cli::incidents::list::{ListArgs, Listing};
+use crate::cli::incidents::show;
+use crate::cli::samples::{self, JOURNAL};
+use crate::cli::screen::Screen;
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: ListArgs,
+}
+
+fn list(words: &str, screen: Screen) -> String {
+    let Line { args } = Line::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{error}"));
+    let items = samples::incidents();
+    Listing { items: &items, next: Some(2), open: 2 }.lines(&args, JOURNAL, screen).join("\n")
+}
+
+#[test]
+fn lists() {
+    for width in [80, 100, 200] {
+        let screen = Screen { width: Some(width), is_colored: false };
+        insta::assert_snapshot!(format!("incidents_at_{width}_columns"), list("list", screen));
+    }
+    let screen = Screen { width: Some(160), is_colored: true };
+    insta::assert_snapshot!("incidents_of_two_states_in_colour", list("list --state open,ended --topic orders", screen));
+}
+
+#[test]
+fn one_incident() {
+    for item in samples::incidents() {
+        let lines = show::lines(&item, Screen { width: Some(100), is_colored: false });
+        insta::assert_snapshot!(format!("incident_{}", item.kind), lines.join("\n"));
+    }
+}

@@ -1,0 +1,63 @@
+//! Members of one group: partitions move in mid-flight, and a member stays one however slow its receivers are.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Broker, Folder, Sample, unique};
+use crate::workers;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[test]
+fn partitions_move_between_two_members_and_no_failure_is_lost_or_doubled() {
+    const PARTITIONS: i32 = 6;
+    const EVENTS: i32 = 6_000;
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("members"));
+    let topic = broker.topic("members", PARTITIONS);
+    topic.produce(&(0..EVENTS).map(|n| Sample::event("t", &n.to_string(), "{}").to(n % PARTITIONS)).collect::<Vec<_>>());
+    let bootstrap = broker.bootstrap();
+    let worker = workers::target(&folder, "worker", 0.001);
+    // One journal for both, as for all processes of a machine.
+    let member = |more: &[&'static str]| {
+        let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--receiver", &worker];
+        folder.redrive(consume).args(["--max-in-flight", "200", "-X", "heartbeat.interval.ms=300"]).args(more.iter().copied())
+    };
+    let mut first = member(&[]).spawn();
+    first.until("some deliveries", SOON, |_| (workers::deliveries(&folder).len() > 500).then_some(()));
+    let mut second = member(&["--idle-exit", "5s"]).spawn();
+    second.line("3 partitions assigned", SOON);
+    let then = workers::deliveries(&folder).len();
+    second.until("both deliver", SOON, |_| (workers::deliveries(&folder).len() > then + 500).then_some(()));
+    first.signal(Signal::TERM);
+    first.wait(SOON).expect_code(0);
+    second.wait(Duration::from_secs(90)).expect_code(0);
+
+    let all =
+        |fails: bool| (0..EVENTS).filter(move |n| (n % 100 == 7) == fails).map(|n| (n % PARTITIONS, i64::from(n / PARTITIONS)));
+    let made = workers::deliveries(&folder);
+    assert_eq!(workers::places(&made, "worker"), all(false).collect());
+    assert_eq!(made.len(), all(false).count(), "every partition was drained before it moved, so nothing came twice");
+    let failures = folder.journal().failures();
+    assert_eq!(failures.iter().map(|row| (row.partition, row.offset)).collect::<BTreeSet<_>>(), all(true).collect());
+    assert_eq!(failures.len(), all(true).count());
+    assert!(failures.iter().all(|row| row.attempts == 1));
+    assert_eq!(broker.witness().lag(&group), 0);
+    assert_eq!(folder.journal().incidents(), [], "our own commits are no surprise to the other member");
+}
+
+#[test]
+fn a_receiver_slower_than_the_poll_interval_costs_no_membership() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("slow"));
+    let topic = broker.topic("slow", 1);
+    topic.produce(&[Sample::event("t", "1", "{}"), Sample::event("t", "2", "{}")]);
+    let bootstrap = broker.bootstrap();
+    let slow = workers::target(&folder, "slow", 4.0);
+    let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--receiver", &slow];
+    let limits = ["-X", "max.poll.interval.ms=1500", "-X", "session.timeout.ms=1500", "--max-in-flight", "1", "--until-end"];
+    let output = folder.redrive(consume).args(limits).run().expect_code(0);
+    assert_eq!(workers::deliveries(&folder).len(), 2, "nothing came twice: {}", output.stderr);
+    assert_eq!(output.stderr.matches("partitions assigned").count(), 1, "{}", output.stderr);
+    assert_eq!(broker.witness().lag(&group), 0);
+}

@@ -1,0 +1,54 @@
+//! The exec worker that the tests observe deliveries through: it notes what it did before it answers.
+
+use std::collections::BTreeSet;
+
+use crate::support::Folder;
+
+/// Notes each delivery as `RECEIVER PARTITION OFFSET LATE` in one append, and fails every hundredth event (id ending in 07).
+/// Arguments: receiver, seconds per delivery.
+const WORKER: &str = r#"
+import json, os, sys, time
+receiver, pause = sys.argv[1], float(sys.argv[2])
+notes = os.open("deliveries", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+for line in sys.stdin:
+    delivery = json.loads(line)
+    record, event = delivery["record"], delivery["event"]
+    if pause:
+        time.sleep(pause)
+    if int(event["id"]) % 100 == 7:
+        answer = {"ok": False, "class": "permanent", "code": "unlucky", "message": "event %s ends in 07" % event["id"]}
+    else:
+        os.write(notes, b"%s %d %d %s\n" % (receiver.encode(), record["partition"], record["offset"], str(delivery["late"]).encode()))
+        answer = {"ok": True}
+    print(json.dumps({"sendid": delivery["sendid"], **answer}), flush=True)
+"#;
+
+/// A delivery that was made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Made {
+    pub(crate) receiver: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+}
+
+/// Writes the worker into a folder, and gives the target of a receiver of this name.
+pub(crate) fn target(folder: &Folder, receiver: &str, pause: f64) -> String {
+    folder.write("worker.py", WORKER);
+    format!("{receiver}=exec:python3 worker.py {receiver} {pause}")
+}
+
+/// What was delivered so far, in the order in which it was.
+pub(crate) fn deliveries(folder: &Folder) -> Vec<Made> {
+    let made = |line: String| {
+        let mut words = line.split(' ');
+        let mut next = || words.next().unwrap_or_else(|| panic!("a whole line: {line}"));
+        let receiver = next().to_owned();
+        Made { receiver, partition: next().parse().unwrap(), offset: next().parse().unwrap() }
+    };
+    folder.lines("deliveries").into_iter().map(made).collect()
+}
+
+/// Where a receiver's deliveries were made.
+pub(crate) fn places(made: &[Made], receiver: &str) -> BTreeSet<(i32, i64)> {
+    made.iter().filter(|made| made.receiver == receiver).map(|made| (made.partition, made.offset)).collect()
+}
