@@ -29,7 +29,7 @@ def handle(delivery, database):
     """Deliveries come at least once: that this one was done is written in the same transaction as what it did."""
     with database:
         done = database.execute("INSERT OR IGNORE INTO done VALUES (?)", (delivery["deliveryid"],))
-        if done.rowcount:
+        if done.rowcount and delivery["event"]["type"] == "order.placed":
             bill(delivery["event"], database)
 
 

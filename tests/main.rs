@@ -9,6 +9,7 @@ mod group;
 mod kills;
 mod lanes;
 mod real_broker;
+mod starts;
 mod stops;
 mod support;
 mod workers;

@@ -3,7 +3,7 @@
 //! A new journal is made whole under another name and then linked to its own, so nobody ever sees half of one.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +19,8 @@ const APPLICATION_ID: i64 = 0x5244_5256;
 const VERSION: i64 = 1;
 /// The oldest reader that can read it.
 const FORMAT: i64 = 1;
+/// A SQLite database has at least one page, and a page has at least 512 bytes.
+const SHORTEST: u64 = 512;
 const LOCKED_FOR: Duration = Duration::from_secs(30);
 
 /// Why a journal cannot be opened.
@@ -86,7 +88,7 @@ impl Place {
         if !self.exists()? {
             self.create()?;
         }
-        self.check_header()?;
+        self.check_kind()?;
         let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         self.check_identity(&connection, Access::Write)?;
         migrations().to_latest(&mut connection).map_err(|source| OpenError::Migration { path: self.name(), source })?;
@@ -100,7 +102,7 @@ impl Place {
             return Err(OpenError::Missing(self.name()));
         }
         self.check_file_system()?;
-        self.check_header()?;
+        self.check_kind()?;
         // Read-write, because reading a journal that another process writes takes part in its shared memory; `query_only` keeps our hands off.
         let connection = match self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE) {
             Err(OpenError::Denied { .. }) => self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?,
@@ -120,16 +122,12 @@ impl Place {
         }
     }
 
-    fn check_header(&self) -> Result<(), OpenError> {
-        const MAGIC: &[u8] = b"SQLite format 3\0";
-        let mut start = [0; 16];
-        let file = fs::File::open(&self.path).and_then(|mut file| file.read_exact(&mut start));
-        match file {
-            Ok(()) if start == MAGIC => Ok(()),
-            Ok(()) => Err(OpenError::NotAJournal(self.name())),
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::IsADirectory) => {
-                Err(OpenError::NotAJournal(self.name()))
-            }
+    /// What is no regular file, or shorter than any database, is no journal. What it holds is left to SQLite to find out: a process
+    /// that closes a file loses all of its locks on it, so nothing but SQLite may open a journal that may be open in this process.
+    fn check_kind(&self) -> Result<(), OpenError> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_file() && metadata.len() >= SHORTEST => Ok(()),
+            Ok(_) => Err(OpenError::NotAJournal(self.name())),
             Err(source) => Err(OpenError::Denied { path: self.name(), source }),
         }
     }
@@ -275,9 +273,10 @@ mod tests {
             (place.open_to_write().map(drop).unwrap_err().to_string(), place.open_to_read().map(drop).unwrap_err().to_string())
         };
         fs::write(folder.path().join("garbage"), "not a database at all, but long enough to look at").unwrap();
+        fs::write(folder.path().join("long"), "not a database either; ".repeat(500)).unwrap();
         fs::write(folder.path().join("short"), "x").unwrap();
         fs::create_dir(folder.path().join("folder")).unwrap();
-        for name in ["garbage", "short", "folder"] {
+        for name in ["garbage", "long", "short", "folder"] {
             let (write, read) = refused(name);
             assert!(write.contains("is not a journal") && read.contains("is not a journal"), "{name}: {write} / {read}");
         }
@@ -298,6 +297,26 @@ mod tests {
         place.open_to_read().unwrap();
         connection.execute("UPDATE journal SET format = 2", []).unwrap();
         assert!(matches!(place.open_to_read(), Err(OpenError::Newer { .. })));
+    }
+
+    /// Reading the file's first bytes and closing it once dropped the writer's locks: the next process that closed the journal then took
+    /// its write-ahead log away.
+    #[test]
+    fn opening_it_again_keeps_the_locks_of_this_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "held.db");
+        let writer = place.open_to_write().unwrap();
+        let one: i64 = writer.query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
+        assert_eq!(one, 1);
+        let inode = format!(":{} ", fs::metadata(&place.path).unwrap().ino());
+        let locks = || fs::read_to_string("/proc/locks").unwrap().lines().filter(|line| line.contains(&inode)).count();
+        let held = locks();
+        assert!(held > 0, "a connection in WAL mode holds a shared lock");
+        drop(place.open_to_read().unwrap());
+        place.open_to_write().unwrap();
+        assert_eq!(locks(), held);
+        drop(fs::File::open(&place.path).unwrap());
+        assert_eq!(locks(), 0, "what this guards against");
     }
 
     #[test]

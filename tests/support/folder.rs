@@ -6,8 +6,21 @@ use tempfile::TempDir;
 
 use super::command::Command;
 use super::journal::Journal;
+use super::topic::Topic;
 
 pub(crate) struct Folder(TempDir);
+
+/// What is read of the line that a receiver gets.
+#[derive(serde::Deserialize)]
+struct Delivery {
+    record: Position,
+}
+
+#[derive(serde::Deserialize)]
+struct Position {
+    partition: i32,
+    offset: i64,
+}
 
 impl Folder {
     pub(crate) fn new() -> Self {
@@ -44,6 +57,21 @@ impl Folder {
         self.program(Path::new(env!("CARGO_BIN_EXE_redrive"))).args(arguments)
     }
 
+    /// `redrive consume` of a topic by a group; receivers and all else are among the arguments.
+    pub(crate) fn consume<'a>(&self, topic: &Topic<'_>, group: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+        self.redrive(["consume", "-b", &topic.bootstrap(), "-t", topic.name(), "-g", group]).args(arguments)
+    }
+
+    /// Partition and offset of every event that the receiver `file:NAME` got, in the order in which it got them.
+    #[track_caller]
+    pub(crate) fn delivered(&self, name: &str) -> Vec<(i32, i64)> {
+        let place = |line: String| {
+            let delivery: Delivery = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
+            (delivery.record.partition, delivery.record.offset)
+        };
+        self.lines(name).into_iter().map(place).collect()
+    }
+
     /// A program of `examples/`, which cargo builds beside the binary.
     #[track_caller]
     pub(crate) fn example<'a>(&self, name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
@@ -59,6 +87,11 @@ impl Folder {
     /// The journal that commands of this folder write by default.
     #[track_caller]
     pub(crate) fn journal(&self) -> Journal {
-        Journal::open(&self.path().join("redrive.db"))
+        self.journal_at("redrive.db")
+    }
+
+    #[track_caller]
+    pub(crate) fn journal_at(&self, name: &str) -> Journal {
+        Journal::open(&self.path().join(name))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) mod wait;
 mod witness;
 
 pub(crate) use broker::{Broker, unique};
+pub(crate) use command::Output;
 pub(crate) use folder::Folder;
 pub(crate) use producer::{Ending, Sample};
+pub(crate) use topic::Topic;
 pub(crate) use witness::{GroupState, ResetTo};

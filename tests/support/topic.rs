@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::topic_partition_list::Offset;
+use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::broker::Broker;
 use super::producer::{self, Ending, Sample};
@@ -30,6 +31,10 @@ impl<'b> Topic<'b> {
         &self.name
     }
 
+    pub(crate) fn bootstrap(&self) -> String {
+        self.broker.bootstrap()
+    }
+
     /// Produces in the order given, and returns when the broker has everything.
     #[track_caller]
     pub(crate) fn produce(&self, samples: &[Sample]) {
@@ -48,6 +53,32 @@ impl<'b> Topic<'b> {
         list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("an offset");
         let answer = block_on(self.broker.admin.delete_records(&list, &options())).expect("the broker answers");
         answer.elements().iter().for_each(|element| element.error().unwrap_or_else(|error| panic!("{}: {error}", self.name)));
+    }
+
+    /// Commits for a group without members, as any other program may: with metadata of its choice, and even past the end, where
+    /// Kafka's own tool puts nobody.
+    #[track_caller]
+    pub(crate) fn commit(&self, group: &str, (partition, offset): (i32, i64), metadata: &str) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap()).set("group.id", group);
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition(&self.name, partition);
+        element.set_offset(Offset::Offset(offset)).expect("an offset");
+        element.set_metadata(metadata);
+        consumer
+            .commit(&list, CommitMode::Sync)
+            .unwrap_or_else(|error| panic!("group {group} at {}/{partition}: {error}", self.name));
+    }
+
+    /// Adds partitions until there are `count`.
+    #[track_caller]
+    pub(crate) fn grow_to(&self, count: usize) {
+        let answer = block_on(self.broker.admin.create_partitions(&[NewPartitions::new(&self.name, count)], &options()));
+        let answer = answer.expect("the broker answers");
+        answer.into_iter().for_each(|result| drop(result.unwrap_or_else(|(name, error)| panic!("{name}: {error}"))));
+        let is_ready = |leaders: Vec<i32>| leaders.len() == count && leaders.iter().all(|leader| *leader >= 0);
+        wait::until("the partitions are there", ANSWERS_WITHIN, || is_ready(self.leaders()).then_some(()));
     }
 
     #[track_caller]
