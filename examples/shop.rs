@@ -16,7 +16,7 @@ use redrive::{Event, ReceiverError, Receivers};
 
 #[derive(serde::Deserialize)]
 struct Order {
-    order: String,
+    id: String,
     total_cents: u64,
 }
 
@@ -24,7 +24,7 @@ struct Order {
 async fn bill(event: Event) -> Result<(), ReceiverError> {
     let order: Order = event.json()?; // not JSON, or not an order: permanent, and this receiver's failure alone
     if order.total_cents == 0 {
-        return Err(ReceiverError::permanent("empty_order", format!("order {} has no total", order.order)));
+        return Err(ReceiverError::permanent("empty_order", format!("order {} has no total", order.id)));
     }
     charge(&order).await.map_err(|error| ReceiverError::transient("bank_down", error))
 }

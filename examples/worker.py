@@ -21,15 +21,15 @@ def bill(event, database):
         return  # nothing to pay for
     order = event["data"]
     if not order["total_cents"]:
-        raise Permanent("empty_order", f"order {order['order']} has no total")
-    database.execute("INSERT INTO invoice VALUES (?, ?)", (order["order"], order["total_cents"]))
+        raise Permanent("empty_order", f"order {order['id']} has no total")
+    database.execute("INSERT INTO invoice VALUES (?, ?)", (order["id"], order["total_cents"]))
 
 
 def handle(delivery, database):
     """Deliveries come at least once: that this one was done is written in the same transaction as what it did."""
     with database:
         done = database.execute("INSERT OR IGNORE INTO done VALUES (?)", (delivery["deliveryid"],))
-        if done.rowcount and delivery["event"]["type"] == "order.placed":
+        if done.rowcount:
             bill(delivery["event"], database)
 
 
@@ -48,7 +48,7 @@ def answer(delivery, database):
 
 database = sqlite3.connect(sys.argv[1] if len(sys.argv) > 1 else "billing.db", timeout=1)
 database.execute("CREATE TABLE IF NOT EXISTS done (deliveryid TEXT PRIMARY KEY)")
-database.execute("CREATE TABLE IF NOT EXISTS invoice (order_no TEXT, total_cents INTEGER)")
+database.execute("CREATE TABLE IF NOT EXISTS invoice (order_id TEXT, total_cents INTEGER)")
 for line in sys.stdin:
     delivery = json.loads(line)
     print(json.dumps({"sendid": delivery["sendid"], **answer(delivery, database)}), flush=True)

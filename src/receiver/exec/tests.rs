@@ -525,12 +525,12 @@ async fn the_example_bills_each_order_once() {
     let billing = exec(vec![python().into(), script.into(), database.clone()], ONE);
     let deliver = |offset, order: Value| samples::deliver(&billing, samples::delivery_from("order.placed", offset, 0, &order));
 
-    let order = json!({ "order": "A-1", "total_cents": 100 });
+    let order = json!({ "id": "A-1", "total_cents": 100 });
     assert_eq!(deliver(0, order.clone()).await, Ok(()));
     assert_eq!(deliver(0, order.clone()).await, Ok(()), "it comes again");
-    let empty = deliver(1, json!({ "order": "A-2", "total_cents": 0 })).await;
+    let empty = deliver(1, json!({ "id": "A-2", "total_cents": 0 })).await;
     assert_eq!(why(empty), ("permanent", "empty_order".into(), "order A-2 has no total".into()));
-    let odd = deliver(2, json!({ "order": "A-2" })).await.unwrap_err();
+    let odd = deliver(2, json!({ "id": "A-2" })).await.unwrap_err();
     let odd_is = (odd.class.as_str(), odd.code.as_str(), odd.message.as_str());
     assert_eq!(odd_is, ("unknown", "rejected", "KeyError('total_cents')"));
     assert!(odd.detail.starts_with("Traceback"), "{}", odd.detail);
@@ -543,13 +543,13 @@ async fn the_example_bills_each_order_once() {
     let mut locked = String::new();
     BufReader::new(locker.stdout.take().unwrap()).read_line(&mut locked).unwrap();
     assert_eq!(locked, "locked\n");
-    let (class, code, _) = why(deliver(3, json!({ "order": "A-3", "total_cents": 100 })).await);
+    let (class, code, _) = why(deliver(3, json!({ "id": "A-3", "total_cents": 100 })).await);
     assert_eq!((class, code.as_str()), ("transient", "database_busy"));
     drop(locker.stdin.take());
     locker.wait().unwrap();
-    assert_eq!(deliver(3, json!({ "order": "A-3", "total_cents": 100 })).await, Ok(()));
+    assert_eq!(deliver(3, json!({ "id": "A-3", "total_cents": 100 })).await, Ok(()));
 
-    let invoices = sql("print(d.execute('SELECT group_concat(order_no) FROM invoice').fetchone()[0])").wait_with_output().unwrap();
+    let invoices = sql("print(d.execute('SELECT group_concat(order_id) FROM invoice').fetchone()[0])").wait_with_output().unwrap();
     assert_eq!(String::from_utf8(invoices.stdout).unwrap(), "A-1,A-3\n");
     within(billing.stop()).await;
 }
