@@ -17,9 +17,11 @@ class Permanent(Exception):
 
 
 def bill(event, database):
-    order = event.get("data") or {}
-    if not order.get("total_cents"):
-        raise Permanent("empty_order", f"order {order.get('id')} has no total")
+    if event["type"] != "order.placed":
+        return  # nothing to pay for
+    order = event["data"]
+    if not order["total_cents"]:
+        raise Permanent("empty_order", f"order {order['id']} has no total")
     database.execute("INSERT INTO invoice VALUES (?, ?)", (order["id"], order["total_cents"]))
 
 
@@ -27,7 +29,7 @@ def handle(delivery, database):
     """Deliveries come at least once: that this one was done is written in the same transaction as what it did."""
     with database:
         done = database.execute("INSERT OR IGNORE INTO done VALUES (?)", (delivery["deliveryid"],))
-        if done.rowcount and delivery["event"]["type"] == "order.placed":
+        if done.rowcount:
             bill(delivery["event"], database)
 
 

@@ -15,9 +15,14 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) type Answer = Result<(), ReceiverError>;
 
-/// The first delivery of an event with this data.
+/// The first delivery of an event with this data, from the topic `orders`.
 pub(super) fn delivery(offset: i64, lane: u64, data: &Value) -> Delivery {
-    let record = record_in_lane(&partition_of("orders"), offset, lane, data.to_string().as_bytes());
+    delivery_from("orders", offset, lane, data)
+}
+
+/// The topic's name is the event's type.
+pub(super) fn delivery_from(topic: &str, offset: i64, lane: u64, data: &Value) -> Delivery {
+    let record = record_in_lane(&partition_of(topic), offset, lane, data.to_string().as_bytes());
     let event = decode(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
     Delivery { event, attempt: 1, mode: Mode::Live, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }) }
 }

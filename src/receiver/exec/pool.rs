@@ -32,6 +32,8 @@ pub(super) struct Pool {
     to_ear: Sender<(Who, Heard)>,
     workers: Vec<Worker>,
     queue: VecDeque<Job>,
+    /// Why the last start of a process came to nothing.
+    refusal: Option<ReceiverError>,
     sendid: u64,
     /// Answers to nothing: unknown, late or second ones.
     ignored: u64,
@@ -51,6 +53,7 @@ impl Pool {
             to_ear,
             workers,
             queue: VecDeque::new(),
+            refusal: None,
             sendid: 0,
             ignored: 0,
             is_stopping: false,
@@ -67,7 +70,9 @@ impl Pool {
                 Some((who, heard)) = self.ear.recv() => self.hear(who, heard),
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => self.keep_time(),
             }
-            self.hand_out(Instant::now());
+            let now = Instant::now();
+            self.hand_out(now);
+            self.refuse_waiting(now);
         }
         if self.ignored > 0 {
             tracing::warn!(
@@ -126,15 +131,19 @@ impl Pool {
         let Some(worker) = self.workers.get_mut(place) else { return };
         if let Err(error) = worker.start(&self.options.command, place, &self.to_ear) {
             job.answer(Err(error.clone()));
-            return self.refuse_waiting(&error);
+            self.refusal = Some(error);
+            return;
         }
+        self.refusal = None;
         self.sendid += 1;
         worker.hand(job, self.sendid, now + self.options.timeout);
     }
 
-    /// No process can be had: what waits is not delivered now, and whether it is tried again is not for the pool to say.
-    fn refuse_waiting(&mut self, error: &ReceiverError) {
-        if !self.workers.iter().any(Worker::is_running) {
+    /// While no process can be had, nothing waits for one: whether a delivery is tried again is not for the pool to say.
+    fn refuse_waiting(&mut self, now: Instant) {
+        let window = self.options.window.get();
+        let can_be_had = self.workers.iter().any(|worker| worker.is_running() || worker.has_room(window, now));
+        if let Some(error) = self.refusal.as_ref().filter(|_| !can_be_had) {
             self.queue.drain(..).for_each(|job| job.answer(Err(error.clone())));
         }
     }
@@ -161,9 +170,7 @@ impl Pool {
     /// What a process held comes before what waits.
     fn inherit(&mut self, legacy: Legacy) {
         legacy.again.into_iter().rev().for_each(|job| self.queue.push_front(job));
-        if let Some(error) = legacy.refusal {
-            self.refuse_waiting(&error);
-        }
+        self.refusal = legacy.refusal.or(self.refusal.take());
     }
 
     fn next_timer(&self) -> Option<Instant> {

@@ -20,7 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 /// From SIGKILL to giving up on a process that the system cannot end.
-const AGONY: Duration = Duration::from_secs(1);
+const AGONY: Duration = Duration::from_millis(1_500);
 /// A process that ends without having answered anything is started again after this, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
