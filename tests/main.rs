@@ -5,11 +5,14 @@
 
 mod architecture;
 mod books;
+mod faults;
 mod group;
 mod kills;
 mod lanes;
+mod readme;
 mod real_broker;
 mod starts;
+mod startup_guard;
 mod stops;
 mod support;
 mod workers;

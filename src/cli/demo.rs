@@ -11,13 +11,17 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::signals::Signals;
 use crate::cli::{Session, execute_in};
+use crate::engine::stop::StopToken;
 use crate::kafka::{Connection, EmbeddedBroker, Sample};
 use crate::receiver::Receivers;
 use crate::settings::OutputFormat;
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;
+/// How often a demo that is kept looks whether it is to end.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 const EVENTS: &str = include_str!("../../fixtures/demo.jsonl");
 
 /// A worker that any machine can run. Its bug: it takes no order without a total.
@@ -152,7 +156,10 @@ fn keep(folder: &Path) -> io::Result<u8> {
         writeln!(out, "  redrive {command}")?;
     }
     drop(out);
-    loop {
-        thread::park_timeout(Duration::from_secs(60));
+    let stop = StopToken::default();
+    Signals::listen(&stop)?;
+    while stop.level().is_none() {
+        thread::park_timeout(LOOK_AROUND);
     }
+    Ok(0)
 }

@@ -15,6 +15,8 @@ use crate::engine::stop::StopToken;
 const AT_ONCE: Duration = Duration::from_secs(1);
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
+/// A write beyond the file size limit. Listened to, so that it is an error of that write instead of the end of the process.
+const SIGXFSZ: i32 = 25;
 
 /// Which signals came.
 #[derive(Clone, Default)]
@@ -32,9 +34,9 @@ impl Signals {
         let signals = Self::default();
         let (theirs, stop) = (signals.clone(), stop.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut interrupt, mut terminate) = {
+        let (mut interrupt, mut terminate, too_large) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::from_raw(SIGXFSZ))?)
         };
         thread::Builder::new().name("redrive-signals".to_owned()).spawn(move || {
             runtime.block_on(async move {
@@ -51,6 +53,7 @@ impl Signals {
                 stop.ask(StopLevel::Now);
                 tokio::time::sleep(AT_ONCE).await;
                 #[expect(clippy::disallowed_methods, reason = "a second signal means at once, and this thread cannot reach main")]
+                drop(too_large);
                 std::process::exit(i32::from(128 + second));
             });
         })?;

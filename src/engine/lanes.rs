@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use tokio::time::Instant;
 
 use crate::failure::Try;
-use crate::record::ReceiverIx;
+use crate::record::{ReceiverIx, Seq};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LaneId {
@@ -23,6 +23,8 @@ pub(super) struct LaneId {
 pub(super) struct Queued {
     /// The record, in the shard's table.
     pub(super) record: usize,
+    /// Its place in the order of its lane.
+    pub(super) seq: Seq,
     pub(super) history: History,
 }
 
@@ -102,10 +104,12 @@ impl Lanes {
         self.list(id);
     }
 
-    /// Puts a delivery back at the front of its lane, to be tried again at `at`; the lane waits for it.
+    /// Puts a delivery back in its place at the front of its lane, to be tried again at `at`; the lane waits for it. Where several
+    /// were out, others may have come back before it.
     pub(super) fn retry(&mut self, id: LaneId, queued: Queued, at: Instant) {
         let lane = self.lanes.entry(id).or_default();
-        lane.queue.push_front(queued);
+        let before = lane.queue.iter().take_while(|other| other.seq < queued.seq).count();
+        lane.queue.insert(before, queued);
         lane.not_before = Some(at);
         self.timers.push(Reverse((at, id)));
     }
@@ -195,5 +199,33 @@ impl Lanes {
             lane.is_listed = true;
             allowance.ready.push_back(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: deliveries of a window that failed together were tried again in the reverse order.
+    #[test]
+    fn what_is_tried_again_keeps_its_order() {
+        let id = LaneId { receiver: ReceiverIx(0), key: 1 };
+        let mut lanes = Lanes::new([(8, NonZeroUsize::new(4).unwrap())].into_iter());
+        let queued = |record: usize| Queued { record, seq: Seq(record as u64), history: History::default() };
+        (0..4).for_each(|_| lanes.occupy(id));
+        lanes.queue(id, queued(4));
+        let at = Instant::now();
+        for record in [0, 2, 1, 3] {
+            lanes.vacate(id);
+            lanes.retry(id, queued(record), at);
+        }
+        lanes.wake(at);
+        let order: Vec<_> = std::iter::from_fn(|| {
+            let (id, queued) = lanes.next()?;
+            lanes.vacate(id);
+            Some(queued.record)
+        })
+        .collect();
+        assert_eq!(order, [0, 1, 2, 3, 4]);
     }
 }

@@ -199,7 +199,7 @@ impl Shard {
             let lane = LaneId { receiver, key: event.record().order_key() };
             if !self.lanes.is_clear(lane) {
                 let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
-                self.lanes.queue(lane, Queued { record, history: History::default() });
+                self.lanes.queue(lane, Queued { record, seq: event.record().seq(), history: History::default() });
                 continue;
             }
             let started = self.now;
@@ -216,7 +216,7 @@ impl Shard {
                 End::Failed => ends.failed = ends.failed.with(receiver),
                 End::Again(history, at) => {
                     let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
-                    self.retry(lane, Queued { record, history }, at);
+                    self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
                 }
             }
         }
@@ -316,14 +316,14 @@ impl Shard {
         match self.judge(&event, lane.receiver, history, of) {
             End::Delivered => ends.delivered = ends.delivered.with(lane.receiver),
             End::Failed => ends.failed = ends.failed.with(lane.receiver),
-            End::Again(history, at) => return self.retry(lane, Queued { record, history }, at),
+            End::Again(history, at) => return self.retry(lane, Queued { record, seq: event.record().seq(), history }, at),
         }
         self.merge(record, ends);
     }
 
     /// Runs whatever waits for its turn and may go now.
     fn run_ready(&mut self) {
-        while let Some((lane, Queued { record, history })) = self.lanes.next() {
+        while let Some((lane, Queued { record, history, .. })) = self.lanes.next() {
             let Some(event) = self.waiting.get(record).map(|waiting| waiting.event.clone()) else {
                 self.lanes.vacate(lane);
                 continue;

@@ -1,0 +1,90 @@
+//! Faults: a journal that cannot grow, a broker that is away, names that lead nowhere.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Broker, Folder, Sample, unique, wait};
+
+const SOON: Duration = Duration::from_secs(30);
+/// How long the broker is away, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
+const AWAY: (u64, u64) = (10, 60);
+
+#[test]
+fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
+    const EVENTS: i32 = 20_000;
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("full"));
+    let topic = broker.topic("full", 3);
+    topic.produce(&(0..EVENTS).map(|n| Sample::value("x".repeat(500)).to(n % 3)).collect::<Vec<_>>());
+    let redrive = format!(
+        "{} consume -b {} -t {} -g {group} --from earliest --until-end --no-startup-guard --receiver all=discard:",
+        env!("CARGO_BIN_EXE_redrive"),
+        broker.bootstrap(),
+        topic.name()
+    );
+    // In blocks of 512 bytes: 4 MiB, for any file.
+    let limited = format!("ulimit -f 8192; exec {redrive}");
+    let output = folder.program(Path::new("/bin/sh")).args(["-c", &limited]).run().expect_code(1);
+    assert!(output.stderr.contains("cannot be written") && output.stderr.contains("hint:"), "{}", output.stderr);
+    let before = folder.journal().failures();
+    assert!(!before.is_empty() && before.len() < EVENTS as usize, "it was full on the way: {}", before.len());
+    for at in broker.witness().group_offsets(&group) {
+        let held = before.iter().filter(|row| row.partition == at.partition && row.offset < at.committed.unwrap_or(0)).count();
+        assert_eq!(
+            i64::try_from(held),
+            Ok(at.committed.unwrap_or(0)),
+            "everything below the committed offset is in the journal: {at:?}"
+        );
+    }
+    folder.program(Path::new("/bin/sh")).args(["-c", &redrive]).run().expect_code(0);
+    assert_eq!(folder.journal().failures().len(), EVENTS as usize, "each is there, once");
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+#[test]
+fn a_broker_that_is_away_is_one_incident_and_consumption_goes_on() {
+    let away = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { AWAY.1 } else { AWAY.0 });
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
+    let topic = broker.topic("away", 3);
+    let samples: Vec<_> = (0..300).map(|n| Sample::event("t", &n.to_string(), "{}").to(n % 3)).collect();
+    topic.produce(&samples);
+    let bootstrap = broker.bootstrap();
+    let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest"];
+    let mut running = folder.redrive(consume).args(["--receiver", "all=file:all.jsonl"]).spawn();
+    running.until("the first events", SOON, |_| (folder.lines("all.jsonl").len() == 300).then_some(()));
+    broker.stop();
+    running.line("broker_away", SOON);
+    assert_eq!(wait::at_most(away, || None::<()>), None);
+    broker.start();
+    topic.produce(&samples);
+    running.until("the next events", Duration::from_secs(60), |_| (folder.lines("all.jsonl").len() >= 600).then_some(()));
+    running.line("broker_away is over", SOON);
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let incidents = folder.journal().incidents();
+    let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
+    assert_eq!((incident.kind.as_str(), incident.is_open), ("broker_away", false));
+    assert!(incident.count > 3, "it counts: {incident:?}");
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+#[test]
+fn names_that_lead_nowhere_are_named() {
+    let (broker, folder) = (Broker::shared(), Folder::new());
+    let topic = broker.topic("payments", 1);
+    let bootstrap = broker.bootstrap();
+    let wrong = format!("{}x", topic.name());
+    let consume = |bootstrap: &str, topic: &str| {
+        folder.redrive(["consume", "-b", bootstrap, "-t", topic, "-g", "g", "--from", "earliest", "--receiver", "all=discard:"])
+    };
+    let output = consume(&bootstrap, &wrong).within(Duration::from_secs(10)).run().expect_code(2);
+    assert!(
+        output.stderr.contains(&wrong) && output.stderr.contains(&format!("did you mean {}", topic.name())),
+        "{}",
+        output.stderr
+    );
+    let output = consume("127.0.0.1:1", topic.name()).within(Duration::from_secs(16)).run().expect_code(1);
+    assert!(output.stderr.contains("127.0.0.1:1"), "{}", output.stderr);
+    assert!(!folder.path().join("redrive.db").exists(), "a run that never began leaves no journal");
+}
