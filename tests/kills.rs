@@ -14,7 +14,7 @@ use crate::workers;
 const KILLS: (usize, usize) = (5, 30);
 const PARTITIONS: i32 = 12;
 /// Produced before each start, so that a kill always has something to interrupt.
-const EVENTS_PER_START: i32 = 6_000;
+const EVENTS_PER_START: i32 = 18_000;
 const RECEIVERS: [&str; 2] = ["one", "two"];
 
 /// What must be true of every (event, receiver) pair below `offset`, and is not: the first offset of each partition that is unsettled.
@@ -56,7 +56,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_doubled() {
     for kill in 0..kills {
         let mut running = start(&mut produced).spawn();
         running.line("12 partitions assigned", Duration::from_secs(20));
-        let moment = Duration::from_millis(random.random_range(0..1_200));
+        let moment = Duration::from_millis(random.random_range(0..800));
         assert_eq!(wait::at_most(moment, || None::<()>), None);
         running.signal(Signal::KILL);
         running.wait(Duration::from_secs(10));

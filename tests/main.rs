@@ -7,6 +7,7 @@ mod architecture;
 mod books;
 mod faults;
 mod group;
+mod hostile_records;
 mod kills;
 mod lanes;
 mod readme;

@@ -52,8 +52,8 @@ impl Signals {
                 theirs.second.store(second, Ordering::Relaxed);
                 stop.ask(StopLevel::Now);
                 tokio::time::sleep(AT_ONCE).await;
-                #[expect(clippy::disallowed_methods, reason = "a second signal means at once, and this thread cannot reach main")]
                 drop(too_large);
+                #[expect(clippy::disallowed_methods, reason = "a second signal means at once, and this thread cannot reach main")]
                 std::process::exit(i32::from(128 + second));
             });
         })?;

@@ -120,9 +120,11 @@ impl JournalThread {
         }
     }
 
-    /// The other side is gone only when the run is over.
-    fn tell(&mut self, report: Report) {
-        self.is_over |= self.reports.send(report).is_err();
+    /// The other side is gone when the run is over; what was sent before that is still written.
+    fn tell(&self, report: Report) {
+        if self.reports.send(report).is_err() {
+            tracing::debug!("the run is over: nobody waits for the journal any more");
+        }
     }
 
     fn gather(&self, first: ToJournal, written_at: Option<Instant>) -> Gathered {

@@ -231,10 +231,13 @@ fn a_locked_journal_is_waited_for() {
     let ledger = MemoryLedger::default();
     ledger.is_locked.store(true, Ordering::Relaxed);
     let is_locked = Arc::clone(&ledger.is_locked);
-    let unlocking = std::thread::spawn(move || {
-        std::thread::park_timeout(Duration::from_millis(200));
-        is_locked.store(false, Ordering::Relaxed);
-    });
+    let unlocking = std::thread::Builder::new()
+        .name("unlocking".into())
+        .spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(200));
+            is_locked.store(false, Ordering::Relaxed);
+        })
+        .unwrap();
     let mut plan = plan(vec![binding("failing", &failing)]);
     plan.budget.records = 5;
     let ran = run_all(MemorySource::bounded(records(1, 20)), ledger, plan, &StopToken::default());
@@ -251,10 +254,13 @@ fn a_stop_is_obeyed_while_the_journal_is_locked() {
         let (ledger, stop) = (MemoryLedger::default(), StopToken::default());
         ledger.is_locked.store(true, Ordering::Relaxed);
         let asked = stop.clone();
-        let stopping = std::thread::spawn(move || {
-            std::thread::park_timeout(Duration::from_millis(100));
-            asked.ask(level);
-        });
+        let stopping = std::thread::Builder::new()
+            .name("stopping".into())
+            .spawn(move || {
+                std::thread::park_timeout(Duration::from_millis(100));
+                asked.ask(level);
+            })
+            .unwrap();
         let began = Instant::now();
         let source = MemorySource::bounded(records(1, 20)).endless();
         let ran = run_all(source, ledger, plan(vec![binding("failing", &failing)]), &stop);
