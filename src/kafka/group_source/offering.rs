@@ -6,9 +6,9 @@ use rdkafka::Offset as RawOffset;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
 
-use crate::engine::source::{Appeared, Committed, Offer};
+use crate::engine::source::{Appeared, Committed, Flow, Notice, Offer};
 use crate::kafka::cluster;
-use crate::kafka::group_source::{From, GroupSource};
+use crate::kafka::group_source::{From, GroupSource, Told};
 use crate::kafka::native::At;
 use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
@@ -22,6 +22,8 @@ pub(super) struct Offering {
     /// Slots that the client library still fetches, which are judged anew.
     again: Vec<Slot>,
     reoffered: Vec<Slot>,
+    /// The last question was not answered, and that was told.
+    is_unanswered: bool,
 }
 
 struct Waiting {
@@ -55,9 +57,9 @@ impl Offering {
         self.again.contains(&slot)
     }
 
-    /// These were offered anew: the client library has them already.
-    pub(super) fn is_reoffer(&self, slots: &[Slot]) -> bool {
-        !slots.is_empty() && slots.iter().all(|slot| self.reoffered.contains(slot))
+    /// It was offered anew: the client library has it already.
+    pub(super) fn is_reoffer(&self, slot: Slot) -> bool {
+        self.reoffered.contains(&slot)
     }
 }
 
@@ -74,8 +76,17 @@ impl GroupSource {
         let slots = waiting.slots.clone();
         let answer = self.look_up(&slots);
         match answer {
-            Ok(_) => self.offering.waiting = None,
-            Err(_) => self.offering.waiting = Some(Waiting { slots, ask_at: Some(now + ASK_AGAIN) }),
+            Ok(_) => {
+                self.offering.waiting = None;
+                if std::mem::take(&mut self.offering.is_unanswered) {
+                    self.untold.push_back(Told::Notice(Notice::BrokerBack));
+                }
+            }
+            Err(_) => {
+                // The question may have taken seconds: the pause begins now.
+                self.offering.waiting = Some(Waiting { slots, ask_at: Some(Instant::now() + ASK_AGAIN) });
+                self.offering.is_unanswered = true;
+            }
         }
         Some(answer)
     }
@@ -93,7 +104,12 @@ impl GroupSource {
     pub(super) fn resume_reoffered(&mut self, new: &[Slot], held: &[Slot]) -> KafkaResult<()> {
         let flowing: Vec<_> = new.iter().copied().filter(|slot| !held.contains(slot)).collect();
         self.pause(held)?;
-        self.consumer.seek_partitions(self.list(flowing)?, cluster::ANSWER).map(drop)
+        self.consumer.seek_partitions(self.list(flowing.iter().copied())?, cluster::ANSWER)?;
+        // Whether records flow may have changed while they were nobody's.
+        match self.flow {
+            Flow::Held => self.pause(&flowing),
+            Flow::Open => self.consumer.resume(&self.list(flowing)?),
+        }
     }
 
     fn look_up(&mut self, slots: &[Slot]) -> Result<Vec<Offer>, String> {
