@@ -44,11 +44,15 @@ impl Batches {
         Self { order, hash: RandomState::new(), open: (0..shards.max(1)).map(|_| Arena::default()).collect() }
     }
 
-    /// Copies a record into its shard's batch, and sends that on when it is full.
+    /// Copies a record into its shard's batch. A batch is sent on when it is full, or when this record would make it grow: then all that
+    /// it holds would be copied once more.
     pub(super) fn push(&mut self, raw: &RawRecord<'_>, partition: &Arc<Partition>, seq: Seq, actions: &mut Vec<Action>) {
         let order_key = self.order_key(raw);
         let shard = (order_key % self.open.len() as u64) as usize;
         let Some(arena) = self.open.get_mut(shard) else { return };
+        if !arena.is_empty() && arena.size() + raw.size() > BATCH_BYTES {
+            actions.push(send(shard, std::mem::take(arena)));
+        }
         if arena.is_empty() {
             *arena = Arena::with_capacity(BATCH_BYTES.max(raw.size()));
         }
