@@ -45,8 +45,12 @@ impl KafkaThread {
         let mut is_idle = false;
         let mut since_tick = 0;
         let mut level = None;
+        let mut now = Instant::now();
         loop {
-            let now = Instant::now();
+            // While records flow, the clock is not read for each.
+            if since_tick == 0 {
+                now = Instant::now();
+            }
             let asked = self.stop.level();
             if asked > level {
                 level = asked;
