@@ -122,6 +122,11 @@ fn write_varint(out: &mut Vec<u8>, value: i64) {
 }
 
 fn read_varint(rest: &mut &[u8]) -> Option<i64> {
+    // Nearly all are one byte: a length below 64.
+    if let Some((first @ ..0x80, after)) = rest.split_first() {
+        *rest = after;
+        return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
+    }
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (first, after) = rest.split_first()?;
