@@ -1,5 +1,7 @@
 //! `ce_time`: RFC 3339 with a zone, with `T` or a space in the middle.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::failure::Refusal;
@@ -30,11 +32,14 @@ fn has_form(text: &[u8]) -> bool {
 }
 
 /// RFC 3339 allows any number of digits after the second, the parser nine.
-fn in_nanoseconds(text: &str) -> String {
-    let Some((seconds, rest)) = text.split_once('.') else { return text.to_owned() };
+fn in_nanoseconds(text: &str) -> Cow<'_, str> {
+    let Some((seconds, rest)) = text.split_once('.') else { return Cow::Borrowed(text) };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (fraction, zone) = rest.split_at(digits);
-    format!("{seconds}.{}{zone}", fraction.get(..9).unwrap_or(fraction))
+    match fraction.split_at_checked(9) {
+        Some((nanoseconds, _)) => Cow::Owned(format!("{seconds}.{nanoseconds}{zone}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]
