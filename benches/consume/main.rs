@@ -2,7 +2,7 @@
 //! how soon it delivers after a start.
 //!
 //! ```sh
-//! cargo bench                                             # everything, about four minutes
+//! cargo bench                                             # everything, in a minute or two
 //! cargo bench -- speed --rounds 9                         # one part, more rounds
 //! cargo bench -- memory start --events 1000000            # a smaller topic
 //! ```
