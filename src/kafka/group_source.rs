@@ -245,17 +245,22 @@ impl GroupSource {
         Ok(list)
     }
 
-    /// Tells the client library which partitions it fetches: the new ones, or all, as its protocol wants it.
-    fn fetch(&self, new: &[Slot]) -> KafkaResult<()> {
-        if self.is_cooperative() {
-            return self.consumer.incremental_assign(&self.list(new.iter().copied())?);
+    /// Tells the client library which partitions it fetches: those of `slots`, or all, as its protocol wants it. What it has already
+    /// is taken from it first: a partition that ran out of its log stands still there, and is not sought.
+    fn fetch(&self, slots: &[Slot], already: &[Slot]) -> KafkaResult<()> {
+        if !self.is_cooperative() {
+            return self.consumer.assign(&self.list(self.slots.assigned().map(|(slot, _)| slot))?);
         }
-        self.consumer.assign(&self.list(self.slots.assigned().map(|(slot, _)| slot))?)
+        if !already.is_empty() {
+            self.consumer.incremental_unassign(&self.list(already.iter().copied())?)?;
+        }
+        self.consumer.incremental_assign(&self.list(slots.iter().copied())?)
     }
 
-    /// Slots that are to flow, or to stand still, whatever the state of each.
-    fn pause(&self, slots: &[Slot]) -> KafkaResult<()> {
-        self.consumer.pause(&self.list(slots.iter().copied())?)
+    /// The partitions that must not flow now.
+    fn standing(&self) -> Vec<Slot> {
+        let stands = |state| state == State::Held || self.flow == Flow::Held;
+        self.slots.assigned().filter(|(_, place)| stands(place.state)).map(|(slot, _)| slot).collect()
     }
 
     fn flowing(&self) -> Vec<Slot> {
@@ -291,38 +296,27 @@ impl Source for GroupSource {
 
     fn assign(&mut self, starts: &[Start]) -> Result<(), SourceError> {
         let refused = |error: KafkaError| request("the partitions cannot be assigned", &error);
-        let (mut new, mut held) = (Vec::new(), Vec::new());
+        let (mut slots, mut already) = (Vec::new(), Vec::new());
         for Start { partition, at } in starts {
             let slot = partition.slot;
             let Some(place) = self.slots.get_mut(slot) else { continue };
-            let was_offered = place.state == State::Offered;
+            if place.state != State::Offered || self.offering.take_reoffered(slot) {
+                already.push(slot);
+            }
             match at {
                 StartAt::At(position) => {
                     place.position = *position;
                     place.state = State::Flowing;
                 }
-                StartAt::Held => {
-                    place.state = State::Held;
-                    held.push(slot);
-                }
+                StartAt::Held => place.state = State::Held,
             }
-            if was_offered {
-                new.push(slot);
-            } else {
-                let place = self.list([slot]).map_err(refused)?;
-                self.consumer.seek_partitions(place, cluster::ANSWER).map_err(refused)?;
-            }
+            slots.push(slot);
         }
-        if self.offering.is_reoffer(&new) {
-            return self.resume_reoffered(&new, &held).map_err(refused);
+        if !slots.is_empty() || starts.is_empty() {
+            self.fetch(&slots, &already).map_err(refused)?;
         }
-        if !new.is_empty() || starts.is_empty() {
-            self.fetch(&new).map_err(refused)?;
-        }
-        if self.flow == Flow::Held {
-            held = new;
-        }
-        self.pause(&held).map_err(refused)
+        let standing = self.list(self.standing()).map_err(refused)?;
+        self.consumer.pause(&standing).map_err(refused)
     }
 
     fn flow(&mut self, flow: Flow) -> Result<(), SourceError> {
