@@ -98,7 +98,8 @@ fn goes_on_where_this_journal_committed() {
     assert_eq!(reading.delivered(), offsets(0..5));
     reading.produce(0, 3);
     // --from is for topics that the group has never read.
-    reading.to_the_end(["--from", "latest"]).expect_code(0);
+    let output = reading.to_the_end(["--from", "latest"]).expect_code(0);
+    assert!(output.stderr.contains("--from is ignored for 1 of them"), "{}", output.stderr);
     assert_eq!(reading.delivered(), offsets(5..8));
     assert_eq!(reading.incidents(), []);
     let uuid = reading.folder.journal().uuid();

@@ -297,7 +297,7 @@ impl Source for GroupSource {
     fn assign(&mut self, starts: &[Start]) -> Result<(), SourceError> {
         let refused = |error: KafkaError| request("the partitions cannot be assigned", &error);
         let (mut slots, mut already) = (Vec::new(), Vec::new());
-        for Start { partition, at } in starts {
+        for Start { partition, at, .. } in starts {
             let slot = partition.slot;
             let Some(place) = self.slots.get_mut(slot) else { continue };
             if place.state != State::Offered || self.offering.take_reoffered(slot) {
