@@ -86,20 +86,20 @@ fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
 
 #[test]
 fn one_that_serves_two_groups_loses_no_failure_of_either() {
-    const EACH: usize = 3_000;
+    const EACH: i64 = 3_000;
     let (broker, folder) = (Broker::shared(), Folder::new());
     let topic = broker.topic("two-groups", 1);
-    topic.produce(&bad(EACH));
+    topic.produce(&bad(usize::try_from(EACH).unwrap()));
     let groups = [unique("first"), unique("second")];
     let running = groups.each_ref().map(|group| consume(&folder, &topic, group).args(["--until-end"]).spawn());
     running.into_iter().for_each(|running| drop(running.wait(SOON).expect_code(0)));
     let failures = folder.journal().failures();
     for group in &groups {
         let of: Vec<_> = failures.iter().filter(|row| row.group == *group).map(|row| (row.offset, row.attempts)).collect();
-        assert_eq!(of, (0..EACH as i64).map(|offset| (offset, 1)).collect::<Vec<_>>(), "{group}");
+        assert_eq!(of, (0..EACH).map(|offset| (offset, 1)).collect::<Vec<_>>(), "{group}");
         assert_eq!(broker.witness().lag(group), 0);
     }
-    assert_eq!(failures.len(), 2 * EACH);
+    assert_eq!(i64::try_from(failures.len()), Ok(2 * EACH));
 }
 
 #[test]
