@@ -36,6 +36,12 @@ impl Stage {
         }
     }
 
+    /// The stage that a record must have passed to come to this one.
+    #[must_use]
+    pub fn before(self) -> Option<Self> {
+        Self::ALL.into_iter().rfind(|stage| *stage < self)
+    }
+
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.as_str() == name)

@@ -5,6 +5,8 @@
 
 mod assignment;
 mod ending;
+#[cfg(test)]
+mod tests;
 mod troubles;
 
 use std::collections::HashMap;
@@ -196,8 +198,11 @@ impl Coordinator {
             Polled::Notice(notice) => self.notice(notice, now, actions),
             Polled::AtEnd(slot, position) => {
                 self.batches.flush(actions);
-                self.tracker.read_up_to(slot, position);
-                self.note_position(slot, position, actions);
+                // Of a slot that admits no more, the records up to there were dropped: they are not ours to settle.
+                if !self.admission.is_closed() && !self.is_revoking(slot) {
+                    self.tracker.read_up_to(slot, position);
+                    self.note_position(slot, position, actions);
+                }
             }
             Polled::End => self.finish_reading(StopReason::Done, actions),
         }
@@ -206,6 +211,7 @@ impl Coordinator {
     fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
         match report {
             Report::Settled(runs) => self.settle(&runs),
+            Report::Held { job, .. } if self.gives_up(&job) => self.abandon(vec![job]),
             Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
                 Verdict::Write(job) => actions.push(Action::Journal(job)),
                 Verdict::Held => {}
@@ -268,6 +274,21 @@ impl Coordinator {
         }
     }
 
+    /// True when a failure that a shard held back is not worth waiting for: its slot is not ours any more, or the run was asked to stop.
+    /// Its record is read again.
+    fn gives_up(&self, job: &JournalJob) -> bool {
+        let may_wait = matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. });
+        !may_wait || job.runs.iter().any(|run| self.tracker.partition(run.slot).is_none() || self.is_revoking(run.slot))
+    }
+
+    /// Held failures are dropped, unwritten and unsettled.
+    fn abandon(&mut self, held: Vec<JournalJob>) {
+        for mut job in held {
+            job.runs.iter_mut().for_each(|run| run.how = Settled::Abandoned);
+            self.settle(&job.runs);
+        }
+    }
+
     fn settle(&mut self, runs: &[SettledRun]) {
         for run in runs {
             self.tracker.settle(run);
@@ -310,9 +331,12 @@ impl Coordinator {
             let answer = if result.is_ok() { Answer::Accepted } else { Answer::Refused };
             self.tracker.committed(mark.slot, mark.next, answer);
             if let Err(error) = result {
-                refused.push(format!("{} at {}: {error}", self.name(mark.slot), mark.next));
+                refused.push((mark, error));
             }
         }
+        // An older commit that was refused does not matter once a later one was accepted.
+        let owed = refused.into_iter().filter(|(mark, _)| self.tracker.owes_commit(mark.slot, mark.next));
+        let refused: Vec<_> = owed.map(|(mark, error)| format!("{} at {}: {error}", self.name(mark.slot), mark.next)).collect();
         if let Phase::Committing { reason } = &self.phase {
             let reason = if refused.is_empty() { reason.clone() } else { StopReason::NotCommitted(refused.join("; ")) };
             self.give_up(reason, actions);

@@ -32,8 +32,18 @@ pub(super) fn start(binding: &Binding, delivery: Delivery) -> Started {
         Err(payload) => return Started::Answered(Err(panicked(payload.as_ref()))),
     };
     match poll(&mut future, &mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(answer) => Started::Answered(answer),
+        Poll::Ready(answer) => {
+            let_go(future);
+            Started::Answered(answer)
+        }
         Poll::Pending => Started::Pending(future),
+    }
+}
+
+/// What a receiver's future holds is dropped as its code: a panic there ends nobody else's delivery either.
+fn let_go(future: Pending) {
+    if catch_unwind(AssertUnwindSafe(|| drop(future))).is_err() {
+        tracing::warn!("a receiver panicked while its delivery was dropped");
     }
 }
 
@@ -51,7 +61,8 @@ pub(super) struct Running {
     pub(super) record: usize,
     pub(super) history: History,
     pub(super) started: Instant,
-    future: Pending,
+    /// `None` once it is let go of.
+    future: Option<Pending>,
     /// `None`: the receiver watches the time itself.
     timer: Option<(Pin<Box<Sleep>>, Duration)>,
 }
@@ -69,7 +80,13 @@ impl Running {
     pub(super) fn new(lane: LaneId, record: usize, history: History, started: Instant, of: (Pending, Option<Duration>)) -> Self {
         let (future, timeout) = of;
         let timer = timeout.map(|timeout| (Box::pin(sleep_until(started + timeout)), timeout));
-        Self { lane, record, history, started, future, timer }
+        Self { lane, record, history, started, future: Some(future), timer }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.future.take().into_iter().for_each(let_go);
     }
 }
 
@@ -77,7 +94,8 @@ impl Future for Running {
     type Output = Done;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
-        let answer = match poll(&mut self.future, context) {
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        let answer = match poll(future, context) {
             Poll::Ready(answer) => answer,
             Poll::Pending => {
                 let late = |(timer, timeout): &mut (Pin<Box<Sleep>>, Duration)| {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::engine::ledger::Entry;
 use crate::engine::report::JournalJob;
 use crate::failure::Stage;
+use crate::record::Slot;
 
 /// This many failures with nothing passed are no accident.
 const TOO_MANY: usize = 20;
@@ -106,8 +107,18 @@ impl Guard {
         self.gates.values_mut().flat_map(|gate| std::mem::take(&mut gate.held)).collect()
     }
 
-    pub(super) fn is_holding(&self) -> bool {
-        self.gates.values().any(|gate| !gate.held.is_empty())
+    /// What is held of these slots: somebody else reads their records again.
+    pub(super) fn take_of(&mut self, of: impl Fn(Slot) -> bool) -> Vec<JournalJob> {
+        let mut taken = Vec::new();
+        for gate in self.gates.values_mut() {
+            taken.extend(gate.held.extract_if(.., |job| job.runs.iter().any(|run| of(run.slot))));
+        }
+        taken
+    }
+
+    /// How many failures are held.
+    pub(super) fn holds(&self) -> usize {
+        self.gates.values().map(|gate| gate.held.len()).sum()
     }
 }
 

@@ -55,6 +55,11 @@ impl KafkaThread {
             while let Ok(report) = self.reports.try_recv() {
                 self.coordinator.step(Input::Report(report), now, &mut self.actions);
             }
+            // Before the poll, which may take its time.
+            self.perform();
+            if let Some(reason) = self.finished.take() {
+                return Ended { source: self.source, coordinator: self.coordinator, reason };
+            }
             let was_record = match self.coordinator.appetite() {
                 Appetite::Poll => self.poll(if is_idle { LOOK_AROUND } else { Duration::ZERO }, now, &mut is_idle),
                 Appetite::WaitUntil(until) => self.wait(until.saturating_duration_since(now).min(LOOK_AROUND)),

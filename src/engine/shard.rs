@@ -180,13 +180,16 @@ impl Shard {
     fn refuse(&mut self, record: &Record, event: EventFacts, stage: Stage, refusal: Refusal) {
         let failure = refusal.into_failure(stage, jiff::Timestamp::now());
         let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, mode: self.walk.mode };
-        let entry = Entry::Failed(Box::new(failed));
+        let mut written = vec![Entry::Failed(Box::new(failed))];
+        if let (true, Some(before)) = (record.has_debt(), stage.before()) {
+            written.push(entries::passed(record, before));
+        }
         if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
             let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
-            let job = JournalJob { entries: vec![entry], runs: vec![run], ticket: None };
+            let job = JournalJob { entries: written, runs: vec![run], ticket: None };
             return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
         }
-        self.job.entries.push(entry);
+        self.job.entries.append(&mut written);
         self.settle_with_job(record, Settled::Failed);
     }
 

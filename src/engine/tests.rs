@@ -14,6 +14,7 @@ use crate::engine::ledger::{Entry, LedgerError};
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
+use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
 use crate::record::Offset;
 use crate::stage::Unrecognized;
@@ -172,6 +173,35 @@ fn a_failing_a_panicking_and_a_slow_receiver_cost_only_their_own() {
     // The receivers that did get a failed record are written beside it.
     let delivered = ran.ledger.count(|entry| matches!(entry, Entry::Delivered(_)));
     assert_eq!(delivered, 24 * 3);
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("cannot bear to be let go");
+    }
+}
+
+#[test]
+fn a_receiver_that_panics_when_its_delivery_is_dropped_costs_only_its_own() {
+    let fine = accepting();
+    let held = probe(|delivery| {
+        let (held, never) = (PanicsWhenDropped, offset(delivery) == 3);
+        Answered::Later(Box::pin(async move {
+            let _held = held;
+            if never {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        }))
+    });
+    let mut dropping = binding("dropping", &held);
+    (dropping.timeout, dropping.retries) = (Duration::from_millis(20), 0);
+    let ran = run_bounded(1, 10, plan(vec![binding("fine", &fine), dropping]));
+    assert_eq!((ran.summary.reason, ran.committed[0]), (StopReason::Done, Some(10)));
+    assert_eq!(fine.given.lock().unwrap().len(), 10);
+    assert!(ran.ledger.failures().iter().all(|(_, _, receiver)| receiver == "dropping"));
 }
 
 #[test]
@@ -395,6 +425,20 @@ fn success_closes_debts() {
     let passed = ran.ledger.count(|entry| matches!(entry, Entry::Passed { offset, .. } if offset.get() == 3));
     assert_eq!((delivered, passed), (1, 1));
     assert_eq!(ran.ledger.count(|entry| matches!(entry, Entry::Delivered(_))), 1, "clean records write nothing");
+}
+
+/// It failed to be identified once; now it is, and fails to be routed: that is another failure, and the old one is over.
+#[test]
+fn a_record_that_fails_at_a_later_stage_has_passed_the_earlier_ones() {
+    let ledger = MemoryLedger::default();
+    let slot = crate::record::Slot { index: 0, epoch: 1 };
+    let known = ledger::Known { debts: vec![Offset::new(3).unwrap()], ..doubles::unknown(slot) };
+    ledger.known.lock().unwrap().insert(0, known);
+    let elsewhere = Binding { types: vec!["other".into()], ..binding("elsewhere", &accepting()) };
+    let ran = run_all(MemorySource::bounded(records(1, 5)), ledger, plan(vec![elsewhere]), &StopToken::default());
+    assert_eq!(ran.ledger.failures().len(), 5);
+    let passed = |entry: &Entry| matches!(entry, Entry::Passed { offset, through: Stage::Identify, .. } if offset.get() == 3);
+    assert_eq!(ran.ledger.count(passed), 1);
 }
 
 #[test]

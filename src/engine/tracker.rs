@@ -177,9 +177,20 @@ impl Tracker {
         }
     }
 
-    /// What settled since it was last asked, for the journal.
+    /// What settled since it was last asked, for the journal. A partition whose last progress is not on disk yet waits for the next
+    /// time, so that a journal that is locked for hours is owed one row for each partition and no more.
     pub fn take_progress(&mut self) -> Vec<Progress> {
-        let mut progress: Vec<_> = self.slots.values_mut().filter_map(Assigned::take_progress).collect();
+        self.take_progress_of(|assigned| assigned.journaled == assigned.told)
+    }
+
+    /// As `take_progress` when there is no next time: whatever is on its way already.
+    pub fn take_last_progress(&mut self) -> Vec<Progress> {
+        self.take_progress_of(|_| true)
+    }
+
+    fn take_progress_of(&mut self, of: impl Fn(&Assigned) -> bool) -> Vec<Progress> {
+        let due = self.slots.values_mut().filter(|assigned| of(assigned));
+        let mut progress: Vec<_> = due.filter_map(Assigned::take_progress).collect();
         progress.sort_by_key(|progress| progress.partition.slot);
         progress
     }
@@ -216,6 +227,12 @@ impl Tracker {
                 assigned.committed = assigned.committed.max(Some(next));
             }
         }
+    }
+
+    /// True when the slot is ours and the broker has accepted neither this position of it nor a later one.
+    #[must_use]
+    pub fn owes_commit(&self, slot: Slot, next: NextOffset) -> bool {
+        self.slots.get(&slot).is_some_and(|assigned| assigned.is_ours && assigned.committed < Some(next))
     }
 
     /// True when nothing of the slot is out.

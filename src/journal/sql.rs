@@ -93,6 +93,7 @@ pub(super) const FAILED_AGAIN: &str = "
         settled_replay_id = CASE ?3 WHEN 'open' THEN NULL ELSE settled_replay_id END
     WHERE id = ?1";
 pub(super) const FAILURE_TEXT: &str = "INSERT OR REPLACE INTO failure_text (failure_id, causes, detail) VALUES (?1, ?2, ?3)";
+pub(super) const FORGET_TEXT: &str = "DELETE FROM failure_text WHERE failure_id = ?1";
 pub(super) const RESOLVED: &str = "
     UPDATE failure SET state = 'resolved', settled_at_us = ?2, settled_by = ?3, settled_replay_id = ?4, claimed_by = NULL
     WHERE id = ?1 AND state = 'open'";
@@ -211,6 +212,7 @@ mod tests {
             ("FAILED_AGAIN", FAILED_AGAIN),
             ("RESOLVED", RESOLVED),
             ("FORGET_ATTEMPTS", FORGET_ATTEMPTS),
+            ("FORGET_TEXT", FORGET_TEXT),
             ("RECORD_OF", RECORD_OF),
             ("ATTEMPTS_OF", ATTEMPTS_OF),
             ("DELIVERED_TO", DELIVERED_TO),

@@ -216,7 +216,10 @@ impl GroupSource {
             .map(|(slot, place)| (slot, place.topic.clone(), place.partition, place.position))
             .collect();
         let of: Vec<(&str, i32)> = suspects.iter().map(|(_, topic, partition, _)| (topic.as_str(), *partition)).collect();
-        let Ok(lows) = cluster::list_offsets(&self.consumer, &of, RawOffset::Beginning) else { return };
+        // Without an answer they are judged anew as well: the client library fetches nothing more of them by itself.
+        let lows = cluster::list_offsets(&self.consumer, &of, RawOffset::Beginning);
+        let is_certain = at.is_some() || lows.is_err();
+        let lows = lows.unwrap_or_default();
         for (slot, topic, partition, expected) in &suspects {
             let low = lows.iter().find(|low| low.topic == *topic && low.partition == *partition);
             match low.and_then(|low| NextOffset::new(low.offset)) {
@@ -224,7 +227,7 @@ impl GroupSource {
                     self.untold.push_back(Told::Notice(Notice::Gap(Gap { slot: *slot, expected: *expected, low })));
                 }
                 // Cut below where we are: as a new assignment it is judged by the table of starts.
-                _ if at.is_some() => {
+                _ if is_certain => {
                     self.untold.push_back(Told::Lost(vec![*slot]));
                     self.offering.again(*slot);
                 }
@@ -257,10 +260,14 @@ impl GroupSource {
         self.consumer.incremental_assign(&self.list(slots.iter().copied())?)
     }
 
-    /// The partitions that must not flow now.
-    fn standing(&self) -> Vec<Slot> {
-        let stands = |state| state == State::Held || self.flow == Flow::Held;
-        self.slots.assigned().filter(|(_, place)| stands(place.state)).map(|(slot, _)| slot).collect()
+    /// Holds or opens partitions that were just assigned. Opens, too: the client library remembers that a partition was paused, even
+    /// one that was somebody else's meanwhile.
+    fn let_flow(&self, slots: &[Slot]) -> KafkaResult<()> {
+        let flows =
+            |slot: &Slot| self.flow == Flow::Open && self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+        let (flowing, standing): (Vec<Slot>, Vec<Slot>) = slots.iter().partition(|slot| flows(slot));
+        self.consumer.pause(&self.list(standing)?)?;
+        self.consumer.resume(&self.list(flowing)?)
     }
 
     fn flowing(&self) -> Vec<Slot> {
@@ -315,8 +322,7 @@ impl Source for GroupSource {
         if !slots.is_empty() || starts.is_empty() {
             self.fetch(&slots, &already).map_err(refused)?;
         }
-        let standing = self.list(self.standing()).map_err(refused)?;
-        self.consumer.pause(&standing).map_err(refused)
+        self.let_flow(&slots).map_err(refused)
     }
 
     fn flow(&mut self, flow: Flow) -> Result<(), SourceError> {
@@ -332,16 +338,18 @@ impl Source for GroupSource {
     fn commit(&mut self, marks: &[Mark]) -> Result<CommitStarted, SourceError> {
         let refused = |message: String| SourceError::Request { what: "the commit cannot be started".to_owned(), message };
         let mut list = TopicPartitionList::with_capacity(marks.len());
+        let mut started = Vec::with_capacity(marks.len());
         for mark in marks {
             let Some(place) = self.slots.get(mark.slot) else { continue };
             let mut element = list.add_partition(&place.topic, place.partition);
             element.set_offset(RawOffset::Offset(mark.next.get())).map_err(|error| refused(error.to_string()))?;
             element.set_metadata(&mark.metadata);
-            self.in_flight.push(mark.clone());
+            started.push(mark.clone());
         }
         if list.count() > 0 {
             self.answers.commit(self.consumer.client(), &list).map_err(|error| refused(error.to_string()))?;
         }
+        self.in_flight.append(&mut started);
         Ok(CommitStarted::Yes)
     }
 
@@ -363,7 +371,12 @@ impl Source for GroupSource {
     }
 
     fn release(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
-        let slots: Vec<Slot> = slots.iter().copied().filter(|slot| !self.offering.is_again(*slot)).collect();
+        // What the broker still says of their commits is nobody's business any more.
+        self.in_flight.retain(|mark| !slots.contains(&mark.slot));
+        let (again, slots): (Vec<Slot>, Vec<Slot>) = slots.iter().copied().partition(|slot| self.offering.is_again(*slot));
+        if slots.is_empty() && !again.is_empty() {
+            return Ok(());
+        }
         let given_back: Vec<Slot> = self.slots.assigned().map(|(slot, _)| slot).filter(|slot| slots.contains(slot)).collect();
         let list = self.list(given_back.iter().copied()).map_err(|error| request("partitions cannot be given back", &error))?;
         slots.iter().for_each(|slot| {

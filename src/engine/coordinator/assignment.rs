@@ -42,7 +42,8 @@ impl Coordinator {
                 }
                 StartDecision::Halt(finding) => {
                     let partition = assigned(&offer, known, offer.low);
-                    actions.push(Action::Journal(write(vec![incident(finding.clone(), &partition)])));
+                    findings.push(incident(finding.clone(), &partition));
+                    actions.push(Action::Journal(write(findings)));
                     return self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions);
                 }
                 StartDecision::Refuse(refusal) => return self.give_up(StopReason::Refused(Box::new(refusal)), actions),
@@ -55,7 +56,8 @@ impl Coordinator {
             actions.push(Action::Journal(write(findings)));
         }
         actions.push(Action::Assign(starts));
-        if self.options.until_end == UntilEnd::Yes && self.ends.is_empty() {
+        // A member that joins may get nothing at first, until others have given back what it is to have.
+        if self.options.until_end == UntilEnd::Yes && self.partitions > 0 && self.ends.is_empty() {
             self.finish_reading(StopReason::Done, actions);
         }
     }
@@ -79,6 +81,8 @@ impl Coordinator {
         self.batches.flush(actions);
         self.forget_offers(&slots);
         self.drop_parked(|slot| slots.contains(&slot));
+        let held = self.guard.take_of(|slot| slots.contains(&slot));
+        self.abandon(held);
         self.revoked += 1;
         let deadline = now + self.options.drain_timeout;
         self.revocations.push(Revocation { number: self.revoked, slots, deadline, is_closing: false });
@@ -91,7 +95,14 @@ impl Coordinator {
     pub(super) fn lost(&mut self, slots: &[Slot], actions: &mut Vec<Action>) {
         self.forget_offers(slots);
         self.drop_parked(|slot| slots.contains(&slot));
-        self.revocations.iter_mut().for_each(|revocation| revocation.slots.retain(|slot| !slots.contains(slot)));
+        let held = self.guard.take_of(|slot| slots.contains(&slot));
+        self.abandon(held);
+        // A revocation of nothing but these is answered by this release.
+        self.revocations.retain_mut(|revocation| {
+            let was_empty = revocation.slots.is_empty();
+            revocation.slots.retain(|slot| !slots.contains(slot));
+            was_empty || !revocation.slots.is_empty()
+        });
         slots.iter().for_each(|slot| self.tracker.close(*slot));
         self.each_shard(actions, || ToShard::Abandon(slots.to_vec()));
         actions.push(Action::Release(slots.to_vec()));
@@ -116,7 +127,7 @@ impl Coordinator {
                 overdue.extend_from_slice(&revocation.slots);
             }
             revocation.is_closing = true;
-            let entries = self.tracker.take_progress().into_iter().map(Entry::Progress).collect();
+            let entries = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
             actions.push(Action::Journal(JournalJob {
                 entries,
                 runs: Vec::new(),

@@ -6,7 +6,7 @@ use crate::engine::coordinator::{Coordinator, Phase};
 use crate::engine::ledger::Entry;
 use crate::engine::report::{Action, JournalJob, StopLevel, StopReason, Ticket, ToShard};
 use crate::engine::source::Mark;
-use crate::engine::tracker::{Load, Settled};
+use crate::engine::tracker::Load;
 
 /// How long shards have to let go of what they were told to drop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -28,7 +28,6 @@ impl Coordinator {
         self.phase = Phase::Draining { reason, deadline: None, is_forced: false };
         self.batches.flush(actions);
         actions.extend(self.admission.close().map(Action::Flow));
-        actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
     }
 
     /// As `finish_reading`, but only until the drain timeout, and what waits for a retry is given up.
@@ -41,10 +40,8 @@ impl Coordinator {
         self.batches.flush(actions);
         actions.extend(self.admission.close().map(Action::Flow));
         self.drop_parked(|_| true);
-        for mut job in self.guard.take_all() {
-            job.runs.iter_mut().for_each(|run| run.how = Settled::Abandoned);
-            self.settle(&job.runs);
-        }
+        let held = self.guard.take_all();
+        self.abandon(held);
         self.each_shard(actions, || ToShard::Stop(StopLevel::Drain));
     }
 
@@ -52,7 +49,9 @@ impl Coordinator {
         let Phase::Draining { reason, deadline, is_forced } = &mut self.phase else { return };
         let is_overdue = deadline.is_some_and(|deadline| now >= deadline);
         if load.records > 0 && !is_overdue {
-            if deadline.is_none() && self.guard.is_holding() {
+            // The end of what there is to read: nothing else can show that the stage works.
+            let waits = usize::from(self.parked.is_some());
+            if deadline.is_none() && self.guard.holds() + waits == load.records {
                 actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
             }
             return;
@@ -68,7 +67,7 @@ impl Coordinator {
 
     pub(super) fn close(&mut self, reason: StopReason, actions: &mut Vec<Action>) {
         self.phase = Phase::Closing { reason };
-        let entries = self.tracker.take_progress().into_iter().map(Entry::Progress).collect();
+        let entries = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
         actions.push(Action::Journal(JournalJob { entries, runs: Vec::new(), ticket: Some(Ticket::Last) }));
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
+use crate::engine::passed::shortened;
 use crate::event::Event;
 use crate::failure::Stage;
 use crate::record::Record;
@@ -14,8 +15,9 @@ pub(super) fn passed(record: &Record, through: Stage) -> Entry {
 
 pub(super) fn new_type(event: &Event) -> Entry {
     let event_type = event.event_type();
+    let event_type = shortened(&event_type);
     Entry::Incident(Incident {
-        key: IncidentKey { subject: Some(event_type.clone().into_owned()), ..IncidentKey::of(IncidentKind::NewType) },
+        key: IncidentKey { subject: Some(event_type.to_owned()), ..IncidentKey::of(IncidentKind::NewType) },
         from: None,
         to: None,
         message: format!(

@@ -1,5 +1,6 @@
 //! Failures: one row for each (record, group, stage, receiver), however often it fails.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -13,8 +14,9 @@ use crate::journal::writer::names::Change;
 use crate::receiver::Mode;
 use crate::record::{Offset, Partition, Record};
 
-/// The longest message that is kept, in characters; the longest detail, in bytes.
-const LONGEST_MESSAGE: usize = 1_000;
+/// The longest message and the longest attribute of an event that a listing carries, in characters (the whole attribute is in the
+/// record's bytes); the longest detail, in bytes.
+const LONGEST_TEXT: usize = 1_000;
 const LONGEST_DETAIL: usize = 64 * 1024;
 
 /// Which row of `failure` it is.
@@ -52,7 +54,9 @@ impl Writing<'_> {
         let last_at_us = last(failure).map_or(self.now_us, |last| last.at.as_microsecond());
         let fingerprint = self.fingerprint(&kind, key.place, code, last_at_us)?;
         self.keep_record(key, failed)?;
-        let id = match self.insert(key, fingerprint, failed)? {
+        let inserted = self.insert(key, fingerprint, failed)?;
+        let is_new = inserted.is_some();
+        let id = match inserted {
             Some(id) => {
                 self.count(fingerprint, Change { open: 1, seen_at_us: last_at_us, ..Change::default() });
                 self.earlier_tries(id, 0, failed)?;
@@ -65,6 +69,9 @@ impl Writing<'_> {
             let detail = &failure.detail;
             let detail = detail.get(..detail.floor_char_boundary(LONGEST_DETAIL)).unwrap_or_default();
             self.transaction.prepare_cached(sql::FAILURE_TEXT)?.execute((id, causes, detail))?;
+        } else if !is_new {
+            // What an older try had to say is not what the latest one failed of.
+            self.transaction.prepare_cached(sql::FORGET_TEXT)?.execute([id])?;
         }
         Ok(())
     }
@@ -81,8 +88,8 @@ impl Writing<'_> {
             timestamp.ms,
             timestamp.kind.as_str(),
             self.now_us,
-            event.source,
-            event.time,
+            attribute(event.source.as_deref()),
+            attribute(event.time.as_deref()),
             record.key(),
             record.headers().as_bytes(),
             i64::from(crc(record)),
@@ -111,8 +118,8 @@ impl Writing<'_> {
             self.run,
             replay(*mode),
             last(failure).map(duration_us),
-            event.event_type,
-            event.id,
+            attribute(event.event_type.as_deref()),
+            attribute(event.id.as_deref()),
             cut(&failure.message),
         ])?;
         Ok((changed > 0).then(|| self.transaction.last_insert_rowid()))
@@ -156,8 +163,8 @@ impl Writing<'_> {
             self.run,
             replay(*mode),
             last(failure).map(duration_us),
-            event.event_type,
-            event.id,
+            attribute(event.event_type.as_deref()),
+            attribute(event.id.as_deref()),
             cut(&failure.message),
         ])?;
         self.transaction.prepare_cached(sql::FORGET_ATTEMPTS)?.execute((present.id, attempts))?;
@@ -270,7 +277,12 @@ fn replay(mode: Mode) -> Option<i64> {
 
 /// NUL would end the text for every reader in C.
 fn cut(message: &str) -> String {
-    message.chars().filter(|c| *c != '\0').take(LONGEST_MESSAGE).collect()
+    message.chars().filter(|c| *c != '\0').take(LONGEST_TEXT).collect()
+}
+
+/// A hostile event may call itself anything, for megabytes.
+fn attribute(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(|text| if text.len() <= LONGEST_TEXT && !text.contains('\0') { text.into() } else { cut(text).into() })
 }
 
 /// Over key, headers and value, one after the other.

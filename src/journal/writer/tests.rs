@@ -53,6 +53,20 @@ fn the_same_failure_is_one_entry_with_more_attempts() {
 }
 
 #[test]
+fn what_a_failure_says_is_what_its_latest_try_said_and_no_longer_than_a_listing_bears() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer.append(&[scene.failed(7, "billing", &["a"])]).unwrap();
+    let Entry::Failed(mut silent) = scene.failed(7, "billing", &["b"]) else { unreachable!() };
+    (silent.failure.causes, silent.failure.detail) = (Vec::new(), String::new());
+    silent.event.id = Some("é\0".repeat(5_000_000));
+    writer.append(&[Entry::Failed(silent)]).unwrap();
+    let entry = &scene.entries()[0];
+    assert_eq!((entry.detail.as_str(), entry.item.causes.as_slice()), ("", &[][..]));
+    assert_eq!(entry.item.event.id, Some("é".repeat(1_000)));
+}
+
+#[test]
 fn success_resolves_and_a_later_failure_regresses() {
     let scene = Scene::new();
     let mut writer = scene.writer();

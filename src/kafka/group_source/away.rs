@@ -45,7 +45,7 @@ impl Away {
             }
             Err(error) => tracing::debug!(%error, "no broker answers"),
         }
-        self.ask_at = Some(now + ASK_EVERY);
+        self.ask_at = Some(Instant::now() + ASK_EVERY);
         self.is_gone = true;
         Some(Notice::BrokerAway(format!("no broker answers: {}", self.reason)))
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use rdkafka::Offset as RawOffset;
 use rdkafka::consumer::Consumer;
 
-use crate::engine::source::{Appeared, Committed, Offer};
+use crate::engine::source::{Appeared, Committed, Notice, Offer};
 use crate::kafka::cluster;
-use crate::kafka::group_source::{From, GroupSource};
+use crate::kafka::group_source::{From, GroupSource, Told};
 use crate::kafka::native::At;
 use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
@@ -21,6 +21,8 @@ pub(super) struct Offering {
     /// Slots that the client library still fetches, which are judged anew.
     again: Vec<Slot>,
     reoffered: Vec<Slot>,
+    /// The last question was not answered, and that was told.
+    is_unanswered: bool,
 }
 
 struct Waiting {
@@ -74,8 +76,17 @@ impl GroupSource {
         let slots = waiting.slots.clone();
         let answer = self.look_up(&slots);
         match answer {
-            Ok(_) => self.offering.waiting = None,
-            Err(_) => self.offering.waiting = Some(Waiting { slots, ask_at: Some(now + ASK_AGAIN) }),
+            Ok(_) => {
+                self.offering.waiting = None;
+                if std::mem::take(&mut self.offering.is_unanswered) {
+                    self.untold.push_back(Told::Notice(Notice::BrokerBack));
+                }
+            }
+            Err(_) => {
+                // The question may have taken seconds: the pause begins now.
+                self.offering.waiting = Some(Waiting { slots, ask_at: Some(Instant::now() + ASK_AGAIN) });
+                self.offering.is_unanswered = true;
+            }
         }
         Some(answer)
     }

@@ -1,0 +1,209 @@
+//! The coordinator step by step: one rule a test, each shown by the order of events that once broke it or easily could.
+
+use super::*;
+use crate::engine::doubles::{next, offer, raw, topic, unknown};
+use crate::engine::report::Ticket;
+use crate::engine::source::{CommitError, Committed};
+use crate::failure::Stage;
+use crate::record::Seq;
+
+fn options() -> CoordinatorOptions {
+    CoordinatorOptions {
+        shards: 1,
+        order: Order::Partition,
+        budget: Budget { records: 100, bytes: 1 << 20 },
+        commit_interval: Duration::from_millis(100),
+        drain_timeout: Duration::from_secs(10),
+        on_gap: OnGap::Earliest,
+        on_truncation: OnTruncation::Hold,
+        max_records: None,
+        until_end: UntilEnd::No,
+        idle_exit: None,
+        run: RunId { journal_uuid: "j".into(), run: 1 },
+    }
+}
+
+struct Scene {
+    coordinator: Coordinator,
+    now: Instant,
+}
+
+impl Scene {
+    fn new(options: CoordinatorOptions) -> Self {
+        let now = Instant::now();
+        Self { coordinator: Coordinator::new(options, now), now }
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.coordinator.step(input, self.now, &mut actions);
+        actions
+    }
+
+    fn offered(&mut self, offers: Vec<Offer>) -> Vec<Action> {
+        let known = offers.iter().map(|offer| unknown(offer.slot)).collect();
+        self.step(Input::Polled(Polled::Offered(offers)));
+        self.step(Input::Report(Report::Known(known)))
+    }
+
+    /// One partition, and so many records of it.
+    fn begin(options: CoordinatorOptions, records: i64) -> Self {
+        let mut scene = Self::new(options);
+        scene.offered(vec![offer(slot(0), &topic("orders"), 1_000)]);
+        (0..records).for_each(|offset| drop(scene.poll(offset)));
+        scene
+    }
+
+    fn poll(&mut self, offset: i64) -> Vec<Action> {
+        self.step(Input::Polled(Polled::Record(raw(slot(0), offset, None, Some(b"{}")))))
+    }
+
+    fn settled(&mut self, seq: u64, len: u32) -> Vec<Action> {
+        let run = SettledRun { slot: slot(0), first: Seq(seq), len, how: Settled::Delivered };
+        self.step(Input::Report(Report::Settled(vec![run])))
+    }
+
+    fn held(&mut self, seq: u64) -> Vec<Action> {
+        let run = SettledRun { slot: slot(0), first: Seq(seq), len: 1, how: Settled::Failed };
+        let job = JournalJob { runs: vec![run], ..JournalJob::default() };
+        self.step(Input::Report(Report::Held { topic: "orders".into(), stage: Stage::Identify, job }))
+    }
+
+    fn tick(&mut self, after: Duration) -> Vec<Action> {
+        self.now += after;
+        self.step(Input::Tick)
+    }
+}
+
+fn slot(index: u32) -> Slot {
+    Slot { index, epoch: 1 }
+}
+
+fn jobs(actions: &[Action]) -> impl Iterator<Item = &JournalJob> {
+    actions.iter().filter_map(|action| if let Action::Journal(job) = action { Some(job) } else { None })
+}
+
+/// Up to where the progress in these actions reaches.
+fn progress(actions: &[Action]) -> Vec<i64> {
+    let progress = jobs(actions).flat_map(|job| &job.entries).filter_map(|entry| match entry {
+        Entry::Progress(progress) => Some(progress.to.get()),
+        _ => None,
+    });
+    progress.collect()
+}
+
+fn finished(actions: &[Action]) -> Option<&StopReason> {
+    actions.iter().find_map(|action| if let Action::Finish(reason) = action { Some(reason) } else { None })
+}
+
+/// The end of a partition says that all before it was read: not so when records of it were dropped.
+#[test]
+fn the_end_of_a_partition_that_admits_no_more_settles_nothing() {
+    for stops in [false, true] {
+        let mut scene = Scene::begin(options(), 2);
+        if stops {
+            scene.step(Input::Stop(StopLevel::Drain));
+        } else {
+            scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
+        }
+        scene.poll(2);
+        scene.step(Input::Polled(Polled::AtEnd(slot(0), next(3))));
+        assert_eq!(progress(&scene.settled(0, 2)), [2], "the third record was dropped, and is delivered again");
+    }
+}
+
+#[test]
+fn held_failures_of_a_partition_that_goes_are_given_up() {
+    for is_lost in [false, true] {
+        let mut scene = Scene::begin(options(), 4);
+        scene.held(0);
+        scene.held(1);
+        let slots = vec![slot(0)];
+        scene.step(Input::Polled(if is_lost { Polled::Lost(slots) } else { Polled::Revoking(slots) }));
+        assert_eq!(scene.coordinator.load().records, 2, "what was held is free at once");
+        scene.held(2);
+        scene.held(3);
+        assert_eq!(scene.coordinator.load().records, 0, "and so is what comes later");
+        let later = scene.tick(Duration::from_secs(11));
+        assert!(jobs(&later).all(|job| job.runs.is_empty()), "nothing of it is written: {later:?}");
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_failures_that_are_held_after_it() {
+    let mut scene = Scene::begin(options(), 1);
+    scene.step(Input::Stop(StopLevel::Drain));
+    let actions = scene.held(0);
+    assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Last)), "{actions:?}");
+}
+
+/// What is admitted runs ahead of what is known to fail.
+#[test]
+fn the_guard_watches_a_bounded_run_as_well() {
+    let mut scene = Scene::begin(CoordinatorOptions { max_records: Some(30), ..options() }, 30);
+    let actions: Vec<_> = (0..20).flat_map(|seq| scene.held(seq)).collect();
+    assert!(matches!(finished(&actions), Some(StopReason::Guard(_))), "{actions:?}");
+
+    let mut scene = Scene::begin(CoordinatorOptions { max_records: Some(10), ..options() }, 10);
+    let actions: Vec<_> = (0..10).flat_map(|seq| scene.held(seq)).collect();
+    assert_eq!(finished(&actions), None);
+    let written = jobs(&actions).filter(|job| job.runs.len() == 1).count();
+    assert_eq!(written, 10, "fewer than twenty, and the end: ordinary failures");
+}
+
+#[test]
+fn an_empty_first_assignment_is_not_the_end_of_what_there_is() {
+    let mut scene = Scene::new(CoordinatorOptions { until_end: UntilEnd::Yes, ..options() });
+    let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
+    assert!(!is_draining(&scene.offered(Vec::new())));
+    let committed = Some(Committed { next: next(7), metadata: String::new() });
+    let at_its_end = Offer { committed, ..offer(slot(0), &topic("orders"), 7) };
+    assert!(is_draining(&scene.offered(vec![at_its_end])));
+}
+
+/// A journal that is locked for hours must not be owed more with every interval.
+#[test]
+fn progress_waits_for_the_progress_before_it() {
+    let mut scene = Scene::begin(options(), 4);
+    scene.settled(0, 1);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
+    scene.settled(1, 2);
+    assert!(progress(&scene.tick(Duration::from_millis(200))).is_empty());
+    let told = Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(1))], ticket: None };
+    scene.step(Input::Report(told));
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [3]);
+    scene.settled(3, 1);
+    assert_eq!(progress(&scene.step(Input::Stop(StopLevel::Drain))), [4], "the last one waits for nothing");
+}
+
+#[test]
+fn an_older_commit_that_was_refused_does_not_spoil_the_last_one() {
+    let mut scene = Scene::begin(options(), 2);
+    scene.settled(0, 2);
+    scene.step(Input::Stop(StopLevel::Drain));
+    let told = Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(2))], ticket: Some(Ticket::Last) };
+    let actions = scene.step(Input::Report(told));
+    let Some(Action::CommitNow(marks)) = actions.first() else { panic!("{actions:?}") };
+    let older = Mark { next: next(1), ..marks[0].clone() };
+    let refused = Err(CommitError { message: "rebalance in progress".into() });
+    let actions = scene.step(Input::Polled(Polled::Committed(vec![(older, refused), (marks[0].clone(), Ok(()))])));
+    assert_eq!(finished(&actions), Some(&StopReason::Asked));
+}
+
+/// Whatever was found out before the run halts is written, because the start that goes with it may be committed.
+#[test]
+fn a_halt_keeps_what_was_found_before_it() {
+    let mut scene = Scene::new(CoordinatorOptions { on_gap: OnGap::Halt, on_truncation: OnTruncation::Latest, ..options() });
+    let orders = topic("orders");
+    let at = |index: u32, committed: i64, low: i64| Offer {
+        committed: Some(Committed { next: next(committed), metadata: String::new() }),
+        low: next(low),
+        ..offer(slot(index), &orders, 100)
+    };
+    let actions = scene.offered(vec![at(0, 200, 0), at(1, 5, 10)]);
+    let incidents = jobs(&actions).flat_map(|job| &job.entries).filter_map(|entry| match entry {
+        Entry::Incident(incident) => Some(incident.key.kind.as_str()),
+        _ => None,
+    });
+    assert_eq!(incidents.collect::<Vec<_>>(), ["truncated", "gap"]);
+}
