@@ -1,11 +1,13 @@
 //! Faults: a journal that cannot grow, a broker that is away, names that lead nowhere.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::support::{Broker, Folder, Sample, unique, wait};
+use crate::workers;
 
 const SOON: Duration = Duration::from_secs(30);
 /// How long the broker is away, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
@@ -47,18 +49,23 @@ fn a_broker_that_is_away_is_one_incident_and_consumption_goes_on() {
     let away = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { AWAY.1 } else { AWAY.0 });
     let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
     let topic = broker.topic("away", 3);
-    let samples: Vec<_> = (0..300).map(|n| Sample::event("t", &n.to_string(), "{}").to(n % 3)).collect();
+    let samples: Vec<_> = (0..300).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 3)).collect();
     topic.produce(&samples);
     let bootstrap = broker.bootstrap();
     let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest"];
-    let mut running = folder.redrive(consume).args(["--receiver", "all=file:all.jsonl"]).spawn();
-    running.until("the first events", SOON, |_| (folder.lines("all.jsonl").len() == 300).then_some(()));
+    // Slow enough that the broker goes away with records in flight and commits to make.
+    let slow = workers::target(&folder, "slow", 0.02);
+    let mut running = folder.redrive(consume).args(["--receiver", &slow, "--commit-interval", "100ms"]).spawn();
+    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 30).then_some(()));
     broker.stop();
+    assert!(workers::deliveries(&folder).len() < 300, "it went away on the way");
     running.line("broker_away", SOON);
     assert_eq!(wait::at_most(away, || None::<()>), None);
     broker.start();
     topic.produce(&samples);
-    running.until("the next events", Duration::from_secs(60), |_| (folder.lines("all.jsonl").len() >= 600).then_some(()));
+    let all: BTreeSet<_> = (0..3).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
+    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
+    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
     running.line("broker_away is over", SOON);
     running.signal(Signal::TERM);
     running.wait(SOON).expect_code(0);
@@ -86,5 +93,43 @@ fn names_that_lead_nowhere_are_named() {
     );
     let output = consume("127.0.0.1:1", topic.name()).within(Duration::from_secs(16)).run().expect_code(1);
     assert!(output.stderr.contains("127.0.0.1:1"), "{}", output.stderr);
+    assert!(!folder.path().join("redrive.db").exists(), "a run that never began leaves no journal");
+}
+
+/// Nothing is asked of a broker for these: there is none.
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_flag_that_is_wrong() {
+    let folder = Folder::new();
+    let whole = ["consume", "-b", "127.0.0.1:1", "-t", "orders", "-g", "shop", "--receiver", "all=discard:"];
+    for (without, more, said) in [
+        ("-b", &[][..], "bootstrap-server"),
+        ("-t", &[], "topic"),
+        ("-g", &[], "group"),
+        ("--receiver", &[], "--receiver NAME=discard:"),
+        ("--receiver", &["--receiver", "All=discard:"], "All"),
+        ("--receiver", &["--receiver", "all=ftp:there"], "ftp:there"),
+        ("", &["--receiver", "all=discard:"], "all"),
+        ("", &["--from", "yesterday"], "--from"),
+        ("", &["--from", "2026-11-23T05:00:00"], "--from"),
+        ("", &["--order", "random"], "--order"),
+        ("", &["--max-in-flight", "0"], "--max-in-flight"),
+        ("", &["--max-in-flight-bytes", "8 potatoes"], "--max-in-flight-bytes"),
+        ("", &["--commit-interval", "soon"], "--commit-interval"),
+        ("", &["--event-type-from", "header:"], "--event-type-from"),
+        ("", &["--format", "xml"], "--format"),
+        ("", &["--on-gap", "ignore"], "--on-gap"),
+        ("", &["-X", "enable.auto.commit=true"], "enable.auto.commit"),
+        ("", &["-X", "no.such.property=1"], "no.such.property"),
+        ("", &["--no-such-flag"], "--no-such-flag"),
+    ] {
+        let mut arguments: Vec<&str> = whole.to_vec();
+        if let Some(at) = arguments.iter().position(|argument| *argument == without) {
+            arguments.drain(at..at + 2);
+        }
+        let output = folder.redrive(arguments).args(more.iter().copied()).within(Duration::from_secs(5)).run();
+        assert_eq!(output.code(), Some(2), "{without} {more:?}: {}", output.stderr);
+        assert!(output.stderr.contains(said) && output.stderr.starts_with("error: "), "{without} {more:?}: {}", output.stderr);
+        assert_eq!(output.stdout, "", "{without} {more:?}");
+    }
     assert!(!folder.path().join("redrive.db").exists(), "a run that never began leaves no journal");
 }

@@ -1,11 +1,11 @@
 //! Members of one group: partitions move in mid-flight, and a member stays one however slow its receivers are.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Broker, Folder, Sample, unique};
+use crate::support::{Broker, Folder, Sample, unique, wait};
 use crate::workers;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -59,5 +59,39 @@ fn a_receiver_slower_than_the_poll_interval_costs_no_membership() {
     let output = folder.redrive(consume).args(limits).run().expect_code(0);
     assert_eq!(workers::deliveries(&folder).len(), 2, "nothing came twice: {}", output.stderr);
     assert_eq!(output.stderr.matches("partitions assigned").count(), 1, "{}", output.stderr);
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+/// The client library remembers a pause for whoever has the partition next: it once stood still for ever when it came back.
+#[test]
+fn a_partition_that_went_while_it_was_paused_flows_when_it_comes_back() {
+    let (broker, group) = (Broker::shared(), unique("paused"));
+    let (here, there) = (Folder::new(), Folder::new());
+    let topic = broker.topic("paused", 2);
+    let ten = |first: i32| (first..first + 10).flat_map(|n| [0, 1].map(|to| Sample::event("t", &n.to_string(), "{}").to(to)));
+    topic.produce(&ten(0).collect::<Vec<_>>());
+    let member = |folder: &Folder, more: &[&str]| {
+        let always = ["--from", "earliest", "--receiver", "all=file:all.jsonl", "-X", "heartbeat.interval.ms=300"];
+        folder.consume(&topic, &group, always).args(more.iter().copied()).spawn()
+    };
+    let gated = workers::gated(&here);
+    let mut first = member(&here, &["--receiver", &gated, "--max-in-flight", "2", "--drain-timeout", "1s"]);
+    first.until("it is full", SOON, |_| here.path().join("waits").exists().then_some(()));
+    // Full for a second, it pauses.
+    let full = Instant::now();
+    wait::until("it is paused", SOON, || (full.elapsed() > Duration::from_secs(2)).then_some(()));
+    let mut second = member(&there, &[]);
+    second.until("its partition is read", SOON, |_| there.delivered("all.jsonl").iter().any(|at| at.1 == 9).then_some(()));
+    let taken = there.delivered("all.jsonl")[0].0;
+    here.write("open", "");
+    let has = |partition: i32, offset: i64| here.delivered("all.jsonl").contains(&(partition, offset));
+    first.until("it flows again", SOON, |_| has(1 - taken, 9).then_some(()));
+
+    second.signal(Signal::TERM);
+    second.wait(SOON).expect_code(0);
+    topic.produce(&ten(10).collect::<Vec<_>>());
+    first.until("both flow", SOON, |_| (has(0, 19) && has(1, 19)).then_some(()));
+    first.signal(Signal::TERM);
+    first.wait(SOON).expect_code(0);
     assert_eq!(broker.witness().lag(&group), 0);
 }

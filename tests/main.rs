@@ -6,8 +6,10 @@
 mod architecture;
 mod books;
 mod faults;
+mod full_journal;
 mod group;
 mod hostile_records;
+mod journal_file;
 mod kills;
 mod lanes;
 mod readme;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::{Broker, Folder, Output, ResetTo, Sample, Topic, unique, wait};
+use crate::workers;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -98,7 +99,8 @@ fn goes_on_where_this_journal_committed() {
     assert_eq!(reading.delivered(), offsets(0..5));
     reading.produce(0, 3);
     // --from is for topics that the group has never read.
-    reading.to_the_end(["--from", "latest"]).expect_code(0);
+    let output = reading.to_the_end(["--from", "latest"]).expect_code(0);
+    assert!(output.stderr.contains("--from is ignored for 1 of them"), "{}", output.stderr);
     assert_eq!(reading.delivered(), offsets(5..8));
     assert_eq!(reading.incidents(), []);
     let uuid = reading.folder.journal().uuid();
@@ -164,6 +166,34 @@ fn records_that_were_deleted_unread_are_a_gap() {
     assert_eq!(reading.delivered(), offsets(7..10));
     let gap = found("gap", 0, Some(5), Some(7));
     assert_eq!(reading.incidents(), [gap.clone(), gap], "one for each run that met it");
+}
+
+/// Each record is a batch of its own, and the client fetches hardly one ahead: what is deleted meanwhile is unread.
+#[test]
+fn records_that_are_deleted_under_a_running_consumer_are_a_gap() {
+    for (on_gap, strategy, code) in [("earliest", "cooperative-sticky", 0), ("earliest", "range", 0), ("halt", "range", 4)] {
+        let strategy = format!("partition.assignment.strategy={strategy}");
+        let reading = Reading::of("gap-running", 1, 0);
+        let large = format!("\"{}\"", "x".repeat(600_000));
+        let samples: Vec<_> = (0..20).map(|n| Sample::event("order.placed", &n.to_string(), large.clone())).collect();
+        reading.topic.produce(&samples);
+        let little = ["-X", "queued.max.messages.kbytes=1", "-X", "queued.min.messages=1", "-X", "fetch.message.max.bytes=1000"];
+        let gated = workers::gated(&reading.folder);
+        let receivers = ["--receiver", "all=file:all.jsonl", "--receiver", &gated];
+        let consume = reading.folder.consume(&reading.topic, &reading.group, receivers).args(little).args(["-X", &strategy]);
+        let mut running = consume.args(["--from", "earliest", "--until-end", "--max-in-flight", "2", "--on-gap", on_gap]).spawn();
+        running.until("it waits", SOON, |_| reading.folder.path().join("waits").exists().then_some(()));
+        reading.topic.delete_records_below(0, 15);
+        reading.folder.write("open", "");
+        running.wait(SOON).expect_code(code);
+
+        let incidents = reading.incidents();
+        let [(kind, Some(0), Some(first), Some(15), true)] = &incidents[..] else { panic!("one gap up to 15: {incidents:?}") };
+        assert_eq!(kind, "gap");
+        let (rest, committed) = if on_gap == "halt" { (15..15, *first) } else { (15..20, 20) };
+        assert_eq!(reading.delivered(), [offsets(0..*first), offsets(rest)].concat());
+        assert_eq!(reading.committed(), [(0, Some(committed))]);
+    }
 }
 
 #[test]

@@ -43,3 +43,26 @@ fn a_few_failures_at_the_beginning_are_ordinary_ones() {
     assert!(failures.iter().all(|row| row.stage == "identify" && row.code == "missing_type" && row.receiver.is_none()));
     assert_eq!(broker.witness().lag(&group), 0);
 }
+
+#[test]
+fn without_the_guard_every_failure_is_journaled() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("guard"));
+    let topic = broker.topic("guard", 1);
+    topic.produce(&(0..100).map(|n| Sample::value(n.to_string())).collect::<Vec<_>>());
+    let arguments = ["--from", "earliest", "--until-end", "--receiver", "all=discard:", "--no-startup-guard"];
+    folder.consume(&topic, &group, arguments).run().expect_code(0);
+    let journal = folder.journal();
+    assert_eq!((journal.failures().len(), journal.incidents()), (100, vec![]));
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+/// Fewer than twenty, and nothing that ever passed: at the end of a bounded run they are what they are.
+#[test]
+fn fewer_failures_than_the_guard_minds_are_settled_at_the_end() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("guard"));
+    let topic = broker.topic("guard", 1);
+    topic.produce(&(0..19).map(|n| Sample::value(n.to_string())).collect::<Vec<_>>());
+    let consume = || folder.consume(&topic, &group, ["--from", "earliest", "--until-end", "--receiver", "all=discard:"]);
+    consume().run().expect_code(0);
+    assert_eq!((folder.journal().failures().len(), broker.witness().lag(&group)), (19, 0));
+}

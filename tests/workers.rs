@@ -23,6 +23,16 @@ for line in sys.stdin:
     print(json.dumps({"sendid": delivery["sendid"], **answer}), flush=True)
 "#;
 
+/// Says with a file `waits` that it was asked, and answers once there is a file `open`.
+const GATE: &str = r#"
+while IFS= read -r line; do
+    touch waits
+    while [ ! -e open ]; do sleep 0.02; done
+    sendid=${line#*\"sendid\":}
+    echo "{\"sendid\":${sendid%%,*},\"ok\":true}"
+done
+"#;
+
 /// A delivery that was made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Made {
@@ -35,6 +45,12 @@ pub(crate) struct Made {
 pub(crate) fn target(folder: &Folder, receiver: &str, pause: f64) -> String {
     folder.write("worker.py", WORKER);
     format!("{receiver}=exec:python3 worker.py {receiver} {pause}")
+}
+
+/// A receiver `gated` that keeps what it gets in flight until the test writes a file `open` into the folder.
+pub(crate) fn gated(folder: &Folder) -> String {
+    folder.write("gate.sh", GATE);
+    "gated=exec:/bin/sh gate.sh".to_owned()
 }
 
 /// What was delivered so far, in the order in which it was.

@@ -71,6 +71,18 @@ pub struct Start {
     /// The partition as the engine will know it; `partition.slot` is the offer's.
     pub partition: Arc<Partition>,
     pub at: StartAt,
+    pub basis: Basis,
+}
+
+/// What a start rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The group has committed an offset, wherever in the log that leads.
+    Commit,
+    /// Nothing is committed: `--from`, what the journal knows, or the beginning of a new partition.
+    Choice,
+    /// The partition was being read, and records were deleted under it.
+    Gap,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -248,17 +248,26 @@ impl GroupSource {
         Ok(list)
     }
 
-    /// Tells the client library which partitions it fetches: the new ones, or all, as its protocol wants it.
-    fn fetch(&self, new: &[Slot]) -> KafkaResult<()> {
-        if self.is_cooperative() {
-            return self.consumer.incremental_assign(&self.list(new.iter().copied())?);
+    /// Tells the client library which partitions it fetches: those of `slots`, or all, as its protocol wants it. What it has already
+    /// is taken from it first: a partition that ran out of its log stands still there, and is not sought.
+    fn fetch(&self, slots: &[Slot], already: &[Slot]) -> KafkaResult<()> {
+        if !self.is_cooperative() {
+            return self.consumer.assign(&self.list(self.slots.assigned().map(|(slot, _)| slot))?);
         }
-        self.consumer.assign(&self.list(self.slots.assigned().map(|(slot, _)| slot))?)
+        if !already.is_empty() {
+            self.consumer.incremental_unassign(&self.list(already.iter().copied())?)?;
+        }
+        self.consumer.incremental_assign(&self.list(slots.iter().copied())?)
     }
 
-    /// Slots that are to flow, or to stand still, whatever the state of each.
-    fn pause(&self, slots: &[Slot]) -> KafkaResult<()> {
-        self.consumer.pause(&self.list(slots.iter().copied())?)
+    /// Holds or opens partitions that were just assigned. Opens, too: the client library remembers that a partition was paused, even
+    /// one that was somebody else's meanwhile.
+    fn let_flow(&self, slots: &[Slot]) -> KafkaResult<()> {
+        let flows =
+            |slot: &Slot| self.flow == Flow::Open && self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+        let (flowing, standing): (Vec<Slot>, Vec<Slot>) = slots.iter().partition(|slot| flows(slot));
+        self.consumer.pause(&self.list(standing)?)?;
+        self.consumer.resume(&self.list(flowing)?)
     }
 
     fn flowing(&self) -> Vec<Slot> {
@@ -294,39 +303,26 @@ impl Source for GroupSource {
 
     fn assign(&mut self, starts: &[Start]) -> Result<(), SourceError> {
         let refused = |error: KafkaError| request("the partitions cannot be assigned", &error);
-        let (mut new, mut held) = (Vec::new(), Vec::new());
-        for Start { partition, at } in starts {
+        let (mut slots, mut already) = (Vec::new(), Vec::new());
+        for Start { partition, at, .. } in starts {
             let slot = partition.slot;
             let Some(place) = self.slots.get_mut(slot) else { continue };
-            let was_offered = place.state == State::Offered;
+            if place.state != State::Offered || self.offering.take_reoffered(slot) {
+                already.push(slot);
+            }
             match at {
                 StartAt::At(position) => {
                     place.position = *position;
                     place.state = State::Flowing;
                 }
-                StartAt::Held => {
-                    place.state = State::Held;
-                    held.push(slot);
-                }
+                StartAt::Held => place.state = State::Held,
             }
-            if was_offered {
-                new.push(slot);
-            } else {
-                let place = self.list([slot]).map_err(refused)?;
-                self.consumer.seek_partitions(place, cluster::ANSWER).map_err(refused)?;
-            }
+            slots.push(slot);
         }
-        let (again, new): (Vec<Slot>, Vec<Slot>) = new.into_iter().partition(|slot| self.offering.is_reoffer(*slot));
-        if !again.is_empty() {
-            self.resume_reoffered(&again, &held).map_err(refused)?;
+        if !slots.is_empty() || starts.is_empty() {
+            self.fetch(&slots, &already).map_err(refused)?;
         }
-        if !new.is_empty() || starts.is_empty() {
-            self.fetch(&new).map_err(refused)?;
-        }
-        if self.flow == Flow::Held {
-            held.extend(new);
-        }
-        self.pause(&held).map_err(refused)
+        self.let_flow(&slots).map_err(refused)
     }
 
     fn flow(&mut self, flow: Flow) -> Result<(), SourceError> {

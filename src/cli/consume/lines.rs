@@ -18,7 +18,7 @@ use crate::engine::Summary;
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKind};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
-use crate::engine::source::{Start, StartAt};
+use crate::engine::source::{Basis, Start, StartAt};
 use crate::engine::tracker::Load;
 use crate::settings::{ConsumeSettings, GlobalSettings, LogFormat, Verbosity};
 
@@ -41,6 +41,7 @@ struct Said {
     receivers: Vec<String>,
     group: String,
     order: &'static str,
+    is_from_said: bool,
 }
 
 /// What was said already.
@@ -68,6 +69,7 @@ impl Lines {
             receivers: settings.receivers.iter().map(describe(settings)).collect(),
             group: settings.group.clone(),
             order: settings.order.as_str(),
+            is_from_said: settings.from.is_some(),
         };
         Ok(Self { said: Arc::new(said), writer })
     }
@@ -184,7 +186,12 @@ impl Said {
 
 impl Observer for Said {
     fn assigned(&self, starts: &[Start]) {
+        // What a gap begins anew is said by its incident.
+        if starts.iter().any(|start| start.basis == Basis::Gap) {
+            return;
+        }
         let held = starts.iter().filter(|start| start.at == StartAt::Held).count();
+        let committed = starts.iter().filter(|start| start.basis == Basis::Commit).count();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if starts.is_empty() && known.has_begun {
             return;
@@ -192,6 +199,9 @@ impl Observer for Said {
         known.has_begun = true;
         let held = if held > 0 { format!(", {held} of them held") } else { String::new() };
         self.line("assigned", &format!("{} partitions assigned{held}", starts.len()));
+        if self.is_from_said && committed > 0 {
+            self.line("assigned", &format!("--from is ignored for {committed} of them: the group has committed offsets there"));
+        }
     }
 
     fn written(&self, entries: &[Entry]) {

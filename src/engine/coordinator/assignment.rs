@@ -7,7 +7,7 @@ use crate::engine::coordinator::troubles::{held, incident};
 use crate::engine::coordinator::{Coordinator, Revocation, UntilEnd, write};
 use crate::engine::ledger::{Entry, Known};
 use crate::engine::report::{Action, JournalJob, StopReason, Ticket, ToShard};
-use crate::engine::source::{Offer, Start, StartAt};
+use crate::engine::source::{Basis, Offer, Start, StartAt};
 use crate::engine::start::{self, StartDecision, StartOptions};
 use crate::engine::tracker::Fresh;
 use crate::record::{NextOffset, Partition, Slot};
@@ -26,18 +26,19 @@ impl Coordinator {
         let mut findings = Vec::new();
         for known in known {
             let Some(offer) = self.offers.remove(&known.slot) else { continue };
+            let basis = if offer.committed.is_some() { Basis::Commit } else { Basis::Choice };
             match start::start(&offer, known, &self.start_options()) {
                 StartDecision::At { at, fresh, finding } => {
                     let partition = assigned(&offer, known, at);
                     findings.extend(finding.map(|finding| incident(finding, &partition)));
                     self.open(&offer, &partition, at, fresh);
-                    starts.push(Start { partition, at: StartAt::At(at) });
+                    starts.push(Start { partition, at: StartAt::At(at), basis });
                 }
                 StartDecision::Held(finding) => {
                     let partition = assigned(&offer, known, offer.low);
                     findings.push(held(&finding, &partition));
                     findings.push(incident(finding, &partition));
-                    starts.push(Start { partition, at: StartAt::Held });
+                    starts.push(Start { partition, at: StartAt::Held, basis });
                 }
                 StartDecision::Halt(finding) => {
                     let partition = assigned(&offer, known, offer.low);

@@ -9,7 +9,7 @@ use crate::engine::coordinator::{Coordinator, write};
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
 use crate::engine::report::{Action, StopReason};
-use crate::engine::source::{Gap, Notice, Start, StartAt};
+use crate::engine::source::{Basis, Gap, Notice, Start, StartAt};
 use crate::engine::start::{self, Finding, OnGap, Place};
 use crate::record::Partition;
 
@@ -33,7 +33,10 @@ impl Coordinator {
         let finding = start::gap(&Place { topic: partition.topic.name.clone(), partition: partition.number }, expected, low);
         actions.push(Action::Journal(write(vec![incident(finding.clone(), &partition)])));
         match self.options.on_gap {
-            OnGap::Earliest => actions.push(Action::Assign(vec![Start { partition, at: StartAt::At(low) }])),
+            OnGap::Earliest => {
+                let start = Start { partition, at: StartAt::At(low), basis: Basis::Gap };
+                actions.push(Action::Assign(vec![start]));
+            }
             OnGap::Halt => self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions),
         }
     }

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Offset as RawOffset;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaResult;
 
-use crate::engine::source::{Appeared, Committed, Flow, Notice, Offer};
+use crate::engine::source::{Appeared, Committed, Notice, Offer};
 use crate::kafka::cluster;
 use crate::kafka::group_source::{From, GroupSource, Told};
 use crate::kafka::native::At;
@@ -57,9 +56,10 @@ impl Offering {
         self.again.contains(&slot)
     }
 
-    /// It was offered anew: the client library has it already.
-    pub(super) fn is_reoffer(&self, slot: Slot) -> bool {
-        self.reoffered.contains(&slot)
+    /// True when this slot was offered anew, once: the client library has its partition already.
+    pub(super) fn take_reoffered(&mut self, slot: Slot) -> bool {
+        let at = self.reoffered.iter().position(|reoffered| *reoffered == slot);
+        at.map(|at| self.reoffered.swap_remove(at)).is_some()
     }
 }
 
@@ -96,20 +96,8 @@ impl GroupSource {
         let places: Vec<_> =
             again.iter().filter_map(|slot| self.slots.get(*slot)).map(|at| (at.topic.clone(), at.partition)).collect();
         let slots: Vec<_> = places.iter().map(|(topic, partition)| self.slots.offer(topic, *partition)).collect();
-        self.offering.reoffered.clone_from(&slots);
+        self.offering.reoffered.extend(&slots);
         self.offering.add(slots);
-    }
-
-    /// Assigned anew while the client library fetches them already: moved, and held where they must not flow.
-    pub(super) fn resume_reoffered(&mut self, new: &[Slot], held: &[Slot]) -> KafkaResult<()> {
-        let flowing: Vec<_> = new.iter().copied().filter(|slot| !held.contains(slot)).collect();
-        self.pause(held)?;
-        self.consumer.seek_partitions(self.list(flowing.iter().copied())?, cluster::ANSWER)?;
-        // Whether records flow may have changed while they were nobody's.
-        match self.flow {
-            Flow::Held => self.pause(&flowing),
-            Flow::Open => self.consumer.resume(&self.list(flowing)?),
-        }
     }
 
     fn look_up(&mut self, slots: &[Slot]) -> Result<Vec<Offer>, String> {

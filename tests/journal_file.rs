@@ -1,0 +1,148 @@
+//! The journal as a file among others: what is not one is refused, one that is taken away ends the run, one that is locked is waited for,
+//! and one may serve two groups.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use crate::support::command::Command;
+use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
+
+const SOON: Duration = Duration::from_secs(20);
+/// Takes from root what other users do not have: the right to read and write whatever they like.
+const LIKE_ANYBODY: [&str; 3] = ["--bounding-set", "-dac_override,-dac_read_search", "--"];
+
+/// Records that no receiver gets: each is a failure.
+fn bad(count: usize) -> Vec<Sample> {
+    (0..count).map(|n| Sample::event("order.placed", &n.to_string(), "no JSON")).collect()
+}
+
+fn good(count: usize) -> Vec<Sample> {
+    (0..count).map(|n| Sample::event("order.placed", &n.to_string(), "{}")).collect()
+}
+
+fn consume(folder: &Folder, topic: &Topic<'_>, group: &str) -> Command {
+    folder.consume(topic, group, ["--from", "earliest", "--receiver", "all=file:all.jsonl", "--no-startup-guard"])
+}
+
+/// Waits until a group's progress in the journal has come to an offset; what is committed follows it.
+#[track_caller]
+fn until_progress(folder: &Folder, offset: i64) {
+    let has_come = || folder.path().join("redrive.db").exists() && folder.journal().progress().iter().any(|row| row.to == offset);
+    wait::until("progress", SOON, || has_come().then_some(()));
+}
+
+#[test]
+fn one_that_is_taken_away_ends_the_run_with_nothing_committed_past_it() {
+    let broker = Broker::shared();
+    for (way, said) in [("deleted", "moved or deleted"), ("replaced", "replaced by another file")] {
+        let (folder, group, topic) = (Folder::new(), unique("taken"), broker.topic("taken", 1));
+        topic.produce(&good(10));
+        let running = consume(&folder, &topic, &group).spawn();
+        until_progress(&folder, 10);
+        let witness = broker.witness();
+        wait::until("the commit", SOON, || (witness.group_offsets(&group).first()?.committed == Some(10)).then_some(()));
+        let path = folder.path().join("redrive.db");
+        match way {
+            "deleted" => fs::remove_file(&path).unwrap(),
+            _ => fs::rename(folder.write("other.db", "something else"), &path).unwrap(),
+        }
+        topic.produce(&bad(10));
+        let output = running.wait(SOON).expect_code(1);
+        assert!(output.stderr.contains(said) && output.stderr.contains("hint:"), "{way}: {}", output.stderr);
+        assert_eq!(witness.group_offsets(&group)[0].committed, Some(10), "{way}: nothing is committed past it");
+    }
+}
+
+#[test]
+fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
+    let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 2));
+    topic.produce(&bad(1));
+    let mut running = consume(&folder, &topic, &group).spawn();
+    until_progress(&folder, 1);
+    let other = Connection::open(folder.path().join("redrive.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = Instant::now();
+    topic.produce(&bad(5));
+    let elsewhere: Vec<_> = good(5).into_iter().map(|sample| sample.to(1)).collect();
+    topic.produce(&elsewhere);
+    running.until("deliveries go on", SOON, |_| (folder.lines("all.jsonl").len() == 5).then_some(()));
+    assert_eq!(folder.journal().failures().len(), 1, "what failed waits for the lock");
+    wait::until("the lock lasts", SOON, || (locked.elapsed() > Duration::from_secs(6)).then_some(()));
+    other.execute_batch("ROLLBACK").unwrap();
+    running.until("what failed is written", SOON, |_| (folder.journal().failures().len() == 6).then_some(()));
+    running.line("locked by another process: waiting", SOON);
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let incidents = folder.journal().incidents();
+    let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
+    assert_eq!((incident.kind.as_str(), incident.is_open), ("journal_busy", false));
+    assert_eq!(Broker::shared().witness().lag(&group), 0);
+}
+
+#[test]
+fn one_that_serves_two_groups_loses_no_failure_of_either() {
+    const EACH: i64 = 3_000;
+    let (broker, folder) = (Broker::shared(), Folder::new());
+    let topic = broker.topic("two-groups", 1);
+    topic.produce(&bad(usize::try_from(EACH).unwrap()));
+    let groups = [unique("first"), unique("second")];
+    let running = groups.each_ref().map(|group| consume(&folder, &topic, group).args(["--until-end"]).spawn());
+    running.into_iter().for_each(|running| drop(running.wait(SOON).expect_code(0)));
+    let failures = folder.journal().failures();
+    for group in &groups {
+        let of: Vec<_> = failures.iter().filter(|row| row.group == *group).map(|row| (row.offset, row.attempts)).collect();
+        assert_eq!(of, (0..EACH).map(|offset| (offset, 1)).collect::<Vec<_>>(), "{group}");
+        assert_eq!(broker.witness().lag(group), 0);
+    }
+    assert_eq!(i64::try_from(failures.len()), Ok(2 * EACH));
+}
+
+#[test]
+fn what_cannot_be_one_is_refused_before_anything_is_read() {
+    let (folder, group, topic) = (Folder::new(), unique("refused"), Broker::shared().topic("refused", 1));
+    topic.produce(&good(1));
+    consume(&folder, &topic, &group).args(["--until-end"]).run().expect_code(0);
+    let journal = folder.path().join("redrive.db");
+    let copy = |name: &str, change: &str| {
+        fs::copy(&journal, folder.path().join(name)).unwrap();
+        Connection::open(folder.path().join(name)).unwrap().execute_batch(change).unwrap();
+    };
+    copy("newer.db", "PRAGMA user_version = 99");
+    copy("foreign.db", "PRAGMA application_id = 7");
+    copy("read-only.db", "");
+    fs::set_permissions(folder.path().join("read-only.db"), Permissions::from_mode(0o400)).unwrap();
+    folder.write("garbage.db", &"no database at all, however long one looks at it ".repeat(100));
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    fs::copy(&journal, folder.path().join("folder/there.db")).unwrap();
+    fs::set_permissions(folder.path().join("folder"), Permissions::from_mode(0o500)).unwrap();
+
+    for (name, said) in [
+        ("newer.db", "was written by a newer redrive"),
+        ("foreign.db", "is a SQLite database of another program"),
+        ("garbage.db", "is not a journal"),
+        ("folder", "is not a journal"),
+        ("read-only.db", "cannot be opened"),
+        ("folder/there.db", "cannot be opened"),
+        ("folder/new.db", "cannot be opened"),
+        ("nowhere/new.db", "cannot be opened"),
+    ] {
+        let bytes = fs::read(folder.path().join(name)).ok();
+        let redrive = Path::new(env!("CARGO_BIN_EXE_redrive"));
+        let command = if rustix::process::geteuid().is_root() {
+            folder.program(Path::new("setpriv")).args(LIKE_ANYBODY).args([redrive.to_str().unwrap()])
+        } else {
+            folder.program(redrive)
+        };
+        let bootstrap = topic.bootstrap();
+        let arguments = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--receiver", "all=discard:"];
+        let output = command.args(arguments).args(["--until-end", "--journal", name]).run().expect_code(2);
+        assert!(output.stderr.contains(said) && output.stderr.contains(name), "{name}: {}", output.stderr);
+        assert_eq!(fs::read(folder.path().join(name)).ok(), bytes, "{name} is as it was");
+    }
+    fs::set_permissions(folder.path().join("folder"), Permissions::from_mode(0o700)).unwrap();
+}
