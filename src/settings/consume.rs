@@ -15,7 +15,7 @@ use crate::settings::table::{
     COMMIT_INTERVAL, CONCURRENCY, DRAIN_TIMEOUT, EVENT_TYPE_FROM, FAIL_ON_ERRORS, FORMAT, FROM, GROUP, IDLE_EXIT, MAX_IN_FLIGHT,
     MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX, UNRECOGNIZED, UNTIL_END,
 };
-use crate::settings::{layers, receivers, units};
+use crate::settings::{layers, receivers, units, word};
 use crate::stage::{Format, TypeFrom, Unrecognized};
 
 /// What `consume` is told.
@@ -63,7 +63,7 @@ impl ConsumeSettings {
             group: layers.one(&GROUP, |text| filled(text, "the name of a consumer group"))?,
             receivers: receivers::read(layers, brought)?,
             from: layers.maybe(&FROM, start_from)?,
-            order: layers.one(&ORDER, order)?,
+            order: layers.one(&ORDER, |text| word(text, &ORDER_WORDS))?,
             concurrency: layers.one(&CONCURRENCY, count)?,
             budget: Budget {
                 records: layers.one(&MAX_IN_FLIGHT, count)?.get(),
@@ -76,11 +76,11 @@ impl ConsumeSettings {
             type_from: layers.one(&EVENT_TYPE_FROM, |text| {
                 text.parse::<TypeFrom>().map_err(|_| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
             })?,
-            format: layers.one(&FORMAT, format)?,
-            unrecognized: layers.one(&UNRECOGNIZED, unrecognized)?,
+            format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
+            unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,
             guard: switch(&NO_STARTUP_GUARD, Guarding::Off, Guarding::On)?,
-            on_gap: layers.one(&ON_GAP, on_gap)?,
-            on_truncation: layers.one(&ON_TRUNCATION, on_truncation)?,
+            on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
+            on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
             max_records: layers.maybe(&MAX_RECORDS, |text| {
                 text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
             })?,
@@ -128,45 +128,9 @@ fn start_from(text: &str) -> Result<StartFrom, String> {
     }
 }
 
-fn order(text: &str) -> Result<Order, String> {
-    match text {
-        "partition" => Ok(Order::Partition),
-        "key" => Ok(Order::Key),
-        "none" => Ok(Order::None),
-        _ => Err("partition, key or none".to_owned()),
-    }
-}
-
-fn format(text: &str) -> Result<Format, String> {
-    match text {
-        "auto" => Ok(Format::Auto),
-        "json" => Ok(Format::Json),
-        "raw" => Ok(Format::Raw),
-        _ => Err("auto, json or raw".to_owned()),
-    }
-}
-
-fn unrecognized(text: &str) -> Result<Unrecognized, String> {
-    match text {
-        "journal" => Ok(Unrecognized::Journal),
-        "skip" => Ok(Unrecognized::Skip),
-        _ => Err("journal or skip".to_owned()),
-    }
-}
-
-fn on_gap(text: &str) -> Result<OnGap, String> {
-    match text {
-        "earliest" => Ok(OnGap::Earliest),
-        "halt" => Ok(OnGap::Halt),
-        _ => Err("earliest or halt".to_owned()),
-    }
-}
-
-fn on_truncation(text: &str) -> Result<OnTruncation, String> {
-    match text {
-        "hold" => Ok(OnTruncation::Hold),
-        "earliest" => Ok(OnTruncation::Earliest),
-        "latest" => Ok(OnTruncation::Latest),
-        _ => Err("hold, earliest or latest".to_owned()),
-    }
-}
+const ORDER_WORDS: [(&str, Order); 3] = [("partition", Order::Partition), ("key", Order::Key), ("none", Order::None)];
+const FORMAT_WORDS: [(&str, Format); 3] = [("auto", Format::Auto), ("json", Format::Json), ("raw", Format::Raw)];
+const UNRECOGNIZED_WORDS: [(&str, Unrecognized); 2] = [("journal", Unrecognized::Journal), ("skip", Unrecognized::Skip)];
+const ON_GAP_WORDS: [(&str, OnGap); 2] = [("earliest", OnGap::Earliest), ("halt", OnGap::Halt)];
+const ON_TRUNCATION_WORDS: [(&str, OnTruncation); 3] =
+    [("hold", OnTruncation::Hold), ("earliest", OnTruncation::Earliest), ("latest", OnTruncation::Latest)];

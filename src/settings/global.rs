@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
-use crate::settings::screen::{Color, LogFormat, OutputFormat};
+use crate::settings::screen::{COLOR_WORDS, Color, LOG_FORMAT_WORDS, LogFormat, OUTPUT_WORDS, OutputFormat};
 use crate::settings::table::{ALLOW_UNSAFE_JOURNAL, BOOTSTRAP_SERVER, COLOR, JOURNAL, LOG_FORMAT, OUTPUT, QUIET, VERBOSE};
 use crate::settings::{properties, word};
 
@@ -60,7 +60,7 @@ impl GlobalSettings {
             output,
             color,
             verbosity,
-            log_format: layers.one(&LOG_FORMAT, word)?,
+            log_format: layers.one(&LOG_FORMAT, |text| word(text, &LOG_FORMAT_WORDS))?,
         })
     }
 }
@@ -70,9 +70,9 @@ impl GlobalSettings {
 /// # Errors
 /// When a value means nothing.
 pub fn screen(layers: &Layers<'_>) -> Result<(OutputFormat, Color), SettingsError> {
-    let color = layers.one(&COLOR, word)?;
+    let color = layers.one(&COLOR, |text| word(text, &COLOR_WORDS))?;
     let is_plain = color == Color::Auto && (layers.environment)("NO_COLOR").is_some();
-    Ok((layers.one(&OUTPUT, word)?, if is_plain { Color::Never } else { color }))
+    Ok((layers.one(&OUTPUT, |text| word(text, &OUTPUT_WORDS))?, if is_plain { Color::Never } else { color }))
 }
 
 impl ConnectionSettings {

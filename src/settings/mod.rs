@@ -20,9 +20,16 @@ pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, environment};
 pub use screen::{Color, LogFormat, OutputFormat};
 
-/// Reads one of the words of a type; the error says which words there are.
-fn word<T: std::str::FromStr<Err = &'static str>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(str::to_owned)
+/// Reads one of some words; the error lists them.
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    match names.split_last() {
+        Some((last, before)) => Err(format!("{} or {last}", before.join(", "))),
+        None => Err(String::new()),
+    }
 }
 
 #[cfg(test)]

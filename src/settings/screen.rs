@@ -1,7 +1,5 @@
 //! How a command speaks.
 
-use std::str::FromStr;
-
 /// What stdout gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OutputFormat {
@@ -14,19 +12,6 @@ pub enum OutputFormat {
     Jsonl,
 }
 
-impl FromStr for OutputFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "table" => Ok(Self::Table),
-            "json" => Ok(Self::Json),
-            "jsonl" => Ok(Self::Jsonl),
-            _ => Err("table, json or jsonl"),
-        }
-    }
-}
-
 /// Whether a table is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Color {
@@ -37,19 +22,6 @@ pub enum Color {
     Never,
 }
 
-impl FromStr for Color {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err("auto, always or never"),
-        }
-    }
-}
-
 /// What stderr gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -58,14 +30,7 @@ pub enum LogFormat {
     Json,
 }
 
-impl FromStr for LogFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("text or json"),
-        }
-    }
-}
+pub(super) const OUTPUT_WORDS: [(&str, OutputFormat); 3] =
+    [("table", OutputFormat::Table), ("json", OutputFormat::Json), ("jsonl", OutputFormat::Jsonl)];
+pub(super) const COLOR_WORDS: [(&str, Color); 3] = [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+pub(super) const LOG_FORMAT_WORDS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];

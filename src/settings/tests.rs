@@ -125,3 +125,25 @@ fn every_setting_has_its_own_name() {
     let names: std::collections::HashSet<_> = table::ALL.iter().map(|setting| setting.name).collect();
     assert_eq!(names.len(), table::ALL.len());
 }
+
+#[test]
+fn what_a_word_can_be_is_listed() {
+    for (setting, expected) in [
+        (&table::ORDER, "partition, key or none"),
+        (&table::FORMAT, "auto, json or raw"),
+        (&table::UNRECOGNIZED, "journal or skip"),
+        (&table::ON_GAP, "earliest or halt"),
+        (&table::ON_TRUNCATION, "hold, earliest or latest"),
+    ] {
+        let name = setting.name;
+        let complaint = format!("{name} is `x` (from --{name}): expected {expected}");
+        assert_eq!(consume(&[(setting, &["x"])]).err().as_deref(), Some(complaint.as_str()));
+    }
+    for (setting, expected) in
+        [(&table::OUTPUT, "table, json or jsonl"), (&table::COLOR, "auto, always or never"), (&table::LOG_FORMAT, "text or json")]
+    {
+        let layers = Layers::without_file(given(&[(setting, &["x"])]), &nothing);
+        let complaint = GlobalSettings::read(&layers).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(complaint.ends_with(&format!("expected {expected}")), "{complaint}");
+    }
+}
