@@ -125,7 +125,9 @@ pub fn run(
     Ok(Ended { began, summary: finished.summary, ledger: finished.ledger })
 }
 
-fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, writer: &Writer) -> Plan {
+/// What the engine is told of a run, from its settings and from what was made of them.
+#[must_use]
+pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, writer: &Writer) -> Plan {
     Plan {
         group: settings.group,
         run: writer.run().clone(),

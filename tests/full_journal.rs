@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redrive::consumer;
 use redrive::engine::ledger::{LedgerError, RunEnd};
 use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
@@ -14,7 +15,6 @@ use redrive::engine::stop::StopToken;
 use redrive::engine::{self, Finished, Plan};
 use redrive::journal::{self, Beginning, Safety, Writer};
 use redrive::kafka::{Cluster, Connection, From, GroupSource, Subscription};
-use redrive::receiver::Mode;
 use redrive::settings::{ConsumeSettings, Given, Layers, table};
 use redrive::stage::Router;
 use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
@@ -75,26 +75,10 @@ fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) 
         given.set(setting, vec![value.to_owned()]);
     }
     let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers).unwrap();
-    Plan {
-        group: settings.group,
-        run: writer.run().clone(),
-        router: Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized).unwrap(),
-        bindings: settings.receivers.into_iter().map(|receiver| receiver.open().unwrap()).collect(),
-        type_from: settings.type_from,
-        format: settings.format,
-        mode: Mode::Live,
-        guard: settings.guard,
-        order: settings.order,
-        concurrency: settings.concurrency,
-        budget: settings.budget,
-        commit_interval: settings.commit_interval,
-        drain_timeout: settings.drain_timeout,
-        on_gap: settings.on_gap,
-        on_truncation: settings.on_truncation,
-        max_records: settings.max_records,
-        until_end: settings.until_end,
-        idle_exit: settings.idle_exit,
-    }
+    let types = settings.receivers.iter().map(|receiver| receiver.types.as_slice());
+    let router = Router::new(types, settings.unrecognized).unwrap();
+    let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open().unwrap()).collect();
+    consumer::plan(settings, router, bindings, writer)
 }
 
 #[test]
