@@ -89,8 +89,8 @@ impl From<BeginError> for CommandError {
             }
             BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
             BeginError::Types(_) | BeginError::Receiver(_) => Self::usage(error.to_string()),
-            BeginError::Source(error) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
-            BeginError::Read(_) | BeginError::Engine(_) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
+            BeginError::Read(error) => error.into(),
+            BeginError::Source(_) | BeginError::Engine(_) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
         }
     }
 }

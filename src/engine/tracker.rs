@@ -128,11 +128,6 @@ impl Tracker {
         self.slots.get(&slot).filter(|assigned| assigned.is_ours).map(|assigned| &assigned.partition)
     }
 
-    /// The slots that are ours.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.slots.iter().filter(|(_, assigned)| assigned.is_ours).map(|(slot, _)| *slot)
-    }
-
     /// Counts a record in; `None` when the slot is not ours, and then the record must be dropped.
     pub fn admit(&mut self, slot: Slot, offset: Offset, bytes: usize) -> Option<Seq> {
         let assigned = self.slots.get_mut(&slot).filter(|assigned| assigned.is_ours)?;
@@ -239,12 +234,6 @@ impl Tracker {
     #[must_use]
     pub fn is_drained(&self, slot: Slot) -> bool {
         self.slots.get(&slot).is_none_or(|assigned| assigned.out == 0)
-    }
-
-    /// True when everything that is settled is committed as well.
-    #[must_use]
-    pub fn is_committed(&self, slot: Slot) -> bool {
-        self.slots.get(&slot).is_none_or(|assigned| assigned.committed == assigned.told && assigned.told == Some(assigned.mark))
     }
 
     /// The position of the first unsettled record.
