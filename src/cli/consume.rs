@@ -30,11 +30,15 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         None if settings.fail_on_errors && ended.summary.counts.failed > 0 => ErrorKind::StillFailing.exit_code(),
         None => 0,
     });
-    lines.stopped(&ended.summary);
+    lines.stopped(&ended);
     let (began, summary) = (ended.began.clone(), summary(&ended, &settings));
     let closed = ended.close(code);
     lines.finish();
     if let Some(error) = error {
+        // The error that stopped the run is the one to mend.
+        if let Err(untold) = closed {
+            tracing::warn!(error = %untold, "how the run ended could not be written down");
+        }
         return Err(error);
     }
     closed?;

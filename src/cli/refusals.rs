@@ -128,7 +128,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
 
 fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
     let group = &settings.group;
-    let told = CommandError::usage(refusal.to_string().replacen("group has", &format!("group {group} has"), 1));
+    let told = CommandError::usage(format!("group {group} has {refusal}"));
     match refusal {
         StartRefusal::NoStart { low, end, .. } => told
             .hint(format!("--from earliest reads everything that is there: that partition holds the offsets {low} to {end}"))

@@ -12,14 +12,15 @@ use std::thread::{self, JoinHandle};
 use serde_json::json;
 
 use crate::cli::escape::escape;
-use crate::cli::numbers::grouped;
-use crate::consumer::Began;
-use crate::engine::Summary;
+use crate::cli::hint;
+use crate::cli::numbers::{counted, grouped};
+use crate::consumer::{Began, Ended};
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKind};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
 use crate::engine::tracker::Load;
+use crate::receiver::Specification;
 use crate::settings::{ConsumeSettings, GlobalSettings, LogFormat, Verbosity};
 
 /// Lines that may wait to be written.
@@ -80,7 +81,8 @@ impl Lines {
         Arc::clone(&self.said) as Arc<dyn Observer>
     }
 
-    pub(super) fn stopped(&self, summary: &Summary) {
+    pub(super) fn stopped(&self, ended: &Ended) {
+        let Ended { began, summary, .. } = ended;
         let counts = &summary.counts;
         let mut text = format!(
             "stopped: {} delivered, {} failed, {} skipped",
@@ -92,7 +94,7 @@ impl Lines {
             text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
         }
         if counts.failed > 0 {
-            text.push_str(" · redrive errors list");
+            text.push_str(&format!(" · {}", hint::of(&began.journal_path, "errors list")));
         }
         self.said.line("stopped", &text);
     }
@@ -106,8 +108,8 @@ impl Lines {
     }
 }
 
-fn describe(settings: &ConsumeSettings) -> impl Fn(&crate::receiver::Specification) -> String {
-    let width = |of: fn(&crate::receiver::Specification) -> &str| {
+fn describe(settings: &ConsumeSettings) -> impl Fn(&Specification) -> String {
+    let width = |of: fn(&Specification) -> &str| {
         settings.receivers.iter().map(|receiver| of(receiver).chars().count()).max().unwrap_or_default()
     };
     let (name, target) = (width(|receiver| &receiver.name), width(|receiver| &receiver.definition).min(48));
@@ -161,7 +163,8 @@ impl Said {
         self.receivers.iter().for_each(|receiver| self.put(receiver.clone()));
         let mut order = format!("  order {}", self.order);
         if began.failures.open > 0 {
-            order.push_str(&format!(" · {} open failures from before: redrive errors list", grouped(began.failures.open)));
+            let list = hint::of(&began.journal_path, "errors list");
+            order.push_str(&format!(" · {} from before: {list}", counted(began.failures.open, "open failure")));
         }
         self.put(order);
     }
