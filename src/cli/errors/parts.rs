@@ -112,7 +112,7 @@ fn place(item: &FailureItem) -> Vec<String> {
     parts.extend(item.topic_uuid.as_ref().map(|uuid| format!("topic id {}", escape(uuid))));
     let kind = item.timestamp.kind.as_str();
     parts.push(match item.timestamp.ms {
-        Some(ms) => format!("written {} ({kind})", times::of_record(ms).unwrap_or_else(|| format!("{ms} ms"))),
+        Some(ms) => format!("written {} ({kind})", item.timestamp.rfc_3339().unwrap_or_else(|| format!("{ms} ms"))),
         None => "no timestamp".to_owned(),
     });
     parts
