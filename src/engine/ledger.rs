@@ -125,6 +125,7 @@ pub enum IncidentKind {
     PartitionHeld,
     JournalBusy,
     LoopBlocked,
+    CommitRefused,
     Gap,
     Truncated,
     Recreated,
@@ -137,12 +138,13 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BrokerAway,
         Self::ReceiverDown,
         Self::PartitionHeld,
         Self::JournalBusy,
         Self::LoopBlocked,
+        Self::CommitRefused,
         Self::Gap,
         Self::Truncated,
         Self::Recreated,
@@ -162,6 +164,7 @@ impl IncidentKind {
             Self::PartitionHeld => "partition_held",
             Self::JournalBusy => "journal_busy",
             Self::LoopBlocked => "loop_blocked",
+            Self::CommitRefused => "commit_refused",
             Self::Gap => "gap",
             Self::Truncated => "truncated",
             Self::Recreated => "recreated",
@@ -178,7 +181,15 @@ impl IncidentKind {
     /// somebody acknowledges them.
     #[must_use]
     pub fn ends_by_itself(self) -> bool {
-        matches!(self, Self::BrokerAway | Self::ReceiverDown | Self::PartitionHeld | Self::JournalBusy | Self::LoopBlocked)
+        matches!(
+            self,
+            Self::BrokerAway
+                | Self::ReceiverDown
+                | Self::PartitionHeld
+                | Self::JournalBusy
+                | Self::LoopBlocked
+                | Self::CommitRefused
+        )
     }
 }
 
