@@ -12,8 +12,9 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::execute;
+use crate::cli::session::{Caller, Session};
 use crate::cli::signals::Signals;
-use crate::cli::{Session, execute_in};
 use crate::engine::stop::StopToken;
 use crate::kafka::{Connection, EmbeddedBroker, Sample};
 use crate::receiver::Receivers;
@@ -41,7 +42,7 @@ done
 "#;
 
 #[derive(Args)]
-pub(crate) struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Leave the broker up until Ctrl-C, to try commands from another terminal
     #[arg(long)]
     keep: bool,
@@ -77,8 +78,12 @@ pub(super) fn run(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, Com
     // The commands are the user's: they run where the user would run them.
     std::env::set_current_dir(&folder).map_err(failed("the demo's folder cannot be entered"))?;
     tell(&folder, count).map_err(failed("stdout cannot be written"))?;
-    let code = steps().map_err(failed("stdout cannot be written"))?;
-    if code == 0 && arguments.keep { keep(&folder).map_err(failed("stdout cannot be written")) } else { Ok(code) }
+    let code = steps(session.output.program()).map_err(failed("stdout cannot be written"))?;
+    if code == 0 && arguments.keep {
+        keep(&folder, session.output.program()).map_err(failed("stdout cannot be written"))
+    } else {
+        Ok(code)
+    }
 }
 
 /// Nobody else's: the demo runs a script that lies there.
@@ -138,10 +143,10 @@ fn tell(folder: &Path, count: usize) -> io::Result<()> {
 }
 
 /// Returns the exit code of the first command that did not end well, if any.
-fn steps() -> io::Result<u8> {
+fn steps(program: &str) -> io::Result<u8> {
     for (before, command) in STEPS {
         say(before)?;
-        let code = show(command)?;
+        let code = show(program, command)?;
         if code != 0 {
             return Ok(code);
         }
@@ -155,18 +160,18 @@ fn say(text: &str) -> io::Result<()> {
 }
 
 /// Prints a command as a user would type it, and runs just that, with nothing from the environment.
-fn show(command: &str) -> io::Result<u8> {
-    writeln!(io::stdout().lock(), "\n$ redrive {command}")?;
-    let arguments: Vec<OsString> = std::iter::once("redrive").chain(command.split(' ')).map(OsString::from).collect();
-    Ok(execute_in(&arguments, Receivers::new(), &|_| None))
+fn show(program: &str, command: &str) -> io::Result<u8> {
+    writeln!(io::stdout().lock(), "\n$ {program} {command}")?;
+    let arguments: Vec<OsString> = std::iter::once(program).chain(command.split(' ')).map(OsString::from).collect();
+    Ok(execute(&arguments, Caller { program: program.to_owned(), receivers: Receivers::new(), environment: &|_| None }))
 }
 
-fn keep(folder: &Path) -> io::Result<u8> {
+fn keep(folder: &Path, program: &str) -> io::Result<u8> {
     let mut out = io::stdout().lock();
     writeln!(out, "\nThe broker stays up until Ctrl-C. From another terminal:")?;
     writeln!(out, "  cd {}", folder.display())?;
     for command in ["consume", "errors list", "errors list --stage identify,decode -o json", "incidents list"] {
-        writeln!(out, "  redrive {command}")?;
+        writeln!(out, "  {program} {command}")?;
     }
     drop(out);
     let stop = StopToken::default();

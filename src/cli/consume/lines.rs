@@ -12,8 +12,9 @@ use std::thread::{self, JoinHandle};
 use serde_json::json;
 
 use crate::cli::escape::escape;
-use crate::cli::hint;
+use crate::cli::hint::Journal;
 use crate::cli::numbers::{counted, grouped};
+use crate::cli::session::Session;
 use crate::consumer::{Began, Ended};
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKind};
 use crate::engine::observer::Observer;
@@ -21,7 +22,7 @@ use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
 use crate::engine::tracker::Load;
 use crate::receiver::Specification;
-use crate::settings::{ConsumeSettings, GlobalSettings, LogFormat, Verbosity};
+use crate::settings::{ConsumeSettings, LogFormat, Verbosity};
 
 /// Lines that may wait to be written.
 const WAITING: usize = 1_000;
@@ -35,6 +36,7 @@ pub(super) struct Lines {
 }
 
 struct Said {
+    program: String,
     format: LogFormat,
     verbosity: Verbosity,
     to_writer: SyncSender<Line>,
@@ -59,12 +61,13 @@ enum Line {
 }
 
 impl Lines {
-    pub(super) fn start(global: &GlobalSettings, settings: &ConsumeSettings) -> io::Result<Self> {
+    pub(super) fn start(session: &Session<'_>, settings: &ConsumeSettings) -> io::Result<Self> {
         let (to_writer, lines) = sync_channel(WAITING);
         let writer = thread::Builder::new().name("redrive-lines".to_owned()).spawn(move || write(&lines))?;
         let said = Said {
-            format: global.log_format,
-            verbosity: global.verbosity,
+            program: session.output.program().to_owned(),
+            format: session.global.log_format,
+            verbosity: session.global.verbosity,
             to_writer,
             known: Mutex::default(),
             receivers: settings.receivers.iter().map(describe(settings)).collect(),
@@ -94,7 +97,7 @@ impl Lines {
             text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
         }
         if counts.failed > 0 {
-            text.push_str(&format!(" · {}", hint::of(&began.journal_path, "errors list")));
+            text.push_str(&format!(" · {}", self.said.errors_list(began)));
         }
         self.said.line("stopped", &text);
     }
@@ -147,6 +150,11 @@ impl Said {
         }
     }
 
+    /// How to see what failed.
+    fn errors_list(&self, began: &Began) -> String {
+        Journal { program: &self.program, path: &began.journal_path, id: &began.journal_uuid }.hint("errors list")
+    }
+
     fn banner(&self, began: &Began) {
         let topics: Vec<_> = began.topics.iter().map(|(name, partitions)| format!("{name} ({partitions} partitions)")).collect();
         let topics = if topics.is_empty() { "no topic yet".to_owned() } else { topics.join(", ") };
@@ -163,8 +171,8 @@ impl Said {
         self.receivers.iter().for_each(|receiver| self.put(receiver.clone()));
         let mut order = format!("  order {}", self.order);
         if began.failures.open > 0 {
-            let list = hint::of(&began.journal_path, "errors list");
-            order.push_str(&format!(" · {} from before: {list}", counted(began.failures.open, "open failure")));
+            let open = counted(began.failures.open, "open failure");
+            order.push_str(&format!(" · {open} from before: {}", self.errors_list(began)));
         }
         self.put(order);
     }
