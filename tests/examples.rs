@@ -11,8 +11,8 @@ fn a_program_with_receivers_of_its_own_has_all_the_commands() {
     let order = |id: &str, cents: u32| Sample::event("order.placed", id, format!("{{\"id\":\"{id}\",\"total_cents\":{cents}}}"));
     topic.produce(&[order("A-1", 100), order("A-2", 0), order("A-3", 2_000_000), Sample::event("order.cancelled", "A-4", "{}")]);
 
-    let consume = ["consume", "-b", &topic.bootstrap(), "-t", topic.name(), "-g", &group, "--from", "earliest", "--until-end"];
-    let output = folder.example("shop", consume).args(["--receiver", "audit=file:audit.jsonl"]).run().expect_code(0);
+    let consume = ["consume", "-b", &topic.bootstrap(), "-t", topic.name(), "-g", &group, "--receiver", "audit=file:audit.jsonl"];
+    let output = folder.example("shop", consume).args(["--from", "earliest", "--until-end"]).run().expect_code(0);
     assert!(output.stderr.contains("2 delivered, 2 failed, 0 skipped · shop errors list"), "{}", output.stderr);
     let failures = folder.journal().failures();
     let of: Vec<_> = failures.iter().map(|row| (row.offset, row.receiver.as_deref(), row.code.as_str(), row.attempts)).collect();
