@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::command::Command;
 use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
+use crate::workers;
 
 const SOON: Duration = Duration::from_secs(20);
 /// Takes from root what other users do not have: the right to read and write whatever they like.
@@ -82,6 +83,36 @@ fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
     let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
     assert_eq!((incident.kind.as_str(), incident.is_open), ("journal_busy", false));
     assert_eq!(Broker::shared().witness().lag(&group), 0);
+}
+
+/// What is in flight drains first; only then does the run meet the lock, and has no time left to wait for it.
+#[test]
+fn one_that_stays_locked_ends_a_stopped_run_in_time_and_nothing_is_committed_past_it() {
+    let drain = Duration::from_secs(4);
+    let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 1));
+    topic.produce(&good(1));
+    let gated = workers::gated(&folder);
+    folder.write("open", "");
+    let slowly = ["--receiver", &gated, "--commit-interval", "1h", "--drain-timeout", "4s"];
+    let mut running = consume(&folder, &topic, &group).args(slowly).spawn();
+    running.until("the first delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
+    fs::remove_file(folder.path().join("waits")).unwrap();
+    fs::remove_file(folder.path().join("open")).unwrap();
+    topic.produce(&good(1));
+    running.until("the second delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
+    let other = Connection::open(folder.path().join("redrive.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let asked = Instant::now();
+    running.signal(Signal::TERM);
+    let output = running.wait(SOON).expect_code(1);
+    assert!(asked.elapsed() < drain + Duration::from_secs(5), "{:?}: {}", asked.elapsed(), output.stderr);
+    assert!(output.stderr.contains("is locked by another process") && output.stderr.contains("hint:"), "{}", output.stderr);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(folder.journal().progress().iter().all(|row| row.to == 0), "the last progress was not written");
+    let committed = Broker::shared().witness().group_offsets(&group);
+    assert!(committed.iter().all(|at| at.committed.unwrap_or(0) == 0), "and not committed: {committed:?}");
+    assert_eq!(folder.delivered("all.jsonl").len(), 2);
 }
 
 #[test]

@@ -28,24 +28,19 @@ pub(super) struct JournalThread {
     pub(super) is_over: bool,
 }
 
-/// How long a lock of another process is waited for: without limit, until the run is asked to stop.
+/// How long a lock of another process is waited for: without limit, until the run is asked to stop or is over. Then the drain timeout
+/// counts from that moment, however late the lock is met.
 pub(super) struct Patience {
-    stop: StopToken,
-    drain_timeout: Duration,
-    asked_at: Option<Instant>,
+    pub(super) stop: StopToken,
+    /// Asked when the run is over, for whatever reason: nobody polls any more, and what is still to be written does not wait for ever.
+    pub(super) over: StopToken,
+    pub(super) drain_timeout: Duration,
 }
 
 impl Patience {
-    pub(super) fn new(stop: StopToken, drain_timeout: Duration) -> Self {
-        Self { stop, drain_timeout, asked_at: None }
-    }
-
-    fn is_out(&mut self, now: Instant) -> bool {
-        match self.stop.level() {
-            None => false,
-            Some(StopLevel::Drain) => now.duration_since(*self.asked_at.get_or_insert(now)) >= self.drain_timeout,
-            Some(StopLevel::Now) => true,
-        }
+    fn is_out(&self, now: Instant) -> bool {
+        let is_overdue = |asked: &StopToken| asked.asked_at().is_some_and(|at| now.duration_since(at) >= self.drain_timeout);
+        self.stop.level() == Some(StopLevel::Now) || is_overdue(&self.stop) || is_overdue(&self.over)
     }
 }
 
