@@ -59,8 +59,9 @@ fn one_that_is_taken_away_ends_the_run_with_nothing_committed_past_it() {
     }
 }
 
+/// Deliveries go on at first; what cannot be committed for seconds is not piled up for hours.
 #[test]
-fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
+fn one_that_another_process_locks_is_waited_for_and_holds_the_consumer_in_the_end() {
     let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 2));
     topic.produce(&bad(1));
     let mut running = consume(&folder, &topic, &group).spawn();
@@ -73,15 +74,25 @@ fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
     topic.produce(&elsewhere);
     running.until("deliveries go on", SOON, |_| (folder.lines("all.jsonl").len() == 5).then_some(()));
     assert_eq!(folder.journal().failures().len(), 1, "what failed waits for the lock");
-    wait::until("the lock lasts", SOON, || (locked.elapsed() > Duration::from_secs(6)).then_some(()));
+    wait::until("the lock lasts", SOON, || (locked.elapsed() > Duration::from_secs(8)).then_some(()));
+    topic.produce(&elsewhere);
+    let goes_on = || (folder.lines("all.jsonl").len() > 5).then_some(());
+    assert_eq!(wait::at_most(Duration::from_secs(2), goes_on), None, "nothing more is admitted");
     other.execute_batch("ROLLBACK").unwrap();
     running.until("what failed is written", SOON, |_| (folder.journal().failures().len() == 6).then_some(()));
+    running.until("deliveries go on", SOON, |_| (folder.lines("all.jsonl").len() == 10).then_some(()));
     running.line("locked by another process: waiting", SOON);
+    running.line("journal_busy is over", SOON);
     running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
+    let output = running.wait(SOON).expect_code(0);
+    assert_eq!(output.stderr.matches("partitions assigned").count(), 1, "it never left the group: {}", output.stderr);
     let incidents = folder.journal().incidents();
     let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
     assert_eq!((incident.kind.as_str(), incident.is_open), ("journal_busy", false));
+    assert!(incident.count > 5, "each try that met the lock: {incident:?}");
+    let lasted = "SELECT ended_at_us - first_at_us FROM incident";
+    let lasted_us: i64 = other.query_row(lasted, [], |row| row.get(0)).unwrap();
+    assert!((8_000_000..20_000_000).contains(&lasted_us), "it began when the lock did: {lasted_us} us");
     assert_eq!(Broker::shared().witness().lag(&group), 0);
 }
 

@@ -104,6 +104,7 @@ pub struct Coordinator {
     revoked: u64,
     next_commit: Instant,
     admitted: u64,
+    /// When the last record came, or the source was last held.
     last_record: Instant,
     /// Where each slot ends for `--until-end`; removed once it is reached.
     ends: HashMap<Slot, NextOffset>,
@@ -226,6 +227,9 @@ impl Coordinator {
             Report::Known(known) => self.known(&known, now, actions),
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
+                if !progress.is_empty() {
+                    self.admission.progress_written();
+                }
                 for (slot, to) in progress {
                     self.tracker.journaled(slot, to);
                 }
@@ -355,7 +359,10 @@ impl Coordinator {
         self.drain_revocations(now, actions);
         if now >= self.next_commit {
             self.next_commit = now + self.options.commit_interval;
-            self.write_progress(actions);
+            self.write_progress(now, actions);
+        }
+        if self.admission.is_held() {
+            self.last_record = now;
         }
         let load = self.tracker.load();
         if let Some(limit) = self.options.idle_exit {
@@ -369,7 +376,7 @@ impl Coordinator {
 
     /// The journal learns what settled. A start that was only chosen is kept back until something is settled, so that a run that the
     /// start-up guard stops leaves nothing behind.
-    fn write_progress(&mut self, actions: &mut Vec<Action>) {
+    fn write_progress(&mut self, now: Instant, actions: &mut Vec<Action>) {
         if self.tracker.totals().records() == 0 || matches!(self.phase, Phase::Closing { .. } | Phase::Committing { .. }) {
             return;
         }
@@ -380,6 +387,7 @@ impl Coordinator {
                 actions.push(Action::Commit(marks));
             }
         } else {
+            self.admission.progress_sent(now);
             actions.push(Action::Journal(write(progress.into_iter().map(Entry::Progress).collect())));
         }
     }

@@ -3,6 +3,7 @@
 //! What `append` has returned for is on disk. Nothing else settles a failure, and no offset is committed before its progress is here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -93,6 +94,18 @@ pub struct Incident {
     pub to: Option<NextOffset>,
     pub message: String,
     pub data: Value,
+    /// How often it happened since it was last told.
+    pub count: u64,
+    /// How long ago it began.
+    pub began_ago: Duration,
+}
+
+impl Incident {
+    /// One that happened just now, and of which there is no more to say than this.
+    #[must_use]
+    pub fn new(key: IncidentKey, message: String) -> Self {
+        Self { key, from: None, to: None, message, data: Value::Null, count: 1, began_ago: Duration::ZERO }
+    }
 }
 
 /// What makes two incidents the same one, counted again.

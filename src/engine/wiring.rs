@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
 use crate::engine::coordinator::Coordinator;
-use crate::engine::journal_thread::{JournalThread, Patience};
+use crate::engine::journal_thread::{Delay, JournalThread, Patience};
 use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
@@ -72,6 +72,7 @@ pub fn run(
         reports: to_kafka.clone(),
         observer: Arc::clone(observer),
         patience: Patience { stop: stop.clone(), over: over.clone(), drain_timeout: plan.drain_timeout },
+        delay: Delay::default(),
         is_over: false,
     };
     let journal = named("redrive-journal", move || journal.run())?;

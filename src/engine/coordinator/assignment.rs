@@ -127,7 +127,10 @@ impl Coordinator {
                 overdue.extend_from_slice(&revocation.slots);
             }
             revocation.is_closing = true;
-            let entries = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
+            let entries: Vec<_> = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
+            if !entries.is_empty() {
+                self.admission.progress_sent(now);
+            }
             actions.push(Action::Journal(JournalJob {
                 entries,
                 runs: Vec::new(),
