@@ -77,7 +77,7 @@ impl Admission {
         }
     }
 
-    /// Progress is on its way to the journal.
+    /// Progress is on its way to the journal. Counted is that of slots that go on: the last one of a slot is followed by nothing.
     pub(super) fn progress_sent(&mut self, now: Instant) {
         self.unwritten.push_back(now);
     }

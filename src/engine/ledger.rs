@@ -138,6 +138,7 @@ pub enum IncidentKind {
     PartitionHeld,
     JournalBusy,
     LoopBlocked,
+    CommitRefused,
     Gap,
     Truncated,
     Recreated,
@@ -150,12 +151,13 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BrokerAway,
         Self::ReceiverDown,
         Self::PartitionHeld,
         Self::JournalBusy,
         Self::LoopBlocked,
+        Self::CommitRefused,
         Self::Gap,
         Self::Truncated,
         Self::Recreated,
@@ -175,6 +177,7 @@ impl IncidentKind {
             Self::PartitionHeld => "partition_held",
             Self::JournalBusy => "journal_busy",
             Self::LoopBlocked => "loop_blocked",
+            Self::CommitRefused => "commit_refused",
             Self::Gap => "gap",
             Self::Truncated => "truncated",
             Self::Recreated => "recreated",
@@ -191,7 +194,15 @@ impl IncidentKind {
     /// somebody acknowledges them.
     #[must_use]
     pub fn ends_by_itself(self) -> bool {
-        matches!(self, Self::BrokerAway | Self::ReceiverDown | Self::PartitionHeld | Self::JournalBusy | Self::LoopBlocked)
+        matches!(
+            self,
+            Self::BrokerAway
+                | Self::ReceiverDown
+                | Self::PartitionHeld
+                | Self::JournalBusy
+                | Self::LoopBlocked
+                | Self::CommitRefused
+        )
     }
 }
 

@@ -90,6 +90,9 @@ pub fn start(offer: &Offer, known: &Known, options: &StartOptions) -> StartDecis
     match &offer.committed {
         None => without_commit(offer, known),
         Some(committed) if known.other_uuid => log_changed(offer, committed, IncidentKind::Recreated, options),
+        Some(committed) if let Some(at) = chosen_since(committed, known, options) => {
+            StartDecision::At { at, fresh: Fresh::Yes, finding: None }
+        }
         Some(committed) if committed.next > offer.end => log_changed(offer, committed, IncidentKind::Truncated, options),
         Some(committed) if committed.next < offer.low => lost(offer, committed, options),
         Some(committed) => {
@@ -115,6 +118,15 @@ fn without_commit(offer: &Offer, known: &Known) -> StartDecision {
             None => StartDecision::Refuse(StartRefusal::NoStart { place: place(offer), low: offer.low, end: offer.end }),
         },
     }
+}
+
+/// The start that was chosen for the new log of a topic that was made again, when a run ended before it could commit it: what is committed
+/// is ours, and the journal has seen no record of this log, so it was committed for the log before.
+fn chosen_since(committed: &Committed, known: &Known, options: &StartOptions) -> Option<NextOffset> {
+    let chosen = known.progress.filter(|progress| progress.is_empty && progress.to != committed.next)?;
+    let stamp = Stamp::parse(&committed.metadata)?;
+    let is_of_a_run = stamp.journal_uuid == options.journal_uuid && matches!(stamp.by, By::Run(_));
+    (is_of_a_run && stamp.next == committed.next).then_some(chosen.to)
 }
 
 /// The committed offset lies within the log: whose is it?
@@ -269,6 +281,16 @@ mod tests {
         assert_eq!(decide(&offered(Some((101, OURS))), &progress(101)), "held truncated");
         let recreated = Known { other_uuid: true, ..nothing_known() };
         assert_eq!(decide(&offered(Some((50, OURS))), &recreated), "held recreated");
+    }
+
+    #[test]
+    fn a_start_in_a_new_log_that_was_never_committed() {
+        let chosen = |to| Known { progress: Some(KnownProgress { to: next(to), is_empty: true }), ..progress(to) };
+        assert_eq!(decide(&offered(Some((50, OURS))), &chosen(10)), "10 Yes", "50 was committed for the log before");
+        assert_eq!(decide(&offered(Some((500, "rd1:mine:500:r7"))), &chosen(10)), "10 Yes", "wherever that was");
+        assert_eq!(decide(&offered(Some((50, OURS))), &chosen(50)), "50 No", "it was committed");
+        assert_eq!(decide(&offered(Some((50, "rd1:mine:50:m3"))), &chosen(10)), "50 No", "a move of ours");
+        assert_eq!(decide(&offered(Some((50, ""))), &chosen(10)), "50 No moved 10..50", "somebody else moved it");
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl GroupSource {
         let What::Committed(all, each) = event.what() else { return None };
         let mut results = Vec::new();
         for at in each {
-            let result = all.and(at.error).map_err(|error| CommitError { message: error.to_string() });
+            let result = all.and(at.error).map_err(not_committed);
             let found = self.in_flight.iter().position(|mark| {
                 let place = self.slots.get(mark.slot);
                 mark.next.get() == at.offset
@@ -432,6 +432,24 @@ impl GroupSource {
             headers: self.headers.finish(),
             only: ReceiverSet::ALL,
         })
+    }
+}
+
+fn not_committed(code: RDKafkaErrorCode) -> CommitError {
+    let message = code.to_string();
+    tracing::debug!(%message, "an offset was not committed");
+    match code {
+        RDKafkaErrorCode::RebalanceInProgress
+        | RDKafkaErrorCode::IllegalGeneration
+        | RDKafkaErrorCode::UnknownMemberId
+        | RDKafkaErrorCode::StaleMemberEpoch
+        | RDKafkaErrorCode::FencedMemberEpoch
+        | RDKafkaErrorCode::CoordinatorLoadInProgress
+        | RDKafkaErrorCode::CoordinatorNotAvailable
+        | RDKafkaErrorCode::NotCoordinator => CommitError::Rebalancing { message },
+        // Codes below zero are the client library's own: nobody answered.
+        code if (code as i32) < 0 || code == RDKafkaErrorCode::RequestTimedOut => CommitError::Unanswered { message },
+        _ => CommitError::Refused { message },
     }
 }
 
