@@ -17,6 +17,7 @@ use crate::engine::batches::{Batches, Order};
 use crate::engine::flow::{Admission, Appetite, Budget};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
+use crate::engine::new_types::Skipped;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{Offer, Polled};
 use crate::engine::start::{OnGap, OnTruncation};
@@ -101,6 +102,8 @@ pub struct Coordinator {
     next_commit: Instant,
     /// Slots whose last commit the broker refused.
     refused: HashSet<Slot>,
+    /// What is told with the next progress.
+    skipped: Skipped,
     admitted: u64,
     /// When the last record came, or the source was last held.
     last_record: Instant,
@@ -125,6 +128,7 @@ impl Coordinator {
             revoked: 0,
             next_commit: now + options.commit_interval,
             refused: HashSet::new(),
+            skipped: Skipped::default(),
             admitted: 0,
             last_record: now,
             ends: HashMap::new(),
@@ -211,6 +215,7 @@ impl Coordinator {
     fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
         match report {
             Report::Settled(runs) => self.settle(&runs),
+            Report::Skipped(skipped) => self.skipped.add(skipped),
             Report::Held { job, .. } if self.gives_up(&job) => self.abandon(vec![job]),
             Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
                 Verdict::Write(job) => actions.push(Action::Journal(job)),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::engine::coordinator::{Coordinator, Phase, write};
-use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, RunId};
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Progress, RunId};
 use crate::engine::report::{Action, JournalJob, Ticket};
 use crate::engine::source::{CommitError, CommitResult, Mark};
 use crate::engine::stamp::{By, Stamp};
@@ -27,7 +27,7 @@ impl Coordinator {
             self.commit(actions);
         } else {
             self.admission.progress_sent(now);
-            actions.push(Action::Journal(write(progress.into_iter().map(Entry::Progress).collect())));
+            actions.push(Action::Journal(write(self.with_skipped(progress))));
         }
     }
 
@@ -59,6 +59,10 @@ impl Coordinator {
         }
     }
 
+    fn with_skipped(&mut self, progress: Vec<Progress>) -> Vec<Entry> {
+        progress.into_iter().map(Entry::Progress).chain(self.skipped.take_entries()).collect()
+    }
+
     /// The slots that have no next time: they are told and committed now.
     fn slots_of(&self, ticket: Ticket) -> Vec<Slot> {
         match ticket {
@@ -72,7 +76,8 @@ impl Coordinator {
 
     /// Begins a round of the last progress and the last commit.
     pub(super) fn tell_last(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
-        let entries = self.tracker.take_last_progress(&self.slots_of(ticket)).into_iter().map(Entry::Progress).collect();
+        let progress = self.tracker.take_last_progress(&self.slots_of(ticket));
+        let entries = self.with_skipped(progress);
         actions.push(Action::Journal(JournalJob { entries, runs: Vec::new(), ticket: Some(ticket) }));
     }
 

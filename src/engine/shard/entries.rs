@@ -4,22 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
-use crate::engine::passed::shortened;
-use crate::event::Event;
 use crate::failure::Stage;
 use crate::record::Record;
 
 pub(super) fn passed(record: &Record, through: Stage) -> Entry {
     Entry::Passed { partition: Arc::clone(record.partition()), offset: record.offset(), through }
-}
-
-pub(super) fn new_type(event: &Event) -> Entry {
-    let event_type = event.event_type();
-    let event_type = shortened(&event_type);
-    let key = IncidentKey { subject: Some(event_type.to_owned()), ..IncidentKey::of(IncidentKind::NewType) };
-    let place = event.record().place();
-    let message = format!("no receiver takes the type {event_type}: such events are skipped (first seen in {place})");
-    Entry::Incident(Incident { data: serde_json::json!({ "type": event_type }), ..Incident::new(key, message) })
 }
 
 pub(super) fn blocked(receiver: &str, held: Duration) -> Entry {
