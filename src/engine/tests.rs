@@ -16,7 +16,7 @@ use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
-use crate::record::Offset;
+use crate::record::{Debts, Offset};
 use crate::stage::Unrecognized;
 
 type Asked = Box<dyn Fn(&Delivery) -> Answered + Send + Sync>;
@@ -452,7 +452,7 @@ fn concurrency_bounds_the_deliveries_of_a_receiver() {
 fn success_closes_debts() {
     let ledger = MemoryLedger::default();
     let slot = crate::record::Slot { index: 0, epoch: 1 };
-    let known = ledger::Known { debts: vec![Offset::new(3).unwrap()], highest: next(10), ..doubles::unknown(slot) };
+    let known = ledger::Known { debts: Debts::all(vec![Offset::new(3).unwrap()]), highest: next(10), ..doubles::unknown(slot) };
     ledger.known.lock().unwrap().insert(0, known);
     let fine = accepting();
     let ran = run_all(MemorySource::bounded(records(1, 20)), ledger, plan(vec![binding("fine", &fine)]), &StopToken::default());
@@ -467,7 +467,7 @@ fn success_closes_debts() {
 fn a_record_that_fails_at_a_later_stage_has_passed_the_earlier_ones() {
     let ledger = MemoryLedger::default();
     let slot = crate::record::Slot { index: 0, epoch: 1 };
-    let known = ledger::Known { debts: vec![Offset::new(3).unwrap()], ..doubles::unknown(slot) };
+    let known = ledger::Known { debts: Debts::all(vec![Offset::new(3).unwrap()]), ..doubles::unknown(slot) };
     ledger.known.lock().unwrap().insert(0, known);
     let elsewhere = Binding { types: vec!["other".into()], ..binding("elsewhere", &accepting()) };
     let ran = run_all(MemorySource::bounded(records(1, 5)), ledger, plan(vec![elsewhere]), &StopToken::default());
