@@ -3,6 +3,7 @@
 //! Records live in arenas: one allocation for a batch of about fifty. A [`Record`] is a counted handle into one, so handing it on
 //! costs one atomic increment; whoever keeps a record for long takes [`Record::detach`] so that it does not pin its whole arena.
 
+mod debts;
 mod headers;
 mod numbers;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use debts::Debts;
 pub use headers::{Header, Headers, HeadersBuf, MalformedHeaders};
 pub use numbers::{NextOffset, Offset, ReceiverIx, ReceiverSet, Seq, Slot};
 
@@ -73,16 +75,8 @@ pub struct Partition {
     pub number: i32,
     /// Records below this were settled once before: their deliveries are marked late.
     pub late_below: NextOffset,
-    /// Offsets at or above the start that have an open entry, ascending. Their success must be told to the journal.
-    pub debts: Vec<Offset>,
-}
-
-impl Partition {
-    /// True when the journal has an open entry for the record at `offset`.
-    #[must_use]
-    pub fn owes(&self, offset: Offset) -> bool {
-        !self.debts.is_empty() && self.debts.binary_search(&offset).is_ok()
-    }
+    /// At or above the start.
+    pub debts: Debts,
 }
 
 /// A record that a source lends until its next poll. The engine copies it once, into an arena.
@@ -282,11 +276,11 @@ impl Record {
         self.stored().len()
     }
 
-    /// True when the journal has an open entry for this record.
+    /// True when the journal has an open entry for this record, or may have one: then it must be told how the record ends.
     #[must_use]
     pub fn has_debt(&self) -> bool {
         let stored = self.stored();
-        stored.partition.owes(stored.offset)
+        stored.partition.debts.may_include(stored.offset)
     }
 
     /// True when an earlier run settled this offset.

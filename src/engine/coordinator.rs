@@ -17,6 +17,7 @@ use crate::engine::batches::{Batches, Order};
 use crate::engine::flow::{Admission, Appetite, Budget};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
+use crate::engine::new_types::Skipped;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{Offer, Polled};
 use crate::engine::start::{OnGap, OnTruncation};
@@ -101,7 +102,10 @@ pub struct Coordinator {
     next_commit: Instant,
     /// Slots whose last commit the broker refused.
     refused: HashSet<Slot>,
+    /// What is told with the next progress.
+    skipped: Skipped,
     admitted: u64,
+    /// When the last record came, or the source was last held.
     last_record: Instant,
     /// Where each slot ends for `--until-end`; removed once it is reached.
     ends: HashMap<Slot, NextOffset>,
@@ -124,6 +128,7 @@ impl Coordinator {
             revoked: 0,
             next_commit: now + options.commit_interval,
             refused: HashSet::new(),
+            skipped: Skipped::default(),
             admitted: 0,
             last_record: now,
             ends: HashMap::new(),
@@ -210,6 +215,7 @@ impl Coordinator {
     fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
         match report {
             Report::Settled(runs) => self.settle(&runs),
+            Report::Skipped(skipped) => self.skipped.add(skipped),
             Report::Held { job, .. } if self.gives_up(&job) => self.abandon(vec![job]),
             Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
                 Verdict::Write(job) => actions.push(Action::Journal(job)),
@@ -225,13 +231,7 @@ impl Coordinator {
             Report::Known(known) => self.known(&known, now, actions),
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
-                for (slot, to) in progress {
-                    self.tracker.journaled(slot, to);
-                }
-                match ticket {
-                    None => self.commit(actions),
-                    Some(ticket) => self.commit_last(ticket, now, actions),
-                }
+                self.journaled(&progress, ticket, now, actions);
             }
             Report::CommittedNow { results, ticket } => self.committed_last(&results, ticket, now, actions),
             Report::JournalFailed(error) => self.give_up(StopReason::Journal(error), actions),
@@ -312,7 +312,10 @@ impl Coordinator {
         self.drain_revocations(now, actions);
         if now >= self.next_commit {
             self.next_commit = now + self.options.commit_interval;
-            self.write_progress(actions);
+            self.write_progress(now, actions);
+        }
+        if self.admission.is_held() {
+            self.last_record = now;
         }
         let load = self.tracker.load();
         if let Some(limit) = self.options.idle_exit {

@@ -23,7 +23,7 @@ use crate::engine::tracker::{Answer, Settled, SettledRun};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
-use crate::record::{Record, Slot};
+use crate::record::{Debts, Record, Slot};
 
 const PARTITIONS: u32 = 3;
 const END: i64 = 1_000_000;
@@ -274,7 +274,7 @@ impl World {
                 is_empty: ranges.is_some_and(|ranges| ranges.iter().all(|(from, to, _)| from == to)),
             }),
             highest: next(highest),
-            debts: Vec::new(),
+            debts: Debts::default(),
         }
     }
 

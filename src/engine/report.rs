@@ -2,6 +2,7 @@
 
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Known, LedgerError};
+use crate::engine::new_types::Skipped;
 use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
 use crate::engine::tracker::SettledRun;
@@ -61,6 +62,8 @@ pub enum Ticket {
 #[derive(Debug)]
 pub enum Report {
     Settled(Vec<SettledRun>),
+    /// Records of types that no receiver takes; told before they are settled.
+    Skipped(Skipped),
     /// A failure of a stage that nothing of the topic has passed yet.
     Held {
         topic: String,

@@ -29,19 +29,19 @@ impl Coordinator {
             let basis = if offer.committed.is_some() { Basis::Commit } else { Basis::Choice };
             match start::start(&offer, known, &self.start_options()) {
                 StartDecision::At { at, fresh, finding } => {
-                    let partition = assigned(&offer, known, at);
+                    let partition = assigned(&offer, known);
                     findings.extend(finding.map(|finding| incident(finding, &partition)));
                     self.open(&offer, &partition, at, fresh);
                     starts.push(Start { partition, at: StartAt::At(at), basis });
                 }
                 StartDecision::Held(finding) => {
-                    let partition = assigned(&offer, known, offer.low);
+                    let partition = assigned(&offer, known);
                     findings.push(held(&finding, &partition));
                     findings.push(incident(finding, &partition));
                     starts.push(Start { partition, at: StartAt::Held, basis });
                 }
                 StartDecision::Halt(finding) => {
-                    let partition = assigned(&offer, known, offer.low);
+                    let partition = assigned(&offer, known);
                     findings.push(incident(finding.clone(), &partition));
                     actions.push(Action::Journal(write(findings)));
                     return self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions);
@@ -151,12 +151,12 @@ impl Coordinator {
     }
 }
 
-fn assigned(offer: &Offer, known: &Known, start: NextOffset) -> Arc<Partition> {
+fn assigned(offer: &Offer, known: &Known) -> Arc<Partition> {
     Arc::new(Partition {
         slot: offer.slot,
         topic: Arc::clone(&offer.topic),
         number: offer.partition,
         late_below: known.highest,
-        debts: known.debts.iter().copied().filter(|offset| !start.covers(*offset)).collect(),
+        debts: known.debts.clone(),
     })
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::engine::coordinator::{Coordinator, Phase, write};
-use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, RunId};
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Progress, RunId};
 use crate::engine::report::{Action, JournalJob, Ticket};
 use crate::engine::source::{CommitError, CommitResult, Mark};
 use crate::engine::stamp::{By, Stamp};
@@ -18,7 +18,7 @@ use crate::record::{NextOffset, Slot};
 impl Coordinator {
     /// The journal learns what settled. A start that was only chosen is kept back until something is settled, so that a run that the
     /// start-up guard stops leaves nothing behind.
-    pub(super) fn write_progress(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn write_progress(&mut self, now: Instant, actions: &mut Vec<Action>) {
         if self.tracker.totals().records() == 0 || matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
@@ -26,7 +26,28 @@ impl Coordinator {
         if progress.is_empty() {
             self.commit(actions);
         } else {
-            actions.push(Action::Journal(write(progress.into_iter().map(Entry::Progress).collect())));
+            self.admission.progress_sent(now);
+            actions.push(Action::Journal(write(self.with_skipped(progress))));
+        }
+    }
+
+    /// Progress of these slots is on disk, up to there.
+    pub(super) fn journaled(
+        &mut self,
+        progress: &[(Slot, NextOffset)],
+        ticket: Option<Ticket>,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
+        progress.iter().for_each(|(slot, to)| self.tracker.journaled(*slot, *to));
+        match ticket {
+            Some(ticket) => self.commit_last(ticket, now, actions),
+            None => {
+                if !progress.is_empty() {
+                    self.admission.progress_written();
+                }
+                self.commit(actions);
+            }
         }
     }
 
@@ -36,6 +57,10 @@ impl Coordinator {
         if !commits.is_empty() {
             actions.push(Action::Commit(self.stamped(commits)));
         }
+    }
+
+    fn with_skipped(&mut self, progress: Vec<Progress>) -> Vec<Entry> {
+        progress.into_iter().map(Entry::Progress).chain(self.skipped.take_entries()).collect()
     }
 
     /// The slots that have no next time: they are told and committed now.
@@ -51,7 +76,8 @@ impl Coordinator {
 
     /// Begins a round of the last progress and the last commit.
     pub(super) fn tell_last(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
-        let entries = self.tracker.take_last_progress(&self.slots_of(ticket)).into_iter().map(Entry::Progress).collect();
+        let progress = self.tracker.take_last_progress(&self.slots_of(ticket));
+        let entries = self.with_skipped(progress);
         actions.push(Action::Journal(JournalJob { entries, runs: Vec::new(), ticket: Some(ticket) }));
     }
 
@@ -111,11 +137,12 @@ impl Coordinator {
         let Some(partition) = self.tracker.partition(mark.slot) else { return };
         self.refused.insert(mark.slot);
         let incident = Incident {
-            key: IncidentKey::at(IncidentKind::CommitRefused, partition),
-            from: None,
             to: Some(mark.next),
-            message: format!("{}: offset {} is not committed, it is tried again: {message}", self.name(mark.slot), mark.next),
             data: json!({ "said": message }),
+            ..Incident::new(
+                IncidentKey::at(IncidentKind::CommitRefused, partition),
+                format!("{}: offset {} is not committed, it is tried again: {message}", self.name(mark.slot), mark.next),
+            )
         };
         actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
     }

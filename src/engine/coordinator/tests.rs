@@ -4,7 +4,7 @@ use super::*;
 use crate::engine::doubles::{next, offer, raw, topic, unknown};
 use crate::engine::ledger::IncidentKind;
 use crate::engine::report::Ticket;
-use crate::engine::source::{CommitError, Committed, Mark};
+use crate::engine::source::{CommitError, Committed, Flow, Mark};
 use crate::failure::Stage;
 use crate::record::Seq;
 
@@ -198,6 +198,67 @@ fn progress_waits_for_the_progress_before_it() {
     assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [3]);
     scene.settled(3, 1);
     assert_eq!(progress(&scene.step(Input::Stop(StopLevel::Drain))), [4], "the last one waits for nothing");
+}
+
+fn flows(actions: &[Action]) -> Vec<Flow> {
+    actions.iter().filter_map(|action| if let Action::Flow(flow) = action { Some(*flow) } else { None }).collect()
+}
+
+/// One record of four is delivered, and its progress is kept waiting until nothing more may be admitted.
+fn kept_waiting(options: CoordinatorOptions) -> Scene {
+    let mut scene = Scene::begin(options, 4);
+    scene.settled(0, 1);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
+    assert_eq!(flows(&scene.tick(Duration::from_millis(4_900))), []);
+    assert_eq!(flows(&scene.tick(Duration::from_millis(200))), [Flow::Held]);
+    scene
+}
+
+fn written(to: i64, ticket: Option<Ticket>) -> Input<'static> {
+    Input::Report(Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(to))], ticket })
+}
+
+/// What is delivered leaves the budget at once: a journal that was locked for an hour once meant an hour of events delivered again.
+#[test]
+fn a_journal_that_does_not_write_holds_the_intake_until_it_does() {
+    let mut scene = kept_waiting(options());
+    assert_eq!(scene.coordinator.appetite(), Appetite::Poll, "the group's membership hangs on it");
+    assert_eq!(flows(&scene.settled(1, 3)), [], "nothing is in flight, and still nothing is admitted");
+    assert_eq!(flows(&scene.tick(Duration::from_secs(3_600))), []);
+    assert_eq!(flows(&scene.step(written(1, None))), [Flow::Open]);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [4]);
+}
+
+#[test]
+fn a_journal_that_does_not_write_holds_up_neither_a_revocation_nor_a_stop() {
+    let mut scene = kept_waiting(options());
+    scene.settled(1, 3);
+    let actions = scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
+    assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Revoke(1))), "{actions:?}");
+    scene.step(written(1, None));
+    let actions = scene.step(written(4, Some(Ticket::Revoke(1))));
+    assert!(matches!(actions[..], [Action::CommitNow(_, Ticket::Revoke(1))]), "{actions:?}");
+    let actions = scene.step(Input::Report(Report::CommittedNow { results: Vec::new(), ticket: Ticket::Revoke(1) }));
+    assert!(actions.iter().any(|action| matches!(action, Action::Release(_))), "{actions:?}");
+    assert_eq!(flows(&scene.tick(Duration::from_secs(1))), [Flow::Open]);
+
+    let mut scene = kept_waiting(options());
+    scene.settled(1, 3);
+    let actions = scene.step(Input::Stop(StopLevel::Drain));
+    assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Last)), "{actions:?}");
+}
+
+#[test]
+fn a_source_that_is_held_is_not_idle() {
+    let idle_exit = Some(Duration::from_secs(60));
+    let mut scene = kept_waiting(CoordinatorOptions { idle_exit, ..options() });
+    scene.settled(1, 3);
+    let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
+    assert!(!is_draining(&scene.tick(Duration::from_secs(61))));
+    scene.step(written(1, None));
+    assert!(!is_draining(&scene.tick(Duration::from_secs(1))));
+    scene.step(written(4, None));
+    assert!(is_draining(&scene.tick(Duration::from_secs(61))));
 }
 
 #[test]
