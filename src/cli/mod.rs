@@ -1,10 +1,9 @@
 //! The commands: build the inputs, call one library function, render what it returns.
 
-pub mod error;
-
 mod consume;
 mod cut;
 mod demo;
+mod error;
 mod errors;
 mod escape;
 mod flags;

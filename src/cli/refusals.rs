@@ -87,9 +87,9 @@ impl From<BeginError> for CommandError {
         match error {
             BeginError::Cluster(error) => error.into(),
             BeginError::Journal(error) => error.into(),
-            BeginError::UnknownTopic { name, there } => {
-                let told = Self::usage(format!("there is no topic {name} on this cluster"));
-                match nearest(&name, there.iter().map(String::as_str)) {
+            BeginError::UnknownTopic { ref name, ref there } => {
+                let told = Self::usage(error.to_string());
+                match nearest(name, there.iter().map(String::as_str)) {
                     Some(like) => told.hint(format!("did you mean {like}?")),
                     None => told.hint("to wait for topics that do not exist yet, give a pattern: -t '^NAME$'"),
                 }

@@ -155,7 +155,8 @@ fn what_a_word_can_be_is_listed() {
         [(&table::OUTPUT, "table, json or jsonl"), (&table::COLOR, "auto, always or never"), (&table::LOG_FORMAT, "text or json")]
     {
         let layers = Layers::without_file(given(&[(setting, &["x"])]), &nothing);
-        let complaint = GlobalSettings::read(&layers).err().map(|error| error.to_string()).unwrap_or_default();
+        let read = screen(&layers).and_then(|_| GlobalSettings::read(&layers));
+        let complaint = read.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(complaint.ends_with(&format!("expected {expected}")), "{complaint}");
     }
 }

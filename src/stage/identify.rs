@@ -8,9 +8,6 @@ mod structured;
 mod time;
 
 use std::fmt;
-use std::str::FromStr;
-
-use thiserror::Error;
 
 use crate::event::{Attributes, Content, Data, Event, EventFacts, Form, Text};
 use crate::failure::Refusal;
@@ -30,21 +27,16 @@ pub enum TypeFrom {
     Topic,
 }
 
-/// A place of types that means nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` says no place of the event type: expected cloudevents, topic, header:NAME or field:/json/pointer")]
-pub struct TypeFromError(String);
-
-impl FromStr for TypeFrom {
-    type Err = TypeFromError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl TypeFrom {
+    /// `cloudevents`, `header:NAME`, `field:/json/pointer` or `topic`; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
-            None if text == "cloudevents" => Ok(Self::CloudEvents),
-            None if text == "topic" => Ok(Self::Topic),
-            Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
-            Some(("field", pointer)) if pointer.starts_with('/') => Ok(Self::Field(pointer.to_owned())),
-            _ => Err(TypeFromError(text.to_owned())),
+            None if text == "cloudevents" => Some(Self::CloudEvents),
+            None if text == "topic" => Some(Self::Topic),
+            Some(("header", name)) if !name.is_empty() => Some(Self::Header(name.to_owned())),
+            Some(("field", pointer)) if pointer.starts_with('/') => Some(Self::Field(pointer.to_owned())),
+            _ => None,
         }
     }
 }

@@ -5,5 +5,5 @@ mod identify;
 mod route;
 
 pub use decode::{Format, decode};
-pub use identify::{TypeFrom, TypeFromError, Unidentified, identify};
+pub use identify::{TypeFrom, Unidentified, identify};
 pub use route::{Routed, Router, TypePatternError, Unrecognized};
