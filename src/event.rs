@@ -113,9 +113,7 @@ impl Event {
     /// Unique together with [`Event::source`]; `TOPIC/PARTITION/OFFSET` when the record has none.
     #[must_use]
     pub fn id(&self) -> Cow<'_, str> {
-        self.text(&self.attributes.id).unwrap_or_else(|| {
-            Cow::Owned(format!("{}/{}/{}", self.record.topic(), self.record.partition().number, self.record.offset()))
-        })
+        self.text(&self.attributes.id).unwrap_or_else(|| Cow::Owned(self.record.place()))
     }
 
     /// Where it happened; `kafka:CLUSTER/TOPIC` when the record has none.
@@ -134,11 +132,7 @@ impl Event {
     /// When it happened, RFC 3339 as it was written; the record's own time when it carries none, `None` when that has none either.
     #[must_use]
     pub fn time(&self) -> Option<Cow<'_, str>> {
-        self.text(&self.attributes.time).or_else(|| {
-            let ms = self.record.timestamp().ms?;
-            let time = jiff::Timestamp::from_millisecond(ms).ok()?;
-            Some(Cow::Owned(format!("{time:.3}")))
-        })
+        self.text(&self.attributes.time).or_else(|| self.record.timestamp().rfc_3339().map(Cow::Owned))
     }
 
     /// The data as bytes; `None` for a tombstone. JSON when [`Event::content`] says so.

@@ -29,18 +29,19 @@ mod times;
 mod window;
 mod word;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::error::CommandError;
 use crate::cli::errors::ErrorsArgs;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
 use crate::cli::incidents::IncidentsArgs;
-use crate::cli::session::Session;
+use crate::cli::session::{Caller, Session};
 use crate::receiver::Receivers;
-use crate::settings::{self, Environment};
+use crate::settings;
 
 /// Replay and recovery for Apache Kafka consumers: every failure in a SQLite journal.
 #[derive(Parser)]
@@ -54,7 +55,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Every setting can also come from the environment (REDRIVE_ and its name) or from redrive.toml; flags go first.
-To see everything work, without any set-up: redrive demo";
+To see everything work, without any set-up:
+  redrive demo";
 
 #[derive(Subcommand)]
 enum Command {
@@ -103,21 +105,33 @@ impl Command {
 #[must_use]
 pub fn main_with(receivers: Receivers) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    ExitCode::from(execute_in(&arguments, receivers, &settings::environment))
+    let program = arguments.first().and_then(|path| Path::new(path).file_name()).and_then(OsStr::to_str).unwrap_or("redrive");
+    let caller = Caller { program: program.to_owned(), receivers, environment: &settings::environment };
+    ExitCode::from(execute(&arguments, caller))
 }
 
-/// Runs one command line in an environment, and returns its exit code.
-fn execute_in(arguments: &[OsString], receivers: Receivers, environment: Environment<'_>) -> u8 {
-    let parsed = match Arguments::try_parse_from(arguments) {
+/// Runs one command line, and returns its exit code.
+fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
+    let matched = named(Arguments::command(), &caller.program).try_get_matches_from(arguments);
+    let parsed = match matched.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => return session::not_understood(arguments, &error, environment),
+        Err(error) => return session::not_understood(arguments, &error, &caller),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
-    session::with(name, given, (receivers, environment), |session| dispatch(parsed.command, session))
+    session::with(name, given, caller, |session| dispatch(parsed.command, session))
+}
+
+/// The same commands, their examples as they are typed where the program has another name.
+fn named(command: clap::Command, program: &str) -> clap::Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(text) => command.after_help(text.replace("  redrive ", &format!("  {program} "))),
+        None => command,
+    };
+    command.mut_subcommands(|command| named(command, program))
 }
 
 fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {

@@ -37,9 +37,7 @@ impl From<OpenError> for CommandError {
         };
         let told = Self::new(kind, error.to_string());
         match error {
-            OpenError::Missing(_) => {
-                told.hint("name another one: --journal PATH, or REDRIVE_JOURNAL").hint("redrive consume makes one")
-            }
+            OpenError::Missing(_) => told.hint("name another one: --journal PATH, or REDRIVE_JOURNAL").hint("`consume` makes one"),
             OpenError::Network { .. } => {
                 told.hint("put it on a disk of this machine: --journal PATH").hint("to use it all the same: --allow-unsafe-journal")
             }
@@ -55,7 +53,7 @@ impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::UnknownFingerprint(_) | ReadError::AmbiguousFingerprint(_) | ReadError::MalformedFingerprint(_) => {
-                Self::usage(error.to_string()).hint("see fingerprints: redrive errors list -o jsonl, or errors show ID")
+                Self::usage(error.to_string()).hint("`errors list -o jsonl` and `errors show ID` have them")
             }
             _ => Self::new(ErrorKind::CannotGoOn, error.to_string()),
         }
@@ -128,7 +126,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
 
 fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
     let group = &settings.group;
-    let told = CommandError::usage(refusal.to_string().replacen("group has", &format!("group {group} has"), 1));
+    let told = CommandError::usage(format!("group {group} has {refusal}"));
     match refusal {
         StartRefusal::NoStart { low, end, .. } => told
             .hint(format!("--from earliest reads everything that is there: that partition holds the offsets {low} to {end}"))

@@ -62,13 +62,13 @@ pub enum StartDecision {
     Refuse(StartRefusal),
 }
 
-/// The consumer cannot choose by itself: the user must.
+/// The consumer cannot choose by itself: the user must. What is said is what the group has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StartRefusal {
-    #[error("group has no committed offset for {place}, but this journal saw it read up to offset {progress}")]
+    #[error("no committed offset for {place}, but this journal saw it read up to offset {progress}")]
     OffsetsGone { place: Place, progress: NextOffset },
-    #[error("group has no committed offset for {place}, and --from does not say where to begin")]
+    #[error("no committed offset for {place}, and --from does not say where to begin")]
     NoStart { place: Place, low: NextOffset, end: NextOffset },
 }
 
@@ -312,7 +312,7 @@ mod tests {
     fn no_committed_offset() {
         assert_eq!(
             decide(&offered(None), &progress(40)),
-            "refused: group has no committed offset for orders/3, but this journal saw it read up to offset 40"
+            "refused: no committed offset for orders/3, but this journal saw it read up to offset 40"
         );
         let empty = Known { progress: Some(KnownProgress { to: next(30), is_empty: true }), ..nothing_known() };
         assert_eq!(decide(&offered(None), &empty), "30 Yes");
@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(decide(&from, &nothing_known()), "100 Yes");
         assert_eq!(
             decide(&offered(None), &nothing_known()),
-            "refused: group has no committed offset for orders/3, and --from does not say where to begin"
+            "refused: no committed offset for orders/3, and --from does not say where to begin"
         );
     }
 

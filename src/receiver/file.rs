@@ -14,7 +14,6 @@ use std::thread;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use crate::failure::{Class, Code};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, line};
 
 /// Deliveries of one lane that may wait for one sync: they are written in the order given.
@@ -128,10 +127,9 @@ impl Appender {
         if replies.is_empty() {
             return;
         }
-        let answer = self.append(group).map_err(|error| {
-            let message = format!("{} cannot be appended to: {error}", self.path.display());
-            ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, message)
-        });
+        let answer = self
+            .append(group)
+            .map_err(|error| ReceiverError::unreachable(format!("{} cannot be appended to: {error}", self.path.display())));
         for reply in replies {
             // A delivery that was given up on has nobody who listens.
             drop(reply.send(answer.clone()));
@@ -163,7 +161,7 @@ impl Appender {
 }
 
 fn closed() -> ReceiverError {
-    ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, "the file is closed")
+    ReceiverError::unreachable("the file is closed")
 }
 
 #[cfg(test)]

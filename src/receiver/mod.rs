@@ -81,8 +81,6 @@ pub enum Needs {
     Bytes,
     /// Bytes that are checked to be JSON, unless the format is raw.
     ValidJson,
-    /// The decoded value.
-    Value,
 }
 
 /// Who gives up on a delivery that takes too long.
@@ -161,6 +159,11 @@ impl ReceiverError {
     /// No answer in time.
     pub(crate) fn timed_out(timeout: Duration) -> Self {
         Self::known(Class::Transient, const { Code::known("timeout") }, format!("no answer within {timeout:?}"))
+    }
+
+    /// Nobody is there who could take it.
+    pub(crate) fn unreachable(message: impl std::fmt::Display) -> Self {
+        Self::known(Class::Transient, const { Code::known("unreachable") }, message)
     }
 
     /// Adds text for whoever debugs it: a stack trace, an answer's body.

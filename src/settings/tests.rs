@@ -1,7 +1,7 @@
 //! Which layer wins, and what is refused.
 
 use super::*;
-use crate::receiver::{MadeOf, Receivers, Target};
+use crate::receiver::{ALL_TYPES, MadeOf, Receivers, Target};
 use crate::settings::table::Setting;
 
 fn given(values: &[(&Setting, &[&str])]) -> Given {
@@ -112,6 +112,18 @@ fn receivers_are_refused_by_name() {
     let many: Vec<String> = (0..65).map(|n| format!("r{n}=discard:")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(refused(&many), "65 receivers are too many: at most 64");
+}
+
+#[test]
+fn receivers_of_the_program_are_refused_by_name() {
+    let refused = |names: &[&str]| {
+        let brought = names.iter().fold(Receivers::new(), |brought, name| brought.on_blocking(name, ALL_TYPES, |_| Ok(())));
+        let layers = Layers::without_file(given(&LEAST), &nothing);
+        ConsumeSettings::read(&layers, &brought).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refused(&["billing", "billing"]), "receiver billing: it is there twice (from this program)");
+    assert!(refused(&["the bank"]).starts_with("receiver the bank: its name must be of a-z"), "{}", refused(&["the bank"]));
+    assert_eq!(refused(&["billing", "search"]), "");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 mod decode;
 mod identify;
 mod route;
-mod structured;
 
 pub use decode::{Format, decode};
 pub use identify::{TypeFrom, TypeFromError, Unidentified, identify};
