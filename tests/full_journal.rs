@@ -53,7 +53,8 @@ fn takes_even(got: &Arc<Mutex<Places>>) -> Receivers {
 /// A run to the end of the topic, or of the journal.
 fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Receivers) -> Finished {
     let connection = Connection::new(topic.bootstrap(), Vec::new()).unwrap();
-    let cluster = Cluster::connect(&connection, WITHIN).unwrap();
+    let stop = StopToken::default();
+    let cluster = Cluster::connect(&connection, WITHIN, &stop).unwrap().unwrap();
     let there = HashSet::from([topic.name().to_owned()]);
     let topics = vec![topic.name().to_owned()];
     let subscription = Subscription { group: group.to_owned(), topics, from: Some(From::Earliest), there };
@@ -65,7 +66,7 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
     writer.limit_pages(PAGES).unwrap();
     let plan = plan(topic, group, receivers, &writer);
     let observer: Arc<dyn Observer> = Arc::new(Unobserved);
-    engine::run(Box::new(source), Box::new(writer), plan, &StopToken::default(), &observer).unwrap()
+    engine::run(Box::new(source), Box::new(writer), plan, &stop, &observer).unwrap()
 }
 
 /// What `consume` does by default, to the end of the topic.

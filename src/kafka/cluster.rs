@@ -1,7 +1,7 @@
 //! Questions to the cluster: which topics there are, what a group has committed, where a log begins and ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -9,11 +9,14 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
+use crate::engine::stop::StopToken;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::{self, At};
 
 /// A question's answer takes at most this long.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
+/// How often the first answer's waiting looks whether the run was asked to stop.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// The cluster did not answer, or not as hoped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,21 +57,28 @@ impl ClientContext for LastError {
 impl ConsumerContext for LastError {}
 
 impl Cluster {
-    /// Waits for the first answer of a broker.
+    /// Waits for the first answer of a broker; `None` when the run was asked to stop meanwhile.
     ///
     /// # Errors
     /// When there is none `within` that time, with what the client library said last.
-    pub fn connect(connection: &Connection, within: Duration) -> Result<Self, ClusterError> {
+    pub fn connect(connection: &Connection, within: Duration, stop: &StopToken) -> Result<Option<Self>, ClusterError> {
         let last = LastError::default();
         let client: BaseConsumer<LastError> = connection.client().create_with_context(last.clone()).map_err(|error| {
             ClusterError::Request { what: "the Kafka client cannot be made".into(), message: error.to_string() }
         })?;
-        let Some(id) = client.client().fetch_cluster_id(within) else {
+        let deadline = Instant::now() + within;
+        while stop.level().is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(id) = client.client().fetch_cluster_id(left.min(LOOK_AROUND)) {
+                return Ok(Some(Self { client, id }));
+            }
             while client.poll(Duration::ZERO).is_some() {}
-            let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
-        };
-        Ok(Self { client, id })
+            if left.is_zero() {
+                let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
+            }
+        }
+        Ok(None)
     }
 
     #[must_use]

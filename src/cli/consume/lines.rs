@@ -80,6 +80,10 @@ impl Lines {
         Arc::clone(&self.said) as Arc<dyn Observer>
     }
 
+    pub(super) fn stopped_early(&self) {
+        self.said.line("stopped", "stopped before a broker answered");
+    }
+
     pub(super) fn stopped(&self, summary: &Summary) {
         let counts = &summary.counts;
         let mut text = format!(
