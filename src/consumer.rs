@@ -117,6 +117,7 @@ pub fn run(
             StartFrom::Latest => From::Latest,
             StartFrom::Time(at) => From::TimeMs(at.as_millisecond()),
         }),
+        until_end: settings.until_end,
         there: began.topics.iter().map(|(name, _)| name.clone()).collect::<HashSet<_>>(),
     };
     let source = GroupSource::join(&place.connection, &cluster, subscription)?;

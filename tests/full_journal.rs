@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redrive::consumer;
+use redrive::engine::coordinator::UntilEnd;
 use redrive::engine::ledger::{LedgerError, RunEnd};
 use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
@@ -57,7 +58,8 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
     let cluster = Cluster::connect(&connection, WITHIN, &stop).unwrap().unwrap();
     let there = HashSet::from([topic.name().to_owned()]);
     let topics = vec![topic.name().to_owned()];
-    let subscription = Subscription { group: group.to_owned(), topics, from: Some(From::Earliest), there };
+    let (group_id, until_end) = (group.to_owned(), UntilEnd::Yes);
+    let subscription = Subscription { group: group_id, topics, from: Some(From::Earliest), until_end, there };
     let source = GroupSource::join(&connection, &cluster, subscription).unwrap();
     let journal = journal::Place { path: folder.path().join("redrive.db"), safety: Safety::Safe };
     let beginning =

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod books;
+mod brokers;
 mod faults;
 mod full_journal;
 mod group;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
@@ -115,27 +115,22 @@ impl Cluster {
     }
 }
 
-/// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing.
+/// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing. What is
+/// wrong with one partition is its element's error.
 pub(super) fn committed<C: ConsumerContext>(consumer: &BaseConsumer<C>, of: &[(&str, i32)]) -> Result<Vec<At>, String> {
     let answer = consumer.committed_offsets(list(of, Offset::Invalid)?, ANSWER).map_err(|error| error.to_string())?;
-    each_ok(native::elements(&answer))
+    Ok(native::elements(&answer))
 }
 
 /// Where logs begin or end ([`Offset::Beginning`], [`Offset::End`]: the last stable offset), or the first record at or after a time
-/// ([`Offset::Offset`] in milliseconds; negative when there is none). All leaders are asked at once.
+/// ([`Offset::Offset`] in milliseconds; negative when there is none). All leaders are asked at once, and each must answer.
 pub(super) fn list_offsets<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     of: &[(&str, i32)],
     spec: Offset,
 ) -> Result<Vec<At>, String> {
     let answer = consumer.offsets_for_times(list(of, spec)?, ANSWER).map_err(|error| error.to_string())?;
-    each_ok(native::elements(&answer))
-}
-
-/// Uuids of topics; none where the broker is too old to have them.
-pub(super) fn uuids<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Vec<Option<String>>, String> {
-    let metadata = client.fetch_metadata(topics.first().copied(), ANSWER).map_err(|error| error.to_string())?;
-    native::topic_uuids(client, topics, metadata.orig_broker_id(), ANSWER)
+    Ok(native::elements(&answer))
 }
 
 fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String> {
@@ -144,11 +139,4 @@ fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String
         list.add_partition_offset(topic, *partition, offset).map_err(|error| error.to_string())?;
     }
     Ok(list)
-}
-
-fn each_ok(elements: Vec<At>) -> Result<Vec<At>, String> {
-    match elements.iter().find_map(|at| at.error.err().map(|error| (at, error))) {
-        Some((at, error)) => Err(format!("{}/{}: {error}", at.topic, at.partition)),
-        None => Ok(elements),
-    }
 }
