@@ -20,7 +20,8 @@ use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::settings::{ConsumeSettings, StartFrom};
 use crate::stage::{Router, TypePatternError};
 
-/// Until a broker has answered once. Afterwards one that is away is waited for without limit.
+/// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
+/// limit.
 const FIRST_ANSWER: Duration = Duration::from_secs(14);
 
 /// Where a consumer reads and writes.
@@ -51,7 +52,8 @@ pub enum BeginError {
     Stopped,
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    #[error("there is no topic {name}")]
+    /// `there`: the topics that this cluster has.
+    #[error("there is no topic {name} on this cluster")]
     UnknownTopic { name: String, there: Vec<String> },
     #[error("{pattern} is no pattern of topics")]
     TopicPattern { pattern: String, source: Box<regex::Error> },
@@ -198,6 +200,10 @@ fn run_end(reason: &StopReason) -> RunEnd {
         StopReason::Done => RunEnd::Done,
         StopReason::Guard(_) => RunEnd::Guard,
         StopReason::Halt(_) => RunEnd::Halt,
-        _ => RunEnd::Error,
+        StopReason::Refused(_)
+        | StopReason::Source(_)
+        | StopReason::Journal(_)
+        | StopReason::NotCommitted(_)
+        | StopReason::Defect(_) => RunEnd::Error,
     }
 }

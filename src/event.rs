@@ -14,7 +14,7 @@ use crate::record::{Record, Span};
 
 /// One attribute's text.
 #[derive(Clone, Debug)]
-pub enum Text {
+pub(crate) enum Text {
     /// In the record's own bytes, checked to be UTF-8.
     Span(Span),
     /// Decoded from the record (JSON escapes), so it needs its own memory.
@@ -25,7 +25,7 @@ pub enum Text {
 
 /// How the record carries its event.
 #[derive(Clone, Debug)]
-pub enum Form {
+pub(crate) enum Form {
     /// CloudEvents binary mode: attributes in `ce_` headers.
     Binary,
     /// CloudEvents structured mode: a JSON envelope; these are its members other than `data`, `data_base64` and the four of
@@ -37,18 +37,18 @@ pub enum Form {
 
 /// The attributes that every event has.
 #[derive(Clone, Debug)]
-pub struct Attributes {
-    pub id: Text,
-    pub source: Text,
-    pub event_type: Text,
+pub(crate) struct Attributes {
+    pub(crate) id: Text,
+    pub(crate) source: Text,
+    pub(crate) event_type: Text,
     /// RFC 3339, as it was written.
-    pub time: Text,
-    pub form: Form,
+    pub(crate) time: Text,
+    pub(crate) form: Form,
 }
 
 /// The event's data.
 #[derive(Clone, Debug)]
-pub enum Data {
+pub(crate) enum Data {
     /// The record's value was null (a tombstone), or a structured envelope has no data.
     None,
     /// The record's value is the data.
@@ -100,8 +100,7 @@ pub enum JsonError {
 
 impl Event {
     /// What the stages make. `attributes` spans must be of `record`.
-    #[must_use]
-    pub fn new(record: Record, attributes: Attributes, data: Data, content: Content) -> Self {
+    pub(crate) fn new(record: Record, attributes: Attributes, data: Data, content: Content) -> Self {
         Self { record, attributes, data, content }
     }
 
@@ -113,9 +112,7 @@ impl Event {
     /// Unique together with [`Event::source`]; `TOPIC/PARTITION/OFFSET` when the record has none.
     #[must_use]
     pub fn id(&self) -> Cow<'_, str> {
-        self.text(&self.attributes.id).unwrap_or_else(|| {
-            Cow::Owned(format!("{}/{}/{}", self.record.topic(), self.record.partition().number, self.record.offset()))
-        })
+        self.text(&self.attributes.id).unwrap_or_else(|| Cow::Owned(self.record.place()))
     }
 
     /// Where it happened; `kafka:CLUSTER/TOPIC` when the record has none.
@@ -134,11 +131,7 @@ impl Event {
     /// When it happened, RFC 3339 as it was written; the record's own time when it carries none, `None` when that has none either.
     #[must_use]
     pub fn time(&self) -> Option<Cow<'_, str>> {
-        self.text(&self.attributes.time).or_else(|| {
-            let ms = self.record.timestamp().ms?;
-            let time = jiff::Timestamp::from_millisecond(ms).ok()?;
-            Some(Cow::Owned(format!("{time:.3}")))
-        })
+        self.text(&self.attributes.time).or_else(|| self.record.timestamp().rfc_3339().map(Cow::Owned))
     }
 
     /// The data as bytes; `None` for a tombstone. JSON when [`Event::content`] says so.
@@ -207,11 +200,6 @@ impl Event {
         self.content
     }
 
-    #[must_use]
-    pub fn attributes(&self) -> &Attributes {
-        &self.attributes
-    }
-
     /// The data, parsed.
     ///
     /// # Errors
@@ -231,7 +219,7 @@ impl Event {
 
     /// The same event with its data checked or decoded further.
     #[must_use]
-    pub fn with_content(mut self, content: Content) -> Self {
+    pub(crate) fn with_content(mut self, content: Content) -> Self {
         self.content = content;
         self
     }
@@ -244,8 +232,7 @@ impl Event {
     }
 
     /// The attributes for the journal: those that the record carries, and those made up.
-    #[must_use]
-    pub fn facts(&self) -> EventFacts {
+    pub(crate) fn facts(&self) -> EventFacts {
         EventFacts {
             id: Some(self.id().into_owned()),
             source: Some(self.source().into_owned()),

@@ -145,20 +145,13 @@ pub struct Refusal {
     pub code: Code,
     pub class: Class,
     pub message: String,
-    pub causes: Vec<String>,
 }
 
 impl Refusal {
     /// A refusal that another try cannot mend.
     #[must_use]
     pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code: Code::known(code), class: Class::Permanent, message: message.into(), causes: Vec::new() }
-    }
-
-    #[must_use]
-    pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
-        self.causes.push(cause.to_string());
-        self
+        Self { code: Code::known(code), class: Class::Permanent, message: message.into() }
     }
 
     /// The failure of a record at `stage`, tried once, at `at`.
@@ -171,7 +164,7 @@ impl Refusal {
             class: self.class,
             code: self.code,
             message: self.message,
-            causes: self.causes,
+            causes: Vec::new(),
             detail: String::new(),
             tries: vec![only],
         }

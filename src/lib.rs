@@ -90,6 +90,6 @@ pub mod consumer;
 
 pub mod cli;
 
-pub use event::{Event, JsonError};
-pub use failure::Class;
-pub use receiver::{ALL_TYPES, Delivery, Mode, Receiver, ReceiverError, Receivers, Step};
+pub use event::{Content, Event, JsonError};
+pub use failure::{Class, Code};
+pub use receiver::{ALL_TYPES, Delivery, Mode, Needs, Receiver, ReceiverError, Receivers, Step, Timekeeper};

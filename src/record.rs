@@ -1,9 +1,11 @@
-//! Records as Kafka delivered them, byte for byte, and the numbers that name them.
+//! Records as Kafka delivered them, byte for byte.
 //!
 //! Records live in arenas: one allocation for a batch of about fifty. A [`Record`] is a counted handle into one, so handing it on
 //! costs one atomic increment; whoever keeps a record for long takes [`Record::detach`] so that it does not pin its whole arena.
 
+mod debts;
 mod headers;
+mod numbers;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -11,146 +13,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use debts::Debts;
 pub use headers::{Header, Headers, HeadersBuf, MalformedHeaders};
-
-/// The offset of a record in its partition; never negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Offset(i64);
-
-impl Offset {
-    /// `None` when `value` is negative: Kafka uses negative numbers for "no offset", and those never become one here.
-    #[must_use]
-    pub fn new(value: i64) -> Option<Self> {
-        (value >= 0).then_some(Self(value))
-    }
-
-    #[must_use]
-    pub fn get(self) -> i64 {
-        self.0
-    }
-
-    /// What a group commits once this record is settled.
-    #[must_use]
-    pub fn next(self) -> NextOffset {
-        NextOffset(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Offset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The offset of the next record to read: what a group commits. Not convertible from an [`Offset`] but by [`Offset::next`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NextOffset(i64);
-
-impl NextOffset {
-    pub const ZERO: Self = Self(0);
-
-    /// A position read from a broker or the journal; `None` when negative.
-    #[must_use]
-    pub fn new(value: i64) -> Option<Self> {
-        (value >= 0).then_some(Self(value))
-    }
-
-    #[must_use]
-    pub fn get(self) -> i64 {
-        self.0
-    }
-
-    /// True when a record at `offset` lies below this position, that is, has been read.
-    #[must_use]
-    pub fn covers(self, offset: Offset) -> bool {
-        offset.0 < self.0
-    }
-
-    /// The position just before reading the record at `offset`.
-    #[must_use]
-    pub fn before(offset: Offset) -> Self {
-        Self(offset.0)
-    }
-}
-
-impl fmt::Display for NextOffset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// One assignment of one partition. `index` is dense and names the partition for the life of a source; `epoch` rises with each
-/// assignment, so results of an earlier assignment are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot {
-    pub index: u32,
-    pub epoch: u32,
-}
-
-/// The position of a record in the order in which its slot admitted it, from 0, without holes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(pub u64);
-
-/// A receiver's place in the list that the engine runs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReceiverIx(pub u8);
-
-/// A set of at most 64 receivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiverSet(u64);
-
-impl ReceiverSet {
-    pub const ALL: Self = Self(u64::MAX);
-    pub const NONE: Self = Self(0);
-    /// The most receivers one engine can have.
-    pub const MAX: usize = 64;
-
-    #[must_use]
-    pub fn with(self, receiver: ReceiverIx) -> Self {
-        Self(self.0 | (1 << receiver.0))
-    }
-
-    #[must_use]
-    pub fn contains(self, receiver: ReceiverIx) -> bool {
-        self.0 & (1 << receiver.0) != 0
-    }
-
-    #[must_use]
-    pub fn intersect(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    #[must_use]
-    pub fn len(self) -> u32 {
-        self.0.count_ones()
-    }
-
-    /// The members, lowest first.
-    pub fn iter(self) -> impl Iterator<Item = ReceiverIx> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let lowest = (rest != 0).then(|| rest.trailing_zeros() as u8)?;
-            rest &= rest - 1;
-            Some(ReceiverIx(lowest))
-        })
-    }
-
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The members that are not in `other`.
-    #[must_use]
-    pub fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-}
+pub use numbers::{NextOffset, Offset, ReceiverIx, ReceiverSet, Seq, Slot};
 
 /// When Kafka says the record was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +24,19 @@ pub struct Timestamp {
     pub ms: Option<i64>,
     pub kind: TimestampKind,
 }
+
+impl Timestamp {
+    /// RFC 3339 in UTC, to the millisecond; `None` where there is none, or outside of the years that RFC 3339 has: producers are free to
+    /// invent it.
+    #[must_use]
+    pub fn rfc_3339(self) -> Option<String> {
+        let at = jiff::Timestamp::from_millisecond(self.ms?).ok()?;
+        (at.as_second() >= YEAR_0).then(|| format!("{at:.3}"))
+    }
+}
+
+/// 0000-01-01T00:00:00Z
+const YEAR_0: i64 = -62_167_219_200;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampKind {
@@ -197,16 +75,8 @@ pub struct Partition {
     pub number: i32,
     /// Records below this were settled once before: their deliveries are marked late.
     pub late_below: NextOffset,
-    /// Offsets at or above the start that have an open entry, ascending. Their success must be told to the journal.
-    pub debts: Vec<Offset>,
-}
-
-impl Partition {
-    /// True when the journal has an open entry for the record at `offset`.
-    #[must_use]
-    pub fn owes(&self, offset: Offset) -> bool {
-        !self.debts.is_empty() && self.debts.binary_search(&offset).is_ok()
-    }
+    /// At or above the start.
+    pub debts: Debts,
 }
 
 /// A record that a source lends until its next poll. The engine copies it once, into an arena.
@@ -406,11 +276,11 @@ impl Record {
         self.stored().len()
     }
 
-    /// True when the journal has an open entry for this record.
+    /// True when the journal has an open entry for this record, or may have one: then it must be told how the record ends.
     #[must_use]
     pub fn has_debt(&self) -> bool {
         let stored = self.stored();
-        stored.partition.owes(stored.offset)
+        stored.partition.debts.may_include(stored.offset)
     }
 
     /// True when an earlier run settled this offset.
@@ -462,7 +332,7 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Record({}/{}/{})", self.topic(), self.partition().number, self.offset())
+        write!(f, "Record({})", self.place())
     }
 }
 
@@ -471,4 +341,66 @@ impl fmt::Debug for Record {
 pub struct Span {
     at: u32,
     len: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{partition_of, record_with};
+    use super::*;
+
+    fn batch() -> Vec<Record> {
+        let partition = partition_of("orders");
+        let mut arena = Arena::default();
+        for (offset, value) in [(0, "first"), (1, "second")] {
+            let raw = RawRecord {
+                slot: partition.slot,
+                offset: Offset::new(offset).unwrap(),
+                leader_epoch: None,
+                timestamp: Timestamp { ms: None, kind: TimestampKind::None },
+                key: Some(b"key"),
+                value: Some(value.as_bytes()),
+                headers: Headers::EMPTY,
+                only: ReceiverSet::ALL,
+            };
+            arena.push(&raw, &partition, Seq(offset.cast_unsigned()), 7);
+        }
+        arena.freeze().collect()
+    }
+
+    #[test]
+    fn what_is_detached_is_the_same_and_its_spans_stay_right() {
+        let second = batch().pop().unwrap();
+        let value = second.span_of(&second.value().unwrap()[2..4]).unwrap();
+        let alone = second.detach();
+        assert_eq!((alone.key(), alone.value(), alone.offset()), (second.key(), second.value(), second.offset()));
+        assert_eq!((alone.headers(), alone.seq(), alone.order_key()), (second.headers(), Seq(1), 7));
+        assert_eq!(alone.span(value), b"co");
+        assert_eq!(alone.span_of(second.value().unwrap()), None, "it has bytes of its own");
+    }
+
+    #[test]
+    fn a_span_is_of_the_record_itself() {
+        let records = batch();
+        let (first, second) = (&records[0], &records[1]);
+        assert_eq!(first.span_of(second.value().unwrap()), None, "its neighbour's bytes are not its own");
+        assert_eq!(first.span_of(b"first"), None, "nor are those of another place that reads the same");
+        assert_eq!(first.span(first.span_of(first.value().unwrap()).unwrap()), b"first");
+    }
+
+    #[test]
+    fn null_and_empty_differ() {
+        let partition = partition_of("orders");
+        let [null, empty] = [None, Some(&b""[..])].map(|value| record_with(&partition, &[], value));
+        assert_eq!((null.value(), empty.value()), (None, Some(&b""[..])));
+        assert_eq!((null.size(), empty.size()), (4, 4), "the key and the number of headers");
+    }
+
+    #[test]
+    fn times_that_nobody_could_have_are_left_out() {
+        let text = |ms| Timestamp { ms, kind: TimestampKind::Create }.rfc_3339();
+        assert_eq!(text(Some(1_700_000_000_123)).as_deref(), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(text(Some(0)).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        let impossible = [None, Some(i64::MAX), Some(i64::MIN), Some((YEAR_0 - 1) * 1_000)];
+        assert_eq!(impossible.map(text), [None, None, None, None]);
+    }
 }

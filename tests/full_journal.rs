@@ -16,11 +16,11 @@ use redrive::engine::stop::StopToken;
 use redrive::engine::{self, Finished, Plan};
 use redrive::journal::{self, Beginning, Safety, Writer};
 use redrive::kafka::{Cluster, Connection, From, GroupSource, Subscription};
-use redrive::settings::{ConsumeSettings, Given, Layers, table};
+use redrive::settings::table;
 use redrive::stage::Router;
 use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
 
-use crate::support::library::Consumer;
+use crate::support::library::{self, Consumer};
 use crate::support::{Broker, Folder, Sample, Topic, unique};
 
 const EVENTS: i32 = 6_000;
@@ -73,11 +73,7 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
 
 /// What `consume` does by default, to the end of the topic.
 fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) -> Plan {
-    let mut given = Given::default();
-    for (setting, value) in [(&table::TOPIC, topic.name()), (&table::GROUP, group), (&table::UNTIL_END, "true")] {
-        given.set(setting, vec![value.to_owned()]);
-    }
-    let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers).unwrap();
+    let settings = library::settings((topic.name(), group), receivers, &[(&table::UNTIL_END, "true")]);
     let types = settings.receivers.iter().map(|receiver| receiver.types.as_slice());
     let router = Router::new(types, settings.unrecognized).unwrap();
     let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open().unwrap()).collect();

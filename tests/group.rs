@@ -17,12 +17,14 @@ fn partitions_move_between_two_members_and_no_failure_is_lost_or_doubled() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("members"));
     let topic = broker.topic("members", PARTITIONS);
     topic.produce(&(0..EVENTS).map(|n| Sample::event("t", &n.to_string(), "{}").to(n % PARTITIONS)).collect::<Vec<_>>());
-    let bootstrap = broker.bootstrap();
     let worker = workers::target(&folder, "worker", 0.001);
     // One journal for both, as for all processes of a machine.
     let member = |more: &[&'static str]| {
-        let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--receiver", &worker];
-        folder.redrive(consume).args(["--max-in-flight", "200", "-X", "heartbeat.interval.ms=300"]).args(more.iter().copied())
+        let always = ["--from", "earliest", "--receiver", &worker];
+        folder
+            .consume(&topic, &group, always)
+            .args(["--max-in-flight", "200", "-X", "heartbeat.interval.ms=300"])
+            .args(more.iter().copied())
     };
     let mut first = member(&[]).spawn();
     first.until("some deliveries", SOON, |_| (workers::deliveries(&folder).len() > 500).then_some(()));
@@ -52,11 +54,9 @@ fn a_receiver_slower_than_the_poll_interval_costs_no_membership() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("slow"));
     let topic = broker.topic("slow", 1);
     topic.produce(&[Sample::event("t", "1", "{}"), Sample::event("t", "2", "{}")]);
-    let bootstrap = broker.bootstrap();
     let slow = workers::target(&folder, "slow", 4.0);
-    let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--receiver", &slow];
     let limits = ["-X", "max.poll.interval.ms=1500", "-X", "session.timeout.ms=1500", "--max-in-flight", "1", "--until-end"];
-    let output = folder.redrive(consume).args(limits).run().expect_code(0);
+    let output = folder.consume(&topic, &group, ["--from", "earliest", "--receiver", &slow]).args(limits).run().expect_code(0);
     assert_eq!(workers::deliveries(&folder).len(), 2, "nothing came twice: {}", output.stderr);
     assert_eq!(output.stderr.matches("partitions assigned").count(), 1, "{}", output.stderr);
     assert_eq!(broker.witness().lag(&group), 0);

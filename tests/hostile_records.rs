@@ -247,8 +247,8 @@ fn types_that_nobody_takes_are_journaled_or_skipped_and_said() {
     let journal = folder.journal();
     assert_eq!(journal.failures(), []);
     let incidents = journal.incidents();
-    let of: Vec<_> = incidents.iter().map(|row| (row.kind.as_str(), row.is_open)).collect();
-    assert_eq!(of, [("new_type", true), ("new_type", true)], "one for each type: {incidents:?}");
+    let of: Vec<_> = incidents.iter().map(|row| (row.kind.as_str(), row.count, row.is_open)).collect();
+    assert_eq!(of, [("new_type", 3, true), ("new_type", 1, true)], "one for each type, which counts: {incidents:?}");
     assert!(incidents[0].message.contains("type new:") && incidents[1].message.contains("type other:"), "{incidents:?}");
     let [progress] = &journal.progress()[..] else { panic!("one range: {:?}", journal.progress()) };
     assert_eq!((progress.delivered, progress.skipped, progress.failed), (2, 4, 0));

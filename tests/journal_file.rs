@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::command::Command;
 use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
+use crate::workers;
 
 const SOON: Duration = Duration::from_secs(20);
 /// Takes from root what other users do not have: the right to read and write whatever they like.
@@ -58,8 +59,9 @@ fn one_that_is_taken_away_ends_the_run_with_nothing_committed_past_it() {
     }
 }
 
+/// Deliveries go on at first; what cannot be committed for seconds is not piled up for hours.
 #[test]
-fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
+fn one_that_another_process_locks_is_waited_for_and_holds_the_consumer_in_the_end() {
     let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 2));
     topic.produce(&bad(1));
     let mut running = consume(&folder, &topic, &group).spawn();
@@ -72,16 +74,56 @@ fn one_that_another_process_locks_is_waited_for_and_consumption_goes_on() {
     topic.produce(&elsewhere);
     running.until("deliveries go on", SOON, |_| (folder.lines("all.jsonl").len() == 5).then_some(()));
     assert_eq!(folder.journal().failures().len(), 1, "what failed waits for the lock");
-    wait::until("the lock lasts", SOON, || (locked.elapsed() > Duration::from_secs(6)).then_some(()));
+    wait::until("the lock lasts", SOON, || (locked.elapsed() > Duration::from_secs(8)).then_some(()));
+    topic.produce(&elsewhere);
+    let goes_on = || (folder.lines("all.jsonl").len() > 5).then_some(());
+    assert_eq!(wait::at_most(Duration::from_secs(2), goes_on), None, "nothing more is admitted");
     other.execute_batch("ROLLBACK").unwrap();
     running.until("what failed is written", SOON, |_| (folder.journal().failures().len() == 6).then_some(()));
+    running.until("deliveries go on", SOON, |_| (folder.lines("all.jsonl").len() == 10).then_some(()));
     running.line("locked by another process: waiting", SOON);
+    running.line("journal_busy is over", SOON);
     running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
+    let output = running.wait(SOON).expect_code(0);
+    assert_eq!(output.stderr.matches("partitions assigned").count(), 1, "it never left the group: {}", output.stderr);
     let incidents = folder.journal().incidents();
     let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
     assert_eq!((incident.kind.as_str(), incident.is_open), ("journal_busy", false));
+    assert!(incident.count > 5, "each try that met the lock: {incident:?}");
+    let lasted = "SELECT ended_at_us - first_at_us FROM incident";
+    let lasted_us: i64 = other.query_row(lasted, [], |row| row.get(0)).unwrap();
+    assert!((8_000_000..20_000_000).contains(&lasted_us), "it began when the lock did: {lasted_us} us");
     assert_eq!(Broker::shared().witness().lag(&group), 0);
+}
+
+/// What is in flight drains first; only then does the run meet the lock, and has no time left to wait for it.
+#[test]
+fn one_that_stays_locked_ends_a_stopped_run_in_time_and_nothing_is_committed_past_it() {
+    let drain = Duration::from_secs(4);
+    let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 1));
+    topic.produce(&good(1));
+    let gated = workers::gated(&folder);
+    folder.write("open", "");
+    let slowly = ["--receiver", &gated, "--commit-interval", "1h", "--drain-timeout", "4s"];
+    let mut running = consume(&folder, &topic, &group).args(slowly).spawn();
+    running.until("the first delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
+    fs::remove_file(folder.path().join("waits")).unwrap();
+    fs::remove_file(folder.path().join("open")).unwrap();
+    topic.produce(&good(1));
+    running.until("the second delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
+    let other = Connection::open(folder.path().join("redrive.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    let asked = Instant::now();
+    running.signal(Signal::TERM);
+    let output = running.wait(SOON).expect_code(1);
+    assert!(asked.elapsed() < drain + Duration::from_secs(5), "{:?}: {}", asked.elapsed(), output.stderr);
+    assert!(output.stderr.contains("is locked by another process") && output.stderr.contains("hint:"), "{}", output.stderr);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(folder.journal().progress().iter().all(|row| row.to == 0), "the last progress was not written");
+    let committed = Broker::shared().witness().group_offsets(&group);
+    assert!(committed.iter().all(|at| at.committed.unwrap_or(0) == 0), "and not committed: {committed:?}");
+    assert_eq!(folder.delivered("all.jsonl").len(), 2);
 }
 
 #[test]

@@ -17,13 +17,9 @@ fn what_settled_is_committed_and_the_rest_comes_again() {
     let topic = broker.topic("stops", PARTITIONS);
     let samples: Vec<_> = (0..EVENTS).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % PARTITIONS)).collect();
     topic.produce(&samples);
-    let bootstrap = broker.bootstrap();
     let slow = workers::target(&folder, "slow", 0.05);
-    let consume = || {
-        let consume =
-            ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--drain-timeout", "1s"];
-        folder.redrive(consume).args(["--receiver", &slow, "--receiver", "fast=discard:"])
-    };
+    let always = ["--from", "earliest", "--drain-timeout", "1s", "--receiver", &slow, "--receiver", "fast=discard:"];
+    let consume = || folder.consume(&topic, &group, always);
     let mut running = consume().spawn();
     running.until("some deliveries", Duration::from_secs(20), |_| (workers::deliveries(&folder).len() >= 10).then_some(()));
     let asked = Instant::now();
@@ -60,10 +56,9 @@ fn a_second_signal_ends_it_at_once() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("stops"));
     let topic = broker.topic("stops", 1);
     topic.produce(&[Sample::event("t", "100", "{}")]);
-    let bootstrap = broker.bootstrap();
     let hang = workers::target(&folder, "hang", 1000.0);
-    let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest", "--receiver", &hang];
-    let mut running = folder.redrive(consume).args(["--drain-timeout", "5m"]).spawn();
+    let arguments = ["--from", "earliest", "--receiver", &hang, "--drain-timeout", "5m"];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
     running.line("partitions assigned", Duration::from_secs(20));
     running.signal(Signal::TERM);
     running.line("stopping", Duration::from_secs(5));

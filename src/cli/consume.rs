@@ -5,9 +5,10 @@ mod lines;
 use serde_json::{Value, json};
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint::Journal;
 use crate::cli::signals::Signals;
 use crate::cli::{Session, refusals};
-use crate::consumer::{self, Began, BeginError, Ended, Place};
+use crate::consumer::{self, BeginError, Ended, Place};
 use crate::engine::report::StopReason;
 use crate::engine::stop::StopToken;
 use crate::settings::{ConsumeSettings, OutputFormat};
@@ -21,7 +22,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
     let stop = StopToken::default();
     let signals = Signals::listen(&stop)
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "signals cannot be listened to").cause(error))?;
-    let lines = Lines::start(&session.global, &settings)
+    let lines = Lines::start(session, &settings)
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "stderr cannot be written").cause(error))?;
     let ended = match consumer::run(&place, settings.clone(), &stop, |began| lines.observe(began)) {
         Err(BeginError::Stopped) => return stopped_early(session, &signals, lines),
@@ -33,16 +34,21 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         None if settings.fail_on_errors && ended.summary.counts.failed > 0 => ErrorKind::StillFailing.exit_code(),
         None => 0,
     });
-    lines.stopped(&ended.summary);
+    lines.stopped(&ended);
     let (began, summary) = (ended.began.clone(), summary(&ended, &settings));
     let closed = ended.close(code);
     lines.finish();
     if let Some(error) = error {
+        // The error that stopped the run is the one to mend.
+        if let Err(untold) = closed {
+            tracing::warn!(error = %untold, "how the run ended could not be written down");
+        }
         return Err(error);
     }
     closed?;
     if session.output.format() != OutputFormat::Table {
-        session.output.items("consume", Some(journal(&began)), &[summary], None)?;
+        let journal = Journal { program: session.output.program(), path: &began.journal_path, id: &began.journal_uuid };
+        session.output.items("consume", Some(journal), &[summary], None)?;
     }
     Ok(code)
 }
@@ -55,10 +61,6 @@ fn stopped_early(session: &Session<'_>, signals: &Signals, lines: Lines) -> Resu
         session.output.items::<Value>("consume", None, &[], None)?;
     }
     Ok(signals.exit_code().unwrap_or(0))
-}
-
-fn journal(began: &Began) -> (&str, &str) {
-    (&began.journal_path, &began.journal_uuid)
 }
 
 /// The run as an item. Counts are of records.

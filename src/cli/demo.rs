@@ -1,8 +1,9 @@
 //! `redrive demo`: the main job on an embedded broker, without any set-up. Every command that it prints is the one that it runs.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::execute;
+use crate::cli::session::{Caller, Session};
 use crate::cli::signals::Signals;
-use crate::cli::{Session, execute_in};
 use crate::engine::stop::StopToken;
 use crate::kafka::{Connection, EmbeddedBroker, Sample};
 use crate::receiver::Receivers;
@@ -40,15 +42,22 @@ done
 "#;
 
 #[derive(Args)]
-pub(crate) struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Leave the broker up until Ctrl-C, to try commands from another terminal
     #[arg(long)]
     keep: bool,
 }
 
+/// What is run, and what is said before it.
+const STEPS: [(&str, &str); 3] = [
+    ("The consumer reads the topic to its end:", "consume --from earliest --until-end"),
+    ("Nothing stopped the stream: each failure was on disk before its offset was committed. What failed?", "errors list"),
+    ("One of them, with all that is needed to debug it:", "errors show 1"),
+];
+
 /// A line of the fixture.
 #[derive(Deserialize)]
-struct Event {
+struct Fixture {
     partition: i32,
     key: Option<String>,
     headers: Vec<(String, Option<String>)>,
@@ -69,30 +78,35 @@ pub(super) fn run(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, Com
     // The commands are the user's: they run where the user would run them.
     std::env::set_current_dir(&folder).map_err(failed("the demo's folder cannot be entered"))?;
     tell(&folder, count).map_err(failed("stdout cannot be written"))?;
-    steps().map_err(failed("stdout cannot be written"))?;
-    if arguments.keep { keep(&folder).map_err(failed("stdout cannot be written")) } else { Ok(0) }
+    let code = steps(session.output.program()).map_err(failed("stdout cannot be written"))?;
+    if code == 0 && arguments.keep {
+        keep(&folder, session.output.program()).map_err(failed("stdout cannot be written"))
+    } else {
+        Ok(code)
+    }
 }
 
+/// Nobody else's: the demo runs a script that lies there.
 fn folder() -> io::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("redrive-demo-{}", std::process::id()));
-    fs::create_dir_all(&folder)?;
+    let folder = std::env::temp_dir().join(format!("redrive-demo-{:08x}", rand::random::<u32>()));
+    DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
 }
 
 fn broker() -> Result<(EmbeddedBroker, usize), CommandError> {
     let failed = |error: &dyn std::fmt::Display| CommandError::new(ErrorKind::CannotGoOn, error.to_string());
     let events =
-        EVENTS.lines().map(serde_json::from_str::<Event>).collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+        EVENTS.lines().map(serde_json::from_str::<Fixture>).collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
     let broker = EmbeddedBroker::start(TOPIC, PARTITIONS).map_err(|error| failed(&error))?;
     let connection = Connection::new(broker.bootstrap(), Vec::new())?;
     let bytes = |text: String| text.into_bytes();
     let samples: Vec<Sample> = events
         .into_iter()
-        .map(|event| Sample {
-            partition: event.partition,
-            key: event.key.map(bytes),
-            value: event.value.map(bytes),
-            headers: event.headers.into_iter().map(|(name, value)| (name, value.map(bytes))).collect(),
+        .map(|Fixture { partition, key, headers, value }| Sample {
+            partition,
+            key: key.map(bytes),
+            value: value.map(bytes),
+            headers: headers.into_iter().map(|(name, value)| (name, value.map(bytes))).collect(),
         })
         .collect();
     broker.produce(&connection, TOPIC, &samples).map_err(|error| failed(&error))?;
@@ -128,13 +142,17 @@ fn tell(folder: &Path, count: usize) -> io::Result<()> {
     writeln!(out, "\n$ cd {}", folder.display())
 }
 
-fn steps() -> io::Result<()> {
-    show("consume --from earliest --until-end")?;
-    say("Nothing stopped the stream: each failure was on disk before its offset was committed. What failed?")?;
-    show("errors list")?;
-    say("One of them, with all that is needed to debug it:")?;
-    show("errors show 1")?;
-    say("The journal stays, and so do the receivers' files; the folder can be deleted.")
+/// Returns the exit code of the first command that did not end well, if any.
+fn steps(program: &str) -> io::Result<u8> {
+    for (before, command) in STEPS {
+        say(before)?;
+        let code = show(program, command)?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    say("The journal stays, and so do the receivers' files; the folder can be deleted.")?;
+    Ok(0)
 }
 
 fn say(text: &str) -> io::Result<()> {
@@ -142,18 +160,18 @@ fn say(text: &str) -> io::Result<()> {
 }
 
 /// Prints a command as a user would type it, and runs just that, with nothing from the environment.
-fn show(command: &str) -> io::Result<u8> {
-    writeln!(io::stdout().lock(), "\n$ redrive {command}")?;
-    let arguments: Vec<OsString> = std::iter::once("redrive").chain(command.split(' ')).map(OsString::from).collect();
-    Ok(execute_in(&arguments, Receivers::new(), &|_| None))
+fn show(program: &str, command: &str) -> io::Result<u8> {
+    writeln!(io::stdout().lock(), "\n$ {program} {command}")?;
+    let arguments: Vec<OsString> = std::iter::once(program).chain(command.split(' ')).map(OsString::from).collect();
+    Ok(execute(&arguments, Caller { program: program.to_owned(), receivers: Receivers::new(), environment: &|_| None }))
 }
 
-fn keep(folder: &Path) -> io::Result<u8> {
+fn keep(folder: &Path, program: &str) -> io::Result<u8> {
     let mut out = io::stdout().lock();
     writeln!(out, "\nThe broker stays up until Ctrl-C. From another terminal:")?;
     writeln!(out, "  cd {}", folder.display())?;
     for command in ["consume", "errors list", "errors list --stage identify,decode -o json", "incidents list"] {
-        writeln!(out, "  redrive {command}")?;
+        writeln!(out, "  {program} {command}")?;
     }
     drop(out);
     let stop = StopToken::default();

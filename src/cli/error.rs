@@ -4,7 +4,7 @@
 
 /// The exit codes of the contract, but 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(super) enum ErrorKind {
     /// Journal, broker, fatal Kafka error, I/O.
     CannotGoOn,
     /// Bad flag, unknown topic or group, no journal there, unreadable file, newer journal, no receiver, nothing selected.
@@ -21,7 +21,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::CannotGoOn => 1,
             Self::Usage => 2,
@@ -34,7 +34,7 @@ impl ErrorKind {
 
     /// The word in JSON documents.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::CannotGoOn => "cannot_go_on",
             Self::Usage => "usage",
@@ -48,33 +48,33 @@ impl ErrorKind {
 
 /// Why a command ended with another exit code than 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommandError {
-    pub kind: ErrorKind,
+pub(super) struct CommandError {
+    pub(super) kind: ErrorKind,
     /// What happened, to which thing, expected and got.
-    pub message: String,
+    pub(super) message: String,
     /// Outermost first.
-    pub causes: Vec<String>,
+    pub(super) causes: Vec<String>,
     /// Each one a sentence, or a literal command to run next.
-    pub hints: Vec<String>,
+    pub(super) hints: Vec<String>,
 }
 
 impl CommandError {
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
     #[must_use]
-    pub fn cause(mut self, cause: impl std::fmt::Display) -> Self {
+    pub(super) fn cause(mut self, cause: impl std::fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }

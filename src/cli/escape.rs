@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const TAB: &str = "    ";
 
 /// Text as one line.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unfit) {
         return Cow::Borrowed(text);
     }
@@ -18,7 +18,7 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 }
 
 /// Bytes as one line.
-pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
+pub(super) fn escape_bytes(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         chunk.valid().chars().for_each(|c| push(&mut out, c));
@@ -30,12 +30,12 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
 }
 
 /// Text line by line.
-pub(crate) fn escape_lines(text: &str) -> impl Iterator<Item = String> {
+pub(super) fn escape_lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| escape(&line.replace('\t', TAB)).into_owned())
 }
 
 /// The same JSON, with nothing unfit in its strings: outside of them there is none but line breaks.
-pub(crate) fn escape_json(json: String) -> String {
+pub(super) fn escape_json(json: String) -> String {
     let is_unfit = |c: char| c != '\n' && is_unfit(c);
     if !json.chars().any(is_unfit) {
         return json;
@@ -52,7 +52,7 @@ pub(crate) fn escape_json(json: String) -> String {
 }
 
 /// True for bytes that may go to a screen as they are.
-pub(crate) fn is_fit(bytes: &[u8]) -> bool {
+pub(super) fn is_fit(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|c| !matches!(c, '\n' | '\t') && is_unfit(c)))
 }
 

@@ -7,11 +7,11 @@ use crate::settings::table::{self, Kind, Scope, Setting};
 
 /// What was given of the settings that every command has.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GlobalFlags(pub(crate) Given);
+pub(super) struct GlobalFlags(pub(super) Given);
 
 /// What was given of the settings of `consume`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ConsumeFlags(pub(crate) Given);
+pub(super) struct ConsumeFlags(pub(super) Given);
 
 fn of(scope: Scope) -> impl Iterator<Item = Setting> {
     table::ALL.into_iter().filter(move |setting| setting.scope == scope)
@@ -25,9 +25,7 @@ fn flag(setting: Setting) -> Arg {
     if let Some(other) = setting.other_variable {
         help = format!("{help} [env: {other}]");
     }
-    let arg = Arg::new(setting.name).long(setting.name).help(help);
-    let arg = setting.short.map_or(arg.clone(), |short| arg.short(short));
-    let arg = setting.alias.map_or(arg.clone(), |alias| arg.visible_alias(alias));
+    let arg = Arg::new(setting.name).long(setting.name).short(setting.short).visible_alias(setting.alias).help(help);
     let arg = if setting.scope == Scope::Global { arg.global(true).help_heading("Global options") } else { arg };
     match setting.kind {
         Kind::One => arg.value_name(setting.value).action(ArgAction::Set),

@@ -1,16 +1,17 @@
 //! What heads and ends a listing.
 
 use crate::cli::escape::escape;
-use crate::cli::hint;
+use crate::cli::hint::Journal;
 use crate::cli::numbers::counted;
 
 /// Which journal is read.
-pub(super) fn journal(path: &str, uuid: &str) -> String {
-    format!("journal {} ({})", escape(path), uuid.get(..8).unwrap_or(uuid))
+pub(super) fn journal(journal: Journal<'_>) -> String {
+    let Journal { path, id, .. } = journal;
+    format!("journal {} ({})", escape(path), id.get(..8).unwrap_or(id))
 }
 
 /// How many incidents are open, and how to see them.
-pub(super) fn open_incidents(open: u64, path: &str) -> String {
+pub(super) fn open_incidents(open: u64, journal: Journal<'_>) -> String {
     let counted = counted(open, "open incident");
-    if open == 0 { counted } else { format!("{counted}: {}", hint::of(path, "incidents list")) }
+    if open == 0 { counted } else { format!("{counted}: {}", journal.hint("incidents list")) }
 }

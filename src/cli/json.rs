@@ -1,11 +1,10 @@
 //! Items as JSON: the fields, their names and their order are the contract's; `schemas/` describes them.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::times;
+use crate::codec::bytes::{BytesJson, HeaderJson};
 use crate::journal::{AttemptItem, Bytes, FailureDetail, FailureItem, IncidentItem, Neighbour, ProgressItem};
 
 /// A failure. What is skipped when it is `None` is only for one that is shown.
@@ -36,7 +35,7 @@ pub(super) struct FailureJson<'i> {
     event: EventJson<'i>,
     key: Option<BytesJson<'i>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Option<BytesJson<'i>>>,
+    value: Option<Option<ValueJson<'i>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Vec<HeaderJson<'i>>>,
     attempts: u32,
@@ -64,36 +63,15 @@ struct EventJson<'i> {
     time: Option<&'i str>,
 }
 
-/// Bytes that are text are text; null is `None` around this.
+/// A value that is not null.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum BytesJson<'i> {
-    Text {
-        size: usize,
-        text: &'i str,
-    },
-    Base64 {
-        size: usize,
-        base64: String,
-    },
+enum ValueJson<'i> {
+    Bytes(BytesJson<'i>),
     /// The journal does not have them any more.
     Gone {
         size: u64,
         gone: bool,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum HeaderJson<'i> {
-    Named {
-        name: &'i str,
-        value: Option<BytesJson<'i>>,
-    },
-    /// The name is not UTF-8.
-    Unnamed {
-        name_base64: String,
-        value: Option<BytesJson<'i>>,
     },
 }
 
@@ -155,7 +133,7 @@ impl<'i> FailureJson<'i> {
             partition: item.partition,
             offset: item.offset,
             leader_epoch: item.leader_epoch,
-            timestamp: item.timestamp.ms.and_then(times::of_record),
+            timestamp: item.timestamp.rfc_3339(),
             timestamp_type: item.timestamp.kind.as_str(),
             stage: item.stage.as_str(),
             receiver: item.receiver.as_deref(),
@@ -171,7 +149,7 @@ impl<'i> FailureJson<'i> {
                 event_type: item.event.event_type.as_deref(),
                 time: item.event.time.as_deref(),
             },
-            key: item.key.as_ref().map(BytesJson::of),
+            key: item.key.as_ref().map(|key| BytesJson::new(&key.0)),
             value: None,
             headers: None,
             attempts: item.attempts,
@@ -191,14 +169,16 @@ impl<'i> FailureJson<'i> {
     /// With all that the journal has of it.
     pub(super) fn whole(failure: &'i FailureDetail) -> Self {
         let value = match (&failure.value, failure.value_size) {
-            (Some(value), _) => Some(BytesJson::of(value)),
-            (None, Some(size)) if failure.is_value_gone => Some(BytesJson::Gone { size, gone: true }),
+            (Some(value), _) => Some(ValueJson::Bytes(BytesJson::new(&value.0))),
+            (None, Some(size)) if failure.is_value_gone => Some(ValueJson::Gone { size, gone: true }),
             (None, _) => None,
         };
+        let header =
+            |(name, value): &'i (Bytes, Option<Bytes>)| HeaderJson::new(&name.0, value.as_ref().map(|value| value.0.as_slice()));
         Self {
             detail: Some(&failure.detail),
             value: Some(value),
-            headers: Some(failure.headers.iter().map(HeaderJson::of).collect()),
+            headers: Some(failure.headers.iter().map(header).collect()),
             delivered_to: Some(&failure.delivered_to),
             history: Some(failure.history.iter().map(AttemptJson::of).collect()),
             ..Self::listed(&failure.item)
@@ -209,26 +189,6 @@ impl<'i> FailureJson<'i> {
     pub(super) fn around(self, failures: &'i [Neighbour], progress: &[ProgressItem]) -> Self {
         let failures = failures.iter().map(NeighbourJson::of).collect();
         Self { around: Some(AroundJson { failures, progress: progress.iter().map(ProgressJson::of).collect() }), ..self }
-    }
-}
-
-impl<'i> BytesJson<'i> {
-    fn of(bytes: &'i Bytes) -> Self {
-        let size = bytes.0.len();
-        match std::str::from_utf8(&bytes.0) {
-            Ok(text) => Self::Text { size, text },
-            Err(_) => Self::Base64 { size, base64: STANDARD.encode(&bytes.0) },
-        }
-    }
-}
-
-impl<'i> HeaderJson<'i> {
-    fn of((name, value): &'i (Bytes, Option<Bytes>)) -> Self {
-        let value = value.as_ref().map(BytesJson::of);
-        match std::str::from_utf8(&name.0) {
-            Ok(name) => Self::Named { name, value },
-            Err(_) => Self::Unnamed { name_base64: STANDARD.encode(&name.0), value },
-        }
     }
 }
 

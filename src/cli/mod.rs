@@ -1,10 +1,9 @@
 //! The commands: build the inputs, call one library function, render what it returns.
 
-pub mod error;
-
 mod consume;
 mod cut;
 mod demo;
+mod error;
 mod errors;
 mod escape;
 mod flags;
@@ -29,18 +28,19 @@ mod times;
 mod window;
 mod word;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::cli::error::CommandError;
 use crate::cli::errors::ErrorsArgs;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
 use crate::cli::incidents::IncidentsArgs;
-use crate::cli::session::Session;
+use crate::cli::session::{Caller, Session};
 use crate::receiver::Receivers;
-use crate::settings::{self, Environment};
+use crate::settings;
 
 /// Replay and recovery for Apache Kafka consumers: every failure in a SQLite journal.
 #[derive(Parser)]
@@ -54,7 +54,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Every setting can also come from the environment (REDRIVE_ and its name) or from redrive.toml; flags go first.
-To see everything work, without any set-up: redrive demo";
+To see everything work, without any set-up:
+  redrive demo";
 
 #[derive(Subcommand)]
 enum Command {
@@ -103,21 +104,45 @@ impl Command {
 #[must_use]
 pub fn main_with(receivers: Receivers) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    ExitCode::from(execute_in(&arguments, receivers, &settings::environment))
+    let program = arguments.first().and_then(|path| Path::new(path).file_name()).and_then(OsStr::to_str).unwrap_or("redrive");
+    let caller = Caller { program: program.to_owned(), receivers, environment: &settings::environment };
+    ExitCode::from(execute(&arguments, caller))
 }
 
-/// Runs one command line in an environment, and returns its exit code.
-fn execute_in(arguments: &[OsString], receivers: Receivers, environment: Environment<'_>) -> u8 {
-    let parsed = match Arguments::try_parse_from(arguments) {
+/// Runs one command line, and returns its exit code.
+fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
+    let matched = named(Arguments::command(), &caller.program).try_get_matches_from(arguments);
+    let parsed = match matched.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => return session::not_understood(arguments, &error, environment),
+        Err(error) => return session::not_understood(&command_of(arguments), arguments, &error, &caller),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
-    session::with(name, given, (receivers, environment), |session| dispatch(parsed.command, session))
+    session::with(name, given, caller, |session| dispatch(parsed.command, session))
+}
+
+/// The command that is meant by arguments that could not be parsed, as far as its words can be found.
+fn command_of(arguments: &[OsString]) -> String {
+    let (mut command, mut words) = (&Arguments::command(), Vec::new());
+    for argument in arguments.iter().skip(1) {
+        if let Some(found) = command.find_subcommand(argument) {
+            words.push(found.get_name());
+            command = found;
+        }
+    }
+    if words.is_empty() { "redrive".to_owned() } else { words.join(" ") }
+}
+
+/// The same commands, their examples as they are typed where the program has another name.
+fn named(command: clap::Command, program: &str) -> clap::Command {
+    let command = match command.get_after_help().map(ToString::to_string) {
+        Some(text) => command.after_help(text.replace("  redrive ", &format!("  {program} "))),
+        None => command,
+    };
+    command.mut_subcommands(|command| named(command, program))
 }
 
 fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {
@@ -126,5 +151,23 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Errors(args) => args.run(&session.journal(), &session.output),
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
         Command::Demo(arguments) => demo::run(&arguments, session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_not_understood_still_say_which_command_is_meant() {
+        for (arguments, expected) in [
+            (&["redrive", "errors", "list", "-o", "json", "--nosuch"][..], "errors list"),
+            (&["redrive", "-o", "json", "consume", "--nosuch"], "consume"),
+            (&["redrive", "errors", "-o", "json"], "errors"),
+            (&["redrive", "--nosuch"], "redrive"),
+        ] {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(command_of(&arguments), expected);
+        }
     }
 }

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::escape::{escape_json, escape_lines};
+use crate::cli::hint::Journal;
 use crate::cli::screen::Screen;
+use crate::journal::Reader;
 use crate::settings::{Color, OutputFormat};
 
 /// The version of the documents.
@@ -17,6 +19,8 @@ const VERSION: u8 = 1;
 
 /// Where a command writes, and how.
 pub(super) struct Output {
+    /// How this program is called.
+    program: String,
     format: OutputFormat,
     screen: Screen,
     stdout: RefCell<Box<dyn Write>>,
@@ -67,9 +71,18 @@ struct ErrorItem<'d> {
 }
 
 impl Output {
-    pub(super) fn new(format: OutputFormat, color: Color) -> Self {
+    pub(super) fn new(program: &str, format: OutputFormat, color: Color) -> Self {
         let (stdout, stderr) = (RefCell::new(Box::new(io::stdout()) as _), RefCell::new(Box::new(io::stderr()) as _));
-        Self { format, screen: Screen::of_stdout(color), stdout, stderr }
+        Self { program: program.to_owned(), format, screen: Screen::of_stdout(color), stdout, stderr }
+    }
+
+    pub(super) fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// The journal that is read, by name.
+    pub(super) fn journal<'o>(&'o self, reader: &'o Reader) -> Journal<'o> {
+        Journal { program: &self.program, path: reader.path(), id: reader.uuid() }
     }
 
     pub(super) fn format(&self) -> OutputFormat {
@@ -104,14 +117,14 @@ impl Output {
     pub(super) fn items<T: Serialize>(
         &self,
         command: &str,
-        journal: Option<(&str, &str)>,
+        journal: Option<Journal<'_>>,
         items: &[T],
         next: Option<i64>,
     ) -> Result<(), CommandError> {
         if self.format == OutputFormat::Jsonl {
             return self.print(|out| items.iter().try_for_each(|item| write_line(out, item)));
         }
-        let journal = journal.map(|(path, id)| JournalName { path, id });
+        let journal = journal.map(|Journal { path, id, .. }| JournalName { path, id });
         let next = next.map(|id| id.to_string());
         let document = pretty(&Document { version: VERSION, command, journal, items, next })?;
         self.lines([document])
@@ -223,7 +236,8 @@ pub(super) mod captured {
             stdout: impl Write + 'static,
             stderr: impl Write + 'static,
         ) -> Self {
-            Self { format, screen, stdout: RefCell::new(Box::new(stdout)), stderr: RefCell::new(Box::new(stderr)) }
+            let (stdout, stderr) = (RefCell::new(Box::new(stdout) as _), RefCell::new(Box::new(stderr) as _));
+            Self { program: "redrive".to_owned(), format, screen, stdout, stderr }
         }
     }
 }
@@ -265,7 +279,8 @@ mod tests {
     fn items_are_one_document_or_lines() {
         let items = [json!({ "id": 2 }), json!({ "id": 1 })];
         let (output, captured) = Output::captured(OutputFormat::Json, None);
-        output.items("errors list", Some(("./redrive.db", "7c1f")), &items, Some(1)).unwrap();
+        let journal = Journal { program: "redrive", path: "./redrive.db", id: "7c1f" };
+        output.items("errors list", Some(journal), &items, Some(1)).unwrap();
         let expected = json!({ "version": 1, "command": "errors list", "journal": { "path": "./redrive.db", "id": "7c1f" }, "items": items, "next": "1" });
         assert_eq!(serde_json::from_str::<Value>(&captured.stdout()).unwrap(), expected);
         let (output, captured) = Output::captured(OutputFormat::Jsonl, None);

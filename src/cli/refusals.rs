@@ -25,7 +25,13 @@ impl From<SettingsError> for CommandError {
 
 impl From<ConnectionError> for CommandError {
     fn from(error: ConnectionError) -> Self {
-        Self::usage(error.to_string())
+        let told = Self::usage(error.to_string());
+        match error {
+            ConnectionError::Refused { name, .. } if name == "sasl.jaas.config" => {
+                told.hint("say it with sasl.mechanism, sasl.username and sasl.password")
+            }
+            _ => told,
+        }
     }
 }
 
@@ -37,12 +43,13 @@ impl From<OpenError> for CommandError {
         };
         let told = Self::new(kind, error.to_string());
         match error {
-            OpenError::Missing(_) => {
-                told.hint("name another one: --journal PATH, or REDRIVE_JOURNAL").hint("redrive consume makes one")
-            }
+            OpenError::Missing(_) => told.hint("name another one: --journal PATH, or REDRIVE_JOURNAL").hint("`consume` makes one"),
             OpenError::Network { .. } => {
                 told.hint("put it on a disk of this machine: --journal PATH").hint("to use it all the same: --allow-unsafe-journal")
             }
+            OpenError::LeftBehind { beside, .. } => told
+                .hint("put the journal back where it was, beside that file")
+                .hint(format!("to begin a new journal without what it holds: rm {beside}")),
             OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
             OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),
@@ -55,7 +62,7 @@ impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::UnknownFingerprint(_) | ReadError::AmbiguousFingerprint(_) | ReadError::MalformedFingerprint(_) => {
-                Self::usage(error.to_string()).hint("see fingerprints: redrive errors list -o jsonl, or errors show ID")
+                Self::usage(error.to_string()).hint("`errors list -o jsonl` and `errors show ID` have them")
             }
             _ => Self::new(ErrorKind::CannotGoOn, error.to_string()),
         }
@@ -80,9 +87,9 @@ impl From<BeginError> for CommandError {
         match error {
             BeginError::Cluster(error) => error.into(),
             BeginError::Journal(error) => error.into(),
-            BeginError::UnknownTopic { name, there } => {
-                let told = Self::usage(format!("there is no topic {name} on this cluster"));
-                match nearest(&name, there.iter().map(String::as_str)) {
+            BeginError::UnknownTopic { ref name, ref there } => {
+                let told = Self::usage(error.to_string());
+                match nearest(name, there.iter().map(String::as_str)) {
                     Some(like) => told.hint(format!("did you mean {like}?")),
                     None => told.hint("to wait for topics that do not exist yet, give a pattern: -t '^NAME$'"),
                 }
@@ -130,7 +137,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
 
 fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
     let group = &settings.group;
-    let told = CommandError::usage(refusal.to_string().replacen("group has", &format!("group {group} has"), 1));
+    let told = CommandError::usage(format!("group {group} has {refusal}"));
     match refusal {
         StartRefusal::NoStart { low, end, .. } => told
             .hint(format!("--from earliest reads everything that is there: that partition holds the offsets {low} to {end}"))

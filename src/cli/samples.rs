@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::hint::Journal;
 use crate::event::EventFacts;
 use crate::failure::{Class, Stage};
 use crate::journal::{
@@ -11,7 +12,8 @@ use crate::record::{Timestamp, TimestampKind};
 
 /// 2026-11-23T14:05:02.003Z
 const AT_US: i64 = 1_795_442_702_003_000;
-pub(super) const JOURNAL: (&str, &str) = ("./redrive.db", "7c1f09aa-0000-4000-8000-000000000000");
+pub(super) const JOURNAL: Journal<'_> =
+    Journal { program: "redrive", path: "./redrive.db", id: "7c1f09aa-0000-4000-8000-000000000000" };
 
 pub(super) fn failure(id: i64) -> FailureItem {
     FailureItem {

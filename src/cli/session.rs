@@ -10,6 +10,15 @@ use crate::kafka::Connection;
 use crate::receiver::Receivers;
 use crate::settings::{self, ConnectionSettings, Environment, Given, GlobalSettings, Layers, SettingsError};
 
+/// Who runs a command line.
+pub(super) struct Caller<'c> {
+    /// How the program is called.
+    pub(super) program: String,
+    /// Those that the program brings along.
+    pub(super) receivers: Receivers,
+    pub(super) environment: Environment<'c>,
+}
+
 /// One command's surroundings.
 pub(super) struct Session<'s> {
     pub(super) layers: Layers<'s>,
@@ -35,19 +44,19 @@ impl Session<'_> {
 pub(super) fn with(
     name: &str,
     given: Given,
-    of: (Receivers, Environment<'_>),
+    caller: Caller<'_>,
     command: impl FnOnce(&Session<'_>) -> Result<u8, CommandError>,
 ) -> u8 {
-    let (receivers, environment) = of;
-    let output = match screen(&Layers::without_file(given.clone(), environment)) {
+    let Caller { program, receivers, environment } = caller;
+    let output = match screen(&program, &Layers::without_file(given.clone(), environment)) {
         Ok(output) => output,
-        Err(error) => return plain().error(name, &error.into()),
+        Err(error) => return plain(&program).error(name, &error.into()),
     };
     let layers = match Layers::read(given, environment) {
         Ok(layers) => layers,
         Err(error) => return output.error(name, &error.into()),
     };
-    let read = || Ok::<_, SettingsError>((screen(&layers)?, GlobalSettings::read(&layers)?));
+    let read = || Ok::<_, SettingsError>((screen(&program, &layers)?, GlobalSettings::read(&layers)?));
     let (output, global) = match read() {
         Ok(read) => read,
         Err(error) => return output.error(name, &CommandError::from(error)),
@@ -60,17 +69,17 @@ pub(super) fn with(
     }
 }
 
-fn screen(layers: &Layers<'_>) -> Result<Output, SettingsError> {
+fn screen(program: &str, layers: &Layers<'_>) -> Result<Output, SettingsError> {
     let (format, color) = settings::screen(layers)?;
-    Ok(Output::new(format, color))
+    Ok(Output::new(program, format, color))
 }
 
-fn plain() -> Output {
-    Output::new(settings::OutputFormat::Table, settings::Color::Never)
+fn plain(program: &str) -> Output {
+    Output::new(program, settings::OutputFormat::Table, settings::Color::Never)
 }
 
 /// Tells what clap says of arguments that it did not understand, or prints the help that was asked for.
-pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, environment: Environment<'_>) -> u8 {
+pub(super) fn not_understood(command: &str, arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
     if !error.use_stderr() {
         // Help and version; a reader that has gone away wanted no more of it.
         return u8::from(error.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe));
@@ -84,11 +93,12 @@ pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, enviro
         let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
         told.hint(part.strip_prefix("tip: ").unwrap_or(&part))
     });
-    asked_output(arguments, environment).error("redrive", &told)
+    asked_output(arguments, caller).error(command, &told)
 }
 
 /// How to speak when the arguments could not be parsed: as far as they can be read.
-fn asked_output(arguments: &[OsString], environment: Environment<'_>) -> Output {
+fn asked_output(arguments: &[OsString], caller: &Caller<'_>) -> Output {
+    let Caller { program, environment, .. } = caller;
     let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
     let mut given = Given::default();
     for (at, text) in texts.iter().enumerate() {
@@ -101,5 +111,5 @@ fn asked_output(arguments: &[OsString], environment: Environment<'_>) -> Output 
             given.set(&settings::table::OUTPUT, vec![value.trim_start_matches('=').to_owned()]);
         }
     }
-    screen(&Layers::without_file(given, environment)).unwrap_or_else(|_| plain())
+    screen(program, &Layers::without_file(given, *environment)).unwrap_or_else(|_| plain(program))
 }

@@ -2,41 +2,76 @@
 //!
 //! Pages are short statements: a reader that takes its time holds nothing back.
 
-use std::io::Write;
-
 use clap::Args;
+use serde::Serialize;
 
 use crate::cli::error::CommandError;
-use crate::cli::output::{Output, Stop};
+use crate::cli::output::{Output, write_line};
 use crate::cli::word;
-use crate::journal::{Page, ReadError, Sort, Window};
+use crate::journal::{Page, ReadError, Reader, Sort, Window};
+use crate::settings::OutputFormat;
 
 /// The most items that are read at a time.
 const PAGE: usize = 1_000;
+/// How many are listed when nobody says so.
+const USUAL: usize = 50;
+
+/// An item of a listing.
+pub(super) trait Listed {
+    /// The words of the command that lists such items.
+    const LISTING: &'static str;
+
+    /// What `--after` takes.
+    fn id(&self) -> i64;
+
+    /// As a list has it.
+    fn json(&self) -> impl Serialize;
+}
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct WindowArgs {
     /// List at most this many; 0: all
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(super) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = USUAL)]
+    limit: usize,
     /// Go on behind this ID: the next page, as the end of a page says
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(0..))]
-    pub(super) after: Option<i64>,
+    after: Option<i64>,
     /// What comes first
     #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word::one_of(Sort::ALL, Sort::as_str))]
-    pub(super) sort: Sort,
+    sort: Sort,
 }
 
 impl WindowArgs {
+    /// Writes a listing as the output wants it, and returns how many items there were. `page` reads from `reader`; `lines` makes a screen of
+    /// the items and of the id behind which more follow.
+    pub(super) fn list<T: Listed>(
+        &self,
+        output: &Output,
+        reader: &Reader,
+        page: impl Fn(Window) -> Result<Page<T>, ReadError>,
+        lines: impl FnOnce(&[T], Option<i64>) -> Result<Vec<String>, CommandError>,
+    ) -> Result<usize, CommandError> {
+        if output.format() == OutputFormat::Jsonl {
+            return self.stream(output, page);
+        }
+        let (items, next) = self.collect(page)?;
+        if output.format() == OutputFormat::Json {
+            let json: Vec<_> = items.iter().map(T::json).collect();
+            output.items(T::LISTING, Some(output.journal(reader)), &json, next)?;
+        } else {
+            output.lines(lines(&items, next)?)?;
+        }
+        Ok(items.len())
+    }
+
     /// The items, and the id behind which more follow.
-    pub(super) fn collect<T>(
+    fn collect<T: Listed>(
         &self,
         page: impl Fn(Window) -> Result<Page<T>, ReadError>,
-        id: fn(&T) -> i64,
     ) -> Result<(Vec<T>, Option<i64>), CommandError> {
         let mut items = Vec::new();
         let mut next = None;
-        self.pages(page, id, |page, more| {
+        self.pages(page, |page, more| {
             items.extend(page);
             next = more;
             Ok::<_, CommandError>(())
@@ -44,28 +79,26 @@ impl WindowArgs {
         Ok((items, next))
     }
 
-    /// Writes item after item as it is read; returns how many there were.
-    pub(super) fn stream<T>(
+    /// Writes item after item as it is read.
+    fn stream<T: Listed>(
         &self,
         output: &Output,
-        (page, id): (impl Fn(Window) -> Result<Page<T>, ReadError>, fn(&T) -> i64),
-        write: impl Fn(&mut dyn Write, &T) -> Result<(), Stop>,
+        page: impl Fn(Window) -> Result<Page<T>, ReadError>,
     ) -> Result<usize, CommandError> {
         let mut count = 0;
         output.print(|out| {
-            self.pages(page, id, |page, _| {
+            self.pages(page, |page: Vec<T>, _| {
                 count += page.len();
-                page.iter().try_for_each(|item| write(out, item))
+                page.iter().try_for_each(|item| write_line(out, &item.json()))
             })
         })?;
         Ok(count)
     }
 
     /// Hands over page after page, and the id behind which more follow.
-    fn pages<T, E: From<ReadError>>(
+    fn pages<T: Listed, E: From<ReadError>>(
         &self,
         page: impl Fn(Window) -> Result<Page<T>, ReadError>,
-        id: fn(&T) -> i64,
         mut each: impl FnMut(Vec<T>, Option<i64>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut left = if self.limit == 0 { usize::MAX } else { self.limit };
@@ -73,7 +106,7 @@ impl WindowArgs {
         loop {
             let Page { items, has_more } = page(Window { limit: left.min(PAGE), after, sort: self.sort })?;
             left = left.saturating_sub(items.len());
-            after = items.last().map(id).filter(|_| has_more);
+            after = items.last().map(T::id).filter(|_| has_more);
             each(items, after)?;
             if left == 0 || after.is_none() {
                 return Ok(());
@@ -84,7 +117,7 @@ impl WindowArgs {
     /// All but `after`, as it was typed.
     pub(super) fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
-        if self.limit != 50 {
+        if self.limit != USUAL {
             words.extend(["--limit".to_owned(), self.limit.to_string()]);
         }
         if self.sort != Sort::default() {
@@ -97,8 +130,18 @@ impl WindowArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::write_line;
-    use crate::settings::OutputFormat;
+
+    impl Listed for i64 {
+        const LISTING: &'static str = "numbers list";
+
+        fn id(&self) -> i64 {
+            *self
+        }
+
+        fn json(&self) -> impl Serialize {
+            self
+        }
+    }
 
     /// The ids 1 to `last`, newest first, as the journal gives them.
     fn page(last: i64) -> impl Fn(Window) -> Result<Page<i64>, ReadError> {
@@ -110,7 +153,7 @@ mod tests {
     }
 
     fn read(last: i64, limit: usize, after: Option<i64>) -> (Vec<i64>, Option<i64>) {
-        WindowArgs { limit, after, sort: Sort::Newest }.collect(page(last), |id| *id).unwrap()
+        WindowArgs { limit, after, sort: Sort::Newest }.collect(page(last)).unwrap()
     }
 
     #[test]
@@ -127,7 +170,7 @@ mod tests {
     fn a_stream_is_written_page_by_page() {
         let (output, captured) = Output::captured(OutputFormat::Jsonl, None);
         let window = WindowArgs { limit: 0, after: None, sort: Sort::Newest };
-        let count = window.stream(&output, (page(1_500), |id| *id), |out, id| write_line(out, id)).unwrap();
+        let count = window.stream(&output, page(1_500)).unwrap();
         assert_eq!((count, captured.stdout().lines().count()), (1_500, 1_500));
     }
 }

@@ -3,7 +3,7 @@
 //! Hostile input is input: depth and size are bounded before anything recurses.
 
 use serde::de::IgnoredAny;
-pub(crate) use serde_json::Value;
+use thiserror::Error;
 
 /// The deepest nesting that is accepted.
 pub const MAX_DEPTH: usize = 64;
@@ -11,11 +11,14 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why bytes are not one JSON document that we accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JsonFault {
-    /// With the parser's words: what, at which line and column.
+    /// In the parser's words: what, at which line and column.
+    #[error("{0}")]
     Invalid(String),
+    #[error("it nests deeper than {max} levels", max = MAX_DEPTH)]
     TooDeep,
+    #[error("it has {0} bytes, and at most {max} are read", max = MAX_BYTES)]
     TooLarge(usize),
 }
 

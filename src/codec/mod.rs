@@ -1,3 +1,4 @@
-//! Reading the data of events: JSON, and what frames it.
+//! The forms of data: JSON, read without building it, and bytes inside of it.
 
+pub mod bytes;
 pub mod json;

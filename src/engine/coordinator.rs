@@ -4,23 +4,24 @@
 //! simulator drive the same value.
 
 mod assignment;
+mod commits;
 mod ending;
 #[cfg(test)]
 mod tests;
 mod troubles;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::engine::batches::{Batches, Order};
 use crate::engine::flow::{Admission, Appetite, Budget};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
+use crate::engine::new_types::Skipped;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
-use crate::engine::source::{CommitResult, Mark, Offer, Polled};
-use crate::engine::stamp::{By, Stamp};
+use crate::engine::source::{Offer, Polled};
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::engine::tracker::{Answer, Load, Settled, SettledRun, Tracker};
+use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
 
 /// How a run behaves.
@@ -69,12 +70,8 @@ enum Phase {
         deadline: Option<Instant>,
         is_forced: bool,
     },
-    /// The last progress is on its way to the journal.
+    /// The last progress is on its way to the journal, or the last commit to the broker.
     Closing {
-        reason: StopReason,
-    },
-    /// The last commit is on its way to the broker.
-    Committing {
         reason: StopReason,
     },
     Finished,
@@ -103,7 +100,12 @@ pub struct Coordinator {
     revocations: Vec<Revocation>,
     revoked: u64,
     next_commit: Instant,
+    /// Slots whose last commit the broker refused.
+    refused: HashSet<Slot>,
+    /// What is told with the next progress.
+    skipped: Skipped,
     admitted: u64,
+    /// When the last record came, or the source was last held.
     last_record: Instant,
     /// Where each slot ends for `--until-end`; removed once it is reached.
     ends: HashMap<Slot, NextOffset>,
@@ -125,6 +127,8 @@ impl Coordinator {
             revocations: Vec::new(),
             revoked: 0,
             next_commit: now + options.commit_interval,
+            refused: HashSet::new(),
+            skipped: Skipped::default(),
             admitted: 0,
             last_record: now,
             ends: HashMap::new(),
@@ -194,7 +198,7 @@ impl Coordinator {
             Polled::Offered(offers) => self.offered(offers, actions),
             Polled::Revoking(slots) => self.revoking(slots, now, actions),
             Polled::Lost(slots) => self.lost(&slots, actions),
-            Polled::Committed(results) => self.committed(&results, actions),
+            Polled::Committed(results) => drop(self.committed(&results, now, actions)),
             Polled::Notice(notice) => self.notice(notice, now, actions),
             Polled::AtEnd(slot, position) => {
                 self.batches.flush(actions);
@@ -211,6 +215,7 @@ impl Coordinator {
     fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
         match report {
             Report::Settled(runs) => self.settle(&runs),
+            Report::Skipped(skipped) => self.skipped.add(skipped),
             Report::Held { job, .. } if self.gives_up(&job) => self.abandon(vec![job]),
             Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
                 Verdict::Write(job) => actions.push(Action::Journal(job)),
@@ -226,11 +231,9 @@ impl Coordinator {
             Report::Known(known) => self.known(&known, now, actions),
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
-                for (slot, to) in progress {
-                    self.tracker.journaled(slot, to);
-                }
-                self.journaled(ticket, actions);
+                self.journaled(&progress, ticket, now, actions);
             }
+            Report::CommittedNow { results, ticket } => self.committed_last(&results, ticket, now, actions),
             Report::JournalFailed(error) => self.give_up(StopReason::Journal(error), actions),
         }
     }
@@ -304,58 +307,15 @@ impl Coordinator {
         }
     }
 
-    // --- commits
-
-    fn marks(&mut self) -> Vec<Mark> {
-        let commits = self.tracker.take_commits();
-        self.stamped(commits)
-    }
-
-    fn last_marks(&mut self) -> Vec<Mark> {
-        let commits = self.tracker.take_last_commits();
-        self.stamped(commits)
-    }
-
-    fn stamped(&self, commits: Vec<(Slot, NextOffset)>) -> Vec<Mark> {
-        let RunId { journal_uuid, run } = &self.options.run;
-        let stamped = |(slot, next)| {
-            let stamp = Stamp { journal_uuid: journal_uuid.clone(), next, by: By::Run(*run) };
-            Mark { slot, next, metadata: stamp.to_string() }
-        };
-        commits.into_iter().map(stamped).collect()
-    }
-
-    fn committed(&mut self, results: &[CommitResult], actions: &mut Vec<Action>) {
-        let mut refused = Vec::new();
-        for (mark, result) in results {
-            let answer = if result.is_ok() { Answer::Accepted } else { Answer::Refused };
-            self.tracker.committed(mark.slot, mark.next, answer);
-            if let Err(error) = result {
-                refused.push((mark, error));
-            }
-        }
-        // An older commit that was refused does not matter once a later one was accepted.
-        let owed = refused.into_iter().filter(|(mark, _)| self.tracker.owes_commit(mark.slot, mark.next));
-        let refused: Vec<_> = owed.map(|(mark, error)| format!("{} at {}: {error}", self.name(mark.slot), mark.next)).collect();
-        if let Phase::Committing { reason } = &self.phase {
-            let reason = if refused.is_empty() { reason.clone() } else { StopReason::NotCommitted(refused.join("; ")) };
-            self.give_up(reason, actions);
-        }
-    }
-
-    fn name(&self, slot: Slot) -> String {
-        self.tracker.partition(slot).map_or_else(
-            || format!("partition slot {}", slot.index),
-            |partition| format!("{}/{}", partition.topic.name, partition.number),
-        )
-    }
-
     fn keep_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
         actions.extend(self.guard.take_quiet(now).into_iter().map(Action::Journal));
         self.drain_revocations(now, actions);
         if now >= self.next_commit {
             self.next_commit = now + self.options.commit_interval;
-            self.write_progress(actions);
+            self.write_progress(now, actions);
+        }
+        if self.admission.is_held() {
+            self.last_record = now;
         }
         let load = self.tracker.load();
         if let Some(limit) = self.options.idle_exit {
@@ -365,23 +325,6 @@ impl Coordinator {
             }
         }
         self.keep_draining(load, now, actions);
-    }
-
-    /// The journal learns what settled. A start that was only chosen is kept back until something is settled, so that a run that the
-    /// start-up guard stops leaves nothing behind.
-    fn write_progress(&mut self, actions: &mut Vec<Action>) {
-        if self.tracker.totals().records() == 0 || matches!(self.phase, Phase::Closing { .. } | Phase::Committing { .. }) {
-            return;
-        }
-        let progress = self.tracker.take_progress();
-        if progress.is_empty() {
-            let marks = self.marks();
-            if !marks.is_empty() {
-                actions.push(Action::Commit(marks));
-            }
-        } else {
-            actions.push(Action::Journal(write(progress.into_iter().map(Entry::Progress).collect())));
-        }
     }
 
     fn each_shard(&self, actions: &mut Vec<Action>, message: impl Fn() -> ToShard) {

@@ -9,7 +9,7 @@ use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd};
 use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
-use crate::record::{Headers, NextOffset, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
+use crate::record::{Debts, Headers, NextOffset, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
 
 pub(crate) fn next(value: i64) -> NextOffset {
     NextOffset::new(value).unwrap()
@@ -222,5 +222,5 @@ impl Ledger for MemoryLedger {
 }
 
 pub(crate) fn unknown(slot: Slot) -> Known {
-    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Vec::new() }
+    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Debts::default() }
 }

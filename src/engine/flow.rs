@@ -1,8 +1,10 @@
 //! Admission: when there is room for another record, and how the wait for it keeps the group membership.
 //!
 //! A full budget first stops the polling, which costs nothing; only after a second is the consumer paused and polled on, because a pause
-//! throws the client's prefetch away.
+//! throws the client's prefetch away. What is delivered is settled, and leaves the budget, before the journal has its progress: a journal
+//! that does not write is a reason of its own to hold.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::source::Flow;
@@ -49,6 +51,9 @@ enum State {
     Closed,
 }
 
+/// A journal that keeps something waiting for so long is busy: an incident. What is delivered meanwhile cannot be committed and would be
+/// delivered again after a crash, so nothing more is admitted until it writes again.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST_HOLD: Duration = Duration::from_secs(1);
 
@@ -56,11 +61,13 @@ const SHORTEST_HOLD: Duration = Duration::from_secs(1);
 pub(super) struct Admission {
     budget: Budget,
     state: State,
+    /// When progress was sent that the journal has not written yet, oldest first.
+    unwritten: VecDeque<Instant>,
 }
 
 impl Admission {
     pub(super) fn new(budget: Budget) -> Self {
-        Self { budget, state: State::Open }
+        Self { budget, state: State::Open, unwritten: VecDeque::new() }
     }
 
     pub(super) fn appetite(&self) -> Appetite {
@@ -70,10 +77,29 @@ impl Admission {
         }
     }
 
-    /// Looks at the load; says when the source must be held or opened.
+    /// Progress is on its way to the journal. Counted is that of slots that go on: the last one of a slot is followed by nothing.
+    pub(super) fn progress_sent(&mut self, now: Instant) {
+        self.unwritten.push_back(now);
+    }
+
+    /// The oldest progress that was on its way is on disk.
+    pub(super) fn progress_written(&mut self) {
+        self.unwritten.pop_front();
+    }
+
+    fn is_journal_busy(&self, now: Instant) -> bool {
+        self.unwritten.front().is_some_and(|sent| now.duration_since(*sent) >= BUSY)
+    }
+
+    /// Looks at the load and at the journal; says when the source must be held or opened.
     pub(super) fn update(&mut self, load: Load, now: Instant) -> Option<Flow> {
         let is_full = self.budget.is_exhausted(load);
+        let is_busy = self.is_journal_busy(now);
         match self.state {
+            State::Open | State::FullSince(_) if is_busy => {
+                self.state = State::HeldSince(now);
+                return Some(Flow::Held);
+            }
             State::Open if is_full => self.state = State::FullSince(now),
             State::FullSince(_) if !is_full => self.state = State::Open,
             State::FullSince(since) if now.duration_since(since) >= PATIENCE => {
@@ -81,7 +107,7 @@ impl Admission {
                 return Some(Flow::Held);
             }
             State::HeldSince(since) => {
-                if self.budget.is_half_free(load) && now.duration_since(since) >= SHORTEST_HOLD {
+                if !is_busy && self.budget.is_half_free(load) && now.duration_since(since) >= SHORTEST_HOLD {
                     self.state = State::Open;
                     return Some(Flow::Open);
                 }
@@ -96,6 +122,11 @@ impl Admission {
         let was_flowing = !matches!(self.state, State::HeldSince(_) | State::Closed);
         self.state = State::Closed;
         was_flowing.then_some(Flow::Held)
+    }
+
+    /// True while the source is paused, so that it brings no records whatever there are.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::HeldSince(_))
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::engine::coordinator::{Coordinator, Input};
 use crate::engine::flow::Appetite;
 use crate::engine::observer::Observer;
 use crate::engine::report::{Action, Dispatch, Report, StopReason, ToJournal, ToShard};
-use crate::engine::source::{CommitError, CommitStarted, Mark, Polled, Source, SourceError};
+use crate::engine::source::{CommitError, CommitResult, CommitStarted, Mark, Polled, Source, SourceError};
 use crate::engine::stop::StopToken;
 
 /// How long one poll waits when nothing is there: long enough not to spin, short enough to look around.
@@ -131,10 +131,11 @@ impl KafkaThread {
                 self.commit(marks);
                 Ok(())
             }
-            Action::CommitNow(marks) => {
+            Action::CommitNow(marks, ticket) => {
                 let answer = self.source.commit_now(&marks, Instant::now() + COMMIT_DEADLINE);
-                let results = answer.unwrap_or_else(|error| refused(marks, &error));
-                self.coordinator.step(Input::Polled(Polled::Committed(results)), Instant::now(), &mut self.actions);
+                let results = answer.unwrap_or_else(|error| unanswered(marks, &error));
+                let report = Report::CommittedNow { results, ticket };
+                self.coordinator.step(Input::Report(report), Instant::now(), &mut self.actions);
                 Ok(())
             }
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
@@ -151,14 +152,14 @@ impl KafkaThread {
         let results = match self.source.commit(&marks) {
             Ok(CommitStarted::Yes) => return,
             Ok(CommitStarted::NoGroup) => marks.into_iter().map(|mark| (mark, Ok(()))).collect(),
-            Err(error) => refused(marks, &error),
+            Err(error) => unanswered(marks, &error),
         };
         self.coordinator.step(Input::Polled(Polled::Committed(results)), Instant::now(), &mut self.actions);
     }
 }
 
-fn refused(marks: Vec<Mark>, error: &SourceError) -> Vec<(Mark, Result<(), CommitError>)> {
-    marks.into_iter().map(|mark| (mark, Err(CommitError { message: error.to_string() }))).collect()
+fn unanswered(marks: Vec<Mark>, error: &SourceError) -> Vec<CommitResult> {
+    marks.into_iter().map(|mark| (mark, Err(CommitError::Unanswered { message: error.to_string() }))).collect()
 }
 
 fn gone(what: &str) -> StopReason {

@@ -3,6 +3,7 @@
 //! What `append` has returned for is on disk. Nothing else settles a failure, and no offset is committed before its progress is here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -11,15 +12,15 @@ use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
 use crate::receiver::Mode;
-use crate::record::{NextOffset, Offset, Partition, Record, Slot};
+use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot};
 
 /// One thing to write down.
 #[derive(Clone, Debug)]
 pub enum Entry {
     Failed(Box<FailedDelivery>),
-    /// A receiver got a record that has an entry, or had one open.
+    /// A receiver got a record that has an entry, or may have one. Of a record without any nothing is written.
     Delivered(Delivered),
-    /// A record that has an open entry passed every stage up to and including this one (never `Receive`).
+    /// A record that has an open entry, or may have one, passed every stage up to and including this one (never `Receive`).
     Passed {
         partition: Arc<Partition>,
         offset: Offset,
@@ -93,6 +94,18 @@ pub struct Incident {
     pub to: Option<NextOffset>,
     pub message: String,
     pub data: Value,
+    /// How often it happened since it was last told.
+    pub count: u64,
+    /// How long ago it began.
+    pub began_ago: Duration,
+}
+
+impl Incident {
+    /// One that happened just now, and of which there is no more to say than this.
+    #[must_use]
+    pub fn new(key: IncidentKey, message: String) -> Self {
+        Self { key, from: None, to: None, message, data: Value::Null, count: 1, began_ago: Duration::ZERO }
+    }
 }
 
 /// What makes two incidents the same one, counted again.
@@ -125,6 +138,7 @@ pub enum IncidentKind {
     PartitionHeld,
     JournalBusy,
     LoopBlocked,
+    CommitRefused,
     Gap,
     Truncated,
     Recreated,
@@ -137,12 +151,13 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BrokerAway,
         Self::ReceiverDown,
         Self::PartitionHeld,
         Self::JournalBusy,
         Self::LoopBlocked,
+        Self::CommitRefused,
         Self::Gap,
         Self::Truncated,
         Self::Recreated,
@@ -162,6 +177,7 @@ impl IncidentKind {
             Self::PartitionHeld => "partition_held",
             Self::JournalBusy => "journal_busy",
             Self::LoopBlocked => "loop_blocked",
+            Self::CommitRefused => "commit_refused",
             Self::Gap => "gap",
             Self::Truncated => "truncated",
             Self::Recreated => "recreated",
@@ -178,7 +194,15 @@ impl IncidentKind {
     /// somebody acknowledges them.
     #[must_use]
     pub fn ends_by_itself(self) -> bool {
-        matches!(self, Self::BrokerAway | Self::ReceiverDown | Self::PartitionHeld | Self::JournalBusy | Self::LoopBlocked)
+        matches!(
+            self,
+            Self::BrokerAway
+                | Self::ReceiverDown
+                | Self::PartitionHeld
+                | Self::JournalBusy
+                | Self::LoopBlocked
+                | Self::CommitRefused
+        )
     }
 }
 
@@ -194,8 +218,8 @@ pub struct Known {
     pub progress: Option<KnownProgress>,
     /// The highest offset that progress ever reached: below it deliveries are late.
     pub highest: NextOffset,
-    /// Offsets at or above `progress`' lowest possible start that have an open entry of this group, ascending.
-    pub debts: Vec<Offset>,
+    /// What is open of this group at or above the lowest possible start.
+    pub debts: Debts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

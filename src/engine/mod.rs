@@ -16,6 +16,7 @@ mod lanes;
 pub mod ledger;
 #[cfg(test)]
 mod model;
+mod new_types;
 pub mod observer;
 mod passed;
 pub mod report;

@@ -17,13 +17,13 @@ use crate::engine::doubles::{next, offer, raw, topic};
 use crate::engine::flow::{Appetite, Budget};
 use crate::engine::ledger::{Entry, Known, KnownProgress, RunId};
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
-use crate::engine::source::{CommitError, Committed, Mark, Offer, Polled, StartAt};
+use crate::engine::source::{CommitError, CommitResult, Committed, Mark, Offer, Polled, StartAt};
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::tracker::{Answer, Settled, SettledRun};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
-use crate::record::{Record, Slot};
+use crate::record::{Debts, Record, Slot};
 
 const PARTITIONS: u32 = 3;
 const END: i64 = 1_000_000;
@@ -41,6 +41,8 @@ enum Transition {
     Write,
     /// The broker answers the oldest commit.
     Answer(Answer),
+    /// Brokers go away, or come back.
+    Away(bool),
     Wait(u64),
     Assign(u32),
     Revoke(u32),
@@ -70,6 +72,7 @@ impl ReferenceStateMachine for Reference {
                 .prop_map(|(which, how)| Transition::Settle(which, how)),
             6 => Just(Transition::Write),
             4 => prop_oneof![4 => Just(Answer::Accepted), 1 => Just(Answer::Refused)].prop_map(Transition::Answer),
+            1 => any::<bool>().prop_map(Transition::Away),
             4 => (1u64..1_500).prop_map(Transition::Wait),
             4 => partition.clone().prop_map(Transition::Assign),
             1 => partition.clone().prop_map(Transition::Revoke),
@@ -104,6 +107,8 @@ struct World {
     /// The last assignment of each partition.
     assigned: BTreeMap<u32, Slot>,
     is_held: bool,
+    /// No broker answers the commits that are waited for.
+    is_away: bool,
     /// With the shards.
     out: Vec<Record>,
     /// Counted, and not yet ended as far as the coordinator knows.
@@ -139,6 +144,7 @@ impl World {
             flowing: BTreeMap::new(),
             assigned: BTreeMap::new(),
             is_held: false,
+            is_away: false,
             out: Vec::new(),
             counted: BTreeMap::new(),
             parked: None,
@@ -176,9 +182,10 @@ impl World {
                     self.check_marks(&marks);
                     self.commits.push_back(marks);
                 }
-                Action::CommitNow(marks) => {
+                Action::CommitNow(marks, ticket) => {
                     self.check_marks(&marks);
-                    self.answer(marks, Answer::Accepted);
+                    let results = self.answers(marks, if self.is_away { Answer::Refused } else { Answer::Accepted });
+                    self.step(Input::Report(Report::CommittedNow { results, ticket }));
                 }
                 Action::Flow(flow) => self.is_held = flow == crate::engine::source::Flow::Held,
                 Action::Release(slots) => self.released.extend(slots),
@@ -240,7 +247,7 @@ impl World {
         }
     }
 
-    fn answer(&mut self, marks: Vec<Mark>, answer: Answer) {
+    fn answers(&mut self, marks: Vec<Mark>, answer: Answer) -> Vec<CommitResult> {
         let mut results = Vec::new();
         for mark in marks {
             if answer == Answer::Accepted && !self.released.contains(&mark.slot) {
@@ -248,10 +255,10 @@ impl World {
                 self.lasting.committed.insert(mark.slot.index, committed);
                 results.push((mark, Ok(())));
             } else {
-                results.push((mark, Err(CommitError { message: "no".into() })));
+                results.push((mark, Err(CommitError::Unanswered { message: "no".into() })));
             }
         }
-        self.step(Input::Polled(Polled::Committed(results)));
+        results
     }
 
     fn know(&self, offer: &Offer) -> Known {
@@ -262,9 +269,12 @@ impl World {
             slot: offer.slot,
             topic_known: true,
             other_uuid: false,
-            progress: last.map(|(from, to, _)| KnownProgress { to: next(*to), is_empty: from == to }),
+            progress: last.map(|(_, to, _)| KnownProgress {
+                to: next(*to),
+                is_empty: ranges.is_some_and(|ranges| ranges.iter().all(|(from, to, _)| from == to)),
+            }),
             highest: next(highest),
-            debts: Vec::new(),
+            debts: Debts::default(),
         }
     }
 
@@ -278,10 +288,6 @@ impl World {
         self.assigned.insert(partition, slot);
         let mut offer = offer(slot, &topic("orders"), END);
         offer.committed = self.lasting.committed.get(&partition).cloned();
-        if offer.committed.is_none() && self.lasting.progress.contains_key(&partition) {
-            // The run crashed between journal and commit: the journal knows more than the broker, and a person must decide.
-            self.lasting.progress.remove(&partition);
-        }
         self.step(Input::Polled(Polled::Offered(vec![offer])));
     }
 
@@ -374,9 +380,11 @@ impl StateMachineTest for EngineTest {
             Transition::Write => world.write(),
             Transition::Answer(answer) => {
                 if let Some(marks) = world.commits.pop_front() {
-                    world.answer(marks, answer);
+                    let results = world.answers(marks, answer);
+                    world.step(Input::Polled(Polled::Committed(results)));
                 }
             }
+            Transition::Away(is_away) => world.is_away = is_away,
             Transition::Wait(ms) => {
                 world.now += Duration::from_millis(ms);
                 world.step(Input::Tick);
@@ -420,6 +428,7 @@ impl StateMachineTest for EngineTest {
                 assert_eq!(u64::try_from(to - from).unwrap(), *records, "every offset of a range is counted once");
             }
         }
+        assert!(!matches!(world.finished, Some(StopReason::Refused(_))), "nobody but us commits: {:?}", world.finished);
         if world.finished.is_none() {
             let load = world.coordinator.load();
             assert_eq!(load.records, world.counted.len(), "the budget counts what is in flight");
@@ -459,6 +468,7 @@ fn a_quiet_run_commits_everything() {
         world.write();
     }
     world.step(Input::Stop(StopLevel::Drain));
+    world.write();
     world.write();
     assert_eq!(world.finished, Some(StopReason::Asked));
     assert_eq!(world.lasting.committed.get(&0).map(|committed| committed.next.get()), Some(10));

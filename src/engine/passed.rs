@@ -2,7 +2,7 @@
 //!
 //! Asked once per record and stage, so the common answer (the same topic as before, everything passed) is one pointer comparison.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::failure::Stage;
@@ -64,42 +64,5 @@ impl Passed {
             Stage::Decode => stages.decode,
             Stage::Receive => true,
         })
-    }
-}
-
-/// As much of a type as is remembered and shown, in bytes.
-const LONGEST_TYPE: usize = 200;
-
-pub(super) fn shortened(event_type: &str) -> &str {
-    event_type.get(..event_type.floor_char_boundary(LONGEST_TYPE)).unwrap_or_default()
-}
-
-/// Types that no receiver takes, as far as they were reported. Bounded: a topic can make up types without end, and of any length.
-#[derive(Debug, Default)]
-pub(super) struct NewTypes(HashSet<String>);
-
-impl NewTypes {
-    const MOST: usize = 1_000;
-
-    /// Says whether the type is new, and worth an incident.
-    pub(super) fn insert(&mut self, event_type: &str) -> bool {
-        let event_type = shortened(event_type);
-        !self.0.contains(event_type) && self.0.len() < Self::MOST && self.0.insert(event_type.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn made_up_types_are_bounded_in_number_and_length() {
-        let mut types = NewTypes::default();
-        let long = "é".repeat(1_000_000);
-        assert!(types.insert(&long));
-        assert!(!types.insert(&format!("{long}, only longer")), "told apart by what is remembered");
-        assert!(types.0.iter().all(|kept| kept.len() <= LONGEST_TYPE));
-        let news = (0..2 * NewTypes::MOST).filter(|number| types.insert(&number.to_string())).count();
-        assert_eq!(news, NewTypes::MOST - 1);
     }
 }

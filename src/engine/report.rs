@@ -2,8 +2,8 @@
 
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Known, LedgerError};
-use crate::engine::source::Flow;
-use crate::engine::source::{Mark, Offer, SourceError, Start};
+use crate::engine::new_types::Skipped;
+use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
 use crate::engine::tracker::SettledRun;
 use crate::failure::Stage;
@@ -49,12 +49,12 @@ pub struct JournalJob {
     pub ticket: Option<Ticket>,
 }
 
-/// What the coordinator waits for.
+/// What the coordinator waits for: first the journal has the last progress, then the broker the last commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
-    /// The last progress of the revocation of this number.
+    /// Of the revocation of this number.
     Revoke(u64),
-    /// The last progress of the run.
+    /// Of the run.
     Last,
 }
 
@@ -62,6 +62,8 @@ pub enum Ticket {
 #[derive(Debug)]
 pub enum Report {
     Settled(Vec<SettledRun>),
+    /// Records of types that no receiver takes; told before they are settled.
+    Skipped(Skipped),
     /// A failure of a stage that nothing of the topic has passed yet.
     Held {
         topic: String,
@@ -80,6 +82,11 @@ pub enum Report {
         ticket: Option<Ticket>,
     },
     JournalFailed(LedgerError),
+    /// What came of `Action::CommitNow`.
+    CommittedNow {
+        results: Vec<CommitResult>,
+        ticket: Ticket,
+    },
 }
 
 /// What the kafka thread does for the coordinator.
@@ -91,7 +98,7 @@ pub enum Action {
     Journal(JournalJob),
     Commit(Vec<Mark>),
     /// Commit and wait for the answer.
-    CommitNow(Vec<Mark>),
+    CommitNow(Vec<Mark>, Ticket),
     Flow(Flow),
     Release(Vec<Slot>),
     /// The run admits nothing more and waits for what is out.

@@ -18,7 +18,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::engine::delivery::{self, Answer, Done, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery};
-use crate::engine::passed::{NewTypes, Passed};
+use crate::engine::new_types::NewTypes;
+use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::tracker::{Settled, SettledRun};
@@ -165,9 +166,7 @@ impl Shard {
     fn skip(&mut self, event: &Event) {
         let record = event.record();
         self.pass(record, Stage::Route);
-        if self.new_types.insert(&event.event_type()) {
-            self.job.entries.push(entries::new_type(event));
-        }
+        self.new_types.skip(&event.event_type(), || record.place());
         if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Route));
             self.settle_with_job(record, Settled::Skipped);
@@ -344,6 +343,9 @@ impl Shard {
     // --- telling
 
     fn flush(&mut self) {
+        if let Some(skipped) = self.new_types.take() {
+            self.tell(Report::Skipped(skipped));
+        }
         if !self.job.entries.is_empty() || !self.job.runs.is_empty() {
             let job = std::mem::take(&mut self.job);
             self.is_over |= self.journal.send(ToJournal::Job(job)).is_err();

@@ -138,11 +138,18 @@ pub enum CommitStarted {
     NoGroup,
 }
 
-/// Why one partition's offset was not committed.
+/// Why one partition's offset was not committed. It is tried again with the next commit.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{message}")]
-pub struct CommitError {
-    pub message: String,
+pub enum CommitError {
+    /// No broker answered: that brokers are away is told by a notice.
+    #[error("{message}")]
+    Unanswered { message: String },
+    /// The group or its coordinator is on the move; that passes.
+    #[error("{message}")]
+    Rebalancing { message: String },
+    /// The broker will not have it.
+    #[error("{message}")]
+    Refused { message: String },
 }
 
 /// The source cannot go on.

@@ -62,13 +62,13 @@ pub enum StartDecision {
     Refuse(StartRefusal),
 }
 
-/// The consumer cannot choose by itself: the user must.
+/// The consumer cannot choose by itself: the user must. What is said is what the group has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StartRefusal {
-    #[error("group has no committed offset for {place}, but this journal saw it read up to offset {progress}")]
+    #[error("no committed offset for {place}, but this journal saw it read up to offset {progress}")]
     OffsetsGone { place: Place, progress: NextOffset },
-    #[error("group has no committed offset for {place}, and --from does not say where to begin")]
+    #[error("no committed offset for {place}, and --from does not say where to begin")]
     NoStart { place: Place, low: NextOffset, end: NextOffset },
 }
 
@@ -90,6 +90,9 @@ pub fn start(offer: &Offer, known: &Known, options: &StartOptions) -> StartDecis
     match &offer.committed {
         None => without_commit(offer, known),
         Some(committed) if known.other_uuid => log_changed(offer, committed, IncidentKind::Recreated, options),
+        Some(committed) if let Some(at) = chosen_since(committed, known, options) => {
+            StartDecision::At { at, fresh: Fresh::Yes, finding: None }
+        }
         Some(committed) if committed.next > offer.end => log_changed(offer, committed, IncidentKind::Truncated, options),
         Some(committed) if committed.next < offer.low => lost(offer, committed, options),
         Some(committed) => {
@@ -115,6 +118,15 @@ fn without_commit(offer: &Offer, known: &Known) -> StartDecision {
             None => StartDecision::Refuse(StartRefusal::NoStart { place: place(offer), low: offer.low, end: offer.end }),
         },
     }
+}
+
+/// The start that was chosen for the new log of a topic that was made again, when a run ended before it could commit it: what is committed
+/// is ours, and the journal has seen no record of this log, so it was committed for the log before.
+fn chosen_since(committed: &Committed, known: &Known, options: &StartOptions) -> Option<NextOffset> {
+    let chosen = known.progress.filter(|progress| progress.is_empty && progress.to != committed.next)?;
+    let stamp = Stamp::parse(&committed.metadata)?;
+    let is_of_a_run = stamp.journal_uuid == options.journal_uuid && matches!(stamp.by, By::Run(_));
+    (is_of_a_run && stamp.next == committed.next).then_some(chosen.to)
 }
 
 /// The committed offset lies within the log: whose is it?
@@ -272,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn a_start_in_a_new_log_that_was_never_committed() {
+        let chosen = |to| Known { progress: Some(KnownProgress { to: next(to), is_empty: true }), ..progress(to) };
+        assert_eq!(decide(&offered(Some((50, OURS))), &chosen(10)), "10 Yes", "50 was committed for the log before");
+        assert_eq!(decide(&offered(Some((500, "rd1:mine:500:r7"))), &chosen(10)), "10 Yes", "wherever that was");
+        assert_eq!(decide(&offered(Some((50, OURS))), &chosen(50)), "50 No", "it was committed");
+        assert_eq!(decide(&offered(Some((50, "rd1:mine:50:m3"))), &chosen(10)), "50 No", "a move of ours");
+        assert_eq!(decide(&offered(Some((50, ""))), &chosen(10)), "50 No moved 10..50", "somebody else moved it");
+    }
+
+    #[test]
     fn gaps_and_truncations_as_the_options_say() {
         let halt = StartOptions { on_gap: OnGap::Halt, ..options() };
         assert!(matches!(start(&offered(Some((5, OURS))), &progress(5), &halt), StartDecision::Halt(_)));
@@ -290,7 +312,7 @@ mod tests {
     fn no_committed_offset() {
         assert_eq!(
             decide(&offered(None), &progress(40)),
-            "refused: group has no committed offset for orders/3, but this journal saw it read up to offset 40"
+            "refused: no committed offset for orders/3, but this journal saw it read up to offset 40"
         );
         let empty = Known { progress: Some(KnownProgress { to: next(30), is_empty: true }), ..nothing_known() };
         assert_eq!(decide(&offered(None), &empty), "30 Yes");
@@ -302,7 +324,7 @@ mod tests {
         assert_eq!(decide(&from, &nothing_known()), "100 Yes");
         assert_eq!(
             decide(&offered(None), &nothing_known()),
-            "refused: group has no committed offset for orders/3, and --from does not say where to begin"
+            "refused: no committed offset for orders/3, and --from does not say where to begin"
         );
     }
 

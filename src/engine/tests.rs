@@ -16,7 +16,7 @@ use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
-use crate::record::Offset;
+use crate::record::{Debts, Offset};
 use crate::stage::Unrecognized;
 
 type Asked = Box<dyn Fn(&Delivery) -> Answered + Send + Sync>;
@@ -306,6 +306,41 @@ fn a_stop_is_obeyed_while_the_journal_is_locked() {
     }
 }
 
+/// The time that a stop leaves once began to count when the lock was met, which may be at the very end.
+#[test]
+fn a_lock_that_is_met_at_the_end_of_a_drain_is_not_waited_for_anew() {
+    let (ledger, stop) = (MemoryLedger::default(), StopToken::default());
+    ledger.is_locked.store(true, Ordering::Relaxed);
+    let asked = stop.clone();
+    let hangs = probe(move |delivery| {
+        if offset(delivery) < 5 {
+            return Answered::Now(Ok(()));
+        }
+        asked.ask(StopLevel::Drain);
+        Answered::Later(Box::pin(std::future::pending()))
+    });
+    let drain_timeout = Duration::from_secs(2);
+    let plan = Plan { commit_interval: Duration::from_secs(3_600), drain_timeout, ..plan(vec![binding("hangs", &hangs)]) };
+    let began = Instant::now();
+    let ran = run_all(MemorySource::bounded(records(1, 20)).endless(), ledger, plan, &stop);
+    assert!(matches!(ran.summary.reason, StopReason::Journal(LedgerError::Locked { .. })), "{:?}", ran.summary.reason);
+    assert_eq!(ran.committed[0], None);
+    assert!(began.elapsed() < drain_timeout + Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+/// Whoever ends a run by himself leaves nobody behind who waits for the lock without end.
+#[test]
+fn a_run_that_cannot_go_on_is_not_held_up_by_a_locked_journal() {
+    let unasked = accepting();
+    let ledger = MemoryLedger::default();
+    ledger.is_locked.store(true, Ordering::Relaxed);
+    let plan = Plan { guard: Guarding::On, type_from: TypeFrom::CloudEvents, ..plan(vec![binding("unasked", &unasked)]) };
+    let began = Instant::now();
+    let ran = run_all(MemorySource::bounded(records(1, 20)).endless(), ledger, plan, &StopToken::default());
+    assert!(matches!(ran.summary.reason, StopReason::Guard(_)), "{:?}", ran.summary.reason);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
 /// The journal thread once missed the end that it had gathered together with what it could not write.
 #[test]
 fn a_journal_that_fails_in_its_last_transaction_does_not_hold_up_the_end() {
@@ -417,7 +452,7 @@ fn concurrency_bounds_the_deliveries_of_a_receiver() {
 fn success_closes_debts() {
     let ledger = MemoryLedger::default();
     let slot = crate::record::Slot { index: 0, epoch: 1 };
-    let known = ledger::Known { debts: vec![Offset::new(3).unwrap()], highest: next(10), ..doubles::unknown(slot) };
+    let known = ledger::Known { debts: Debts::all(vec![Offset::new(3).unwrap()]), highest: next(10), ..doubles::unknown(slot) };
     ledger.known.lock().unwrap().insert(0, known);
     let fine = accepting();
     let ran = run_all(MemorySource::bounded(records(1, 20)), ledger, plan(vec![binding("fine", &fine)]), &StopToken::default());
@@ -432,7 +467,7 @@ fn success_closes_debts() {
 fn a_record_that_fails_at_a_later_stage_has_passed_the_earlier_ones() {
     let ledger = MemoryLedger::default();
     let slot = crate::record::Slot { index: 0, epoch: 1 };
-    let known = ledger::Known { debts: vec![Offset::new(3).unwrap()], ..doubles::unknown(slot) };
+    let known = ledger::Known { debts: Debts::all(vec![Offset::new(3).unwrap()]), ..doubles::unknown(slot) };
     ledger.known.lock().unwrap().insert(0, known);
     let elsewhere = Binding { types: vec!["other".into()], ..binding("elsewhere", &accepting()) };
     let ran = run_all(MemorySource::bounded(records(1, 5)), ledger, plan(vec![elsewhere]), &StopToken::default());

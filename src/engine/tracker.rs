@@ -68,7 +68,7 @@ struct Assigned {
     mark: NextOffset,
     /// Counts of what lies between `told` and `mark`.
     counts: Counts,
-    /// Up to where the journal was told. `None`: it does not even know the start yet.
+    /// Up to where the journal was told. `None`: it does not even know the start yet, and that is what it is told first.
     told: Option<NextOffset>,
     start: NextOffset,
     /// A position that was read up to although its last offsets hold no records (transaction markers, compaction).
@@ -88,7 +88,9 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Begins an assignment at `start`. A fresh one is one that nothing on the broker vouches for: its start is written down and committed.
+    /// Begins an assignment at `start`. A fresh one is one that nothing on the broker vouches for: its start is written down and
+    /// committed before anything that was read from there is. Else a lost first commit would leave a journal that knows of records and a
+    /// group that knows of none, and nobody could tell that from offsets that somebody deleted.
     pub fn open(&mut self, partition: &Arc<Partition>, start: NextOffset, fresh: Fresh) {
         let known = match fresh {
             Fresh::Yes => None,
@@ -178,9 +180,9 @@ impl Tracker {
         self.take_progress_of(|assigned| assigned.journaled == assigned.told)
     }
 
-    /// As `take_progress` when there is no next time: whatever is on its way already.
-    pub fn take_last_progress(&mut self) -> Vec<Progress> {
-        self.take_progress_of(|_| true)
+    /// As `take_progress` for slots that have no next time: whatever is on its way already.
+    pub fn take_last_progress(&mut self, of: &[Slot]) -> Vec<Progress> {
+        self.take_progress_of(|assigned| of.contains(&assigned.partition.slot))
     }
 
     fn take_progress_of(&mut self, of: impl Fn(&Assigned) -> bool) -> Vec<Progress> {
@@ -188,6 +190,12 @@ impl Tracker {
         let mut progress: Vec<_> = due.filter_map(Assigned::take_progress).collect();
         progress.sort_by_key(|progress| progress.partition.slot);
         progress
+    }
+
+    /// True when `take_last_progress` would find something.
+    #[must_use]
+    pub fn has_progress(&self, of: &[Slot]) -> bool {
+        of.iter().filter_map(|slot| self.slots.get(slot)).any(Assigned::has_progress)
     }
 
     /// The journal has the progress of a slot up to here.
@@ -209,9 +217,10 @@ impl Tracker {
             .collect()
     }
 
-    /// As `take_commits` when there is no next time: whatever is on its way already.
-    pub fn take_last_commits(&mut self) -> Vec<(Slot, NextOffset)> {
-        self.slots.values_mut().filter_map(Assigned::take_commit).collect::<BTreeMap<_, _>>().into_iter().collect()
+    /// As `take_commits` for slots that have no next time: whatever is on its way already.
+    pub fn take_last_commits(&mut self, of: &[Slot]) -> Vec<(Slot, NextOffset)> {
+        let due = of.iter().filter_map(|slot| self.slots.get_mut(slot)?.take_commit());
+        due.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     /// The broker's answer for one slot. After a refusal the next `take_commits` offers it again.
@@ -222,6 +231,12 @@ impl Tracker {
                 assigned.committed = assigned.committed.max(Some(next));
             }
         }
+    }
+
+    /// True when the broker vouches for where the slot starts.
+    #[must_use]
+    pub fn is_vouched_for(&self, slot: Slot) -> bool {
+        self.slots.get(&slot).is_some_and(|assigned| assigned.committed.is_some())
     }
 
     /// True when the slot is ours and the broker has accepted neither this position of it nor a later one.
@@ -240,6 +255,12 @@ impl Tracker {
     #[must_use]
     pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
         self.slots.get(&slot).map(|assigned| assigned.mark)
+    }
+
+    /// The slots that are ours.
+    #[must_use]
+    pub fn ours(&self) -> Vec<Slot> {
+        self.slots.iter().filter(|(_, assigned)| assigned.is_ours).map(|(slot, _)| *slot).collect()
     }
 
     /// What is in flight, of all assignments, the ended ones included.
@@ -286,13 +307,24 @@ impl Assigned {
         self.mark = self.mark.max(self.beyond);
     }
 
+    fn has_progress(&self) -> bool {
+        let is_due = match self.told {
+            None => true,
+            Some(told) => told != self.mark && self.committed.is_some(),
+        };
+        self.is_ours && is_due
+    }
+
     fn take_progress(&mut self) -> Option<Progress> {
-        if !self.is_ours || self.told == Some(self.mark) {
+        if !self.has_progress() {
             return None;
         }
-        let from = self.told.unwrap_or(self.start);
-        self.told = Some(self.mark);
-        Some(Progress { partition: Arc::clone(&self.partition), from, to: self.mark, counts: std::mem::take(&mut self.counts) })
+        let partition = Arc::clone(&self.partition);
+        let Some(from) = self.told.replace(self.mark) else {
+            self.told = Some(self.start);
+            return Some(Progress { partition, from: self.start, to: self.start, counts: Counts::default() });
+        };
+        Some(Progress { partition, from, to: self.mark, counts: std::mem::take(&mut self.counts) })
     }
 
     fn take_commit(&mut self) -> Option<(Slot, NextOffset)> {

@@ -12,11 +12,11 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
 use crate::engine::coordinator::Coordinator;
-use crate::engine::journal_thread::{JournalThread, Patience};
+use crate::engine::journal_thread::{Delay, JournalThread, Patience};
 use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
-use crate::engine::report::{Report, StopReason, ToJournal, ToShard};
+use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
 use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
@@ -65,12 +65,14 @@ pub fn run(
     let (to_kafka, reports) = mpsc::channel::<Report>();
     // Bounded by the budget: failures of admitted records; progress once per commit interval.
     let (to_journal, journal_inbox) = mpsc::channel::<ToJournal>();
+    let over = StopToken::default();
     let journal = JournalThread {
         ledger,
         inbox: journal_inbox,
         reports: to_kafka.clone(),
         observer: Arc::clone(observer),
-        patience: Patience::new(stop.clone(), plan.drain_timeout),
+        patience: Patience { stop: stop.clone(), over: over.clone(), drain_timeout: plan.drain_timeout },
+        delay: Delay::default(),
         is_over: false,
     };
     let journal = named("redrive-journal", move || journal.run())?;
@@ -96,6 +98,7 @@ pub fn run(
     };
     let kafka = named("redrive-kafka", move || kafka.run())?;
     let Ended { source, coordinator, reason } = kafka.join().map_err(|_| EngineError::Defect("kafka"))?;
+    over.ask(StopLevel::Drain);
     let closed = source.close(Instant::now() + CLOSE_DEADLINE);
     let reason = match (reason, closed) {
         (StopReason::Asked | StopReason::Done, Err(error)) => StopReason::Source(error),

@@ -126,7 +126,6 @@ impl Scene {
     }
 
     pub(crate) fn incident(&self, kind: IncidentKind, message: &str) -> Entry {
-        let key = IncidentKey::of(kind);
-        Entry::Incident(Incident { key, from: None, to: None, message: message.into(), data: serde_json::Value::Null })
+        Entry::Incident(Incident::new(IncidentKey::of(kind), message.into()))
     }
 }

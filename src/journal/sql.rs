@@ -99,10 +99,19 @@ pub(super) const RESOLVED: &str = "
     WHERE id = ?1 AND state = 'open'";
 pub(super) const NEW_DELIVERED: &str = "
     INSERT INTO delivered (topic_id, partition, offset, place_id, at_us) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-/// The offsets that owe a group something. Index: the UNIQUE one of failure.
+/// The lowest offsets that owe a group something. Index: the UNIQUE one of failure.
 pub(super) const DEBTS: &str = "
     SELECT DISTINCT f.offset FROM failure f CROSS JOIN place p ON p.id = f.place_id
-    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND f.state = 'open' AND p.consumer_group = ?4 ORDER BY f.offset";
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND f.state = 'open' AND p.consumer_group = ?4 ORDER BY f.offset LIMIT ?5";
+/// As `DEBTS`: the highest one.
+pub(super) const HIGHEST_DEBT: &str = "
+    SELECT f.offset FROM failure f CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND f.state = 'open' AND p.consumer_group = ?4
+    ORDER BY f.offset DESC LIMIT 1";
+/// Whether a group has an entry of a record, in whatever state. Index: the UNIQUE one of failure.
+pub(super) const HAS_ENTRY: &str = "
+    SELECT EXISTS (SELECT 1 FROM failure f CROSS JOIN place p ON p.id = f.place_id
+        WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset = ?3 AND p.consumer_group = ?4)";
 
 // --- progress (primary key)
 
@@ -112,16 +121,21 @@ pub(super) const NEW_PROGRESS: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), records = records + excluded.records,
         delivered = delivered + excluded.delivered, failed = failed + excluded.failed, skipped = skipped + excluded.skipped,
-        deferred = deferred + excluded.deferred, updated_at_us = excluded.updated_at_us";
+        deferred = deferred + excluded.deferred, updated_at_us = max(excluded.updated_at_us, updated_at_us + 1)";
+/// When any run wrote of a partition last. Rows are put in order by it, so it only rises, whatever the clock does.
+pub(super) const PROGRESS_WRITTEN_AT: &str =
+    "SELECT max(updated_at_us) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3";
+/// A bare column beside max() is that of the highest row: nothing is sorted.
 pub(super) const LAST_PROGRESS: &str = "
-    SELECT to_offset, (SELECT max(to_offset) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3),
+    SELECT to_offset, max(updated_at_us), (SELECT max(to_offset) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3),
         (SELECT max(to_offset > from_offset) FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3)
-    FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 ORDER BY updated_at_us DESC, run_id DESC LIMIT 1";
+    FROM progress WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 HAVING count(*) > 0";
 pub(super) const TOPIC_HAS_PROGRESS: &str = "SELECT EXISTS (SELECT 1 FROM progress WHERE consumer_group = ?1 AND topic_id = ?2)";
-/// The uuid of the topic of this name that the group read last.
+/// The uuid of the newest topic of this name that the group read: the clock may go back, ids do not. A bare column beside max(), too.
 pub(super) const LAST_UUID: &str = "
-    SELECT t.topic_uuid FROM topic t CROSS JOIN progress p ON p.consumer_group = ?1 AND p.topic_id = t.id
-    WHERE t.cluster_id = ?2 AND t.name = ?3 ORDER BY p.updated_at_us DESC, p.run_id DESC LIMIT 1";
+    SELECT t.topic_uuid, max(t.id) FROM topic t WHERE t.cluster_id = ?2 AND t.name = ?3
+        AND EXISTS (SELECT 1 FROM progress p WHERE p.consumer_group = ?1 AND p.topic_id = t.id)
+    HAVING count(*) > 0";
 pub(super) const PROGRESS_AROUND: &str = "
     SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
     WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
@@ -129,9 +143,10 @@ pub(super) const PROGRESS_AROUND: &str = "
 // --- incidents
 
 pub(super) const NEW_INCIDENT: &str = "
-    INSERT INTO incident (run_id, kind, topic_id, partition, from_offset, to_offset, receiver, message, data, first_at_us, last_at_us)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
-pub(super) const INCIDENT_AGAIN: &str = "UPDATE incident SET count = count + 1, last_at_us = ?2, message = ?3 WHERE id = ?1";
+    INSERT INTO incident (run_id, kind, topic_id, partition, from_offset, to_offset, receiver, message, data, count,
+        first_at_us, last_at_us)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+pub(super) const INCIDENT_AGAIN: &str = "UPDATE incident SET count = count + ?4, last_at_us = ?2, message = ?3 WHERE id = ?1";
 pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WHERE id = ?1 AND ended_at_us IS NULL";
 /// Index: incident_open.
 pub(super) const OPEN_OF_RUN: &str = "
@@ -221,6 +236,11 @@ mod tests {
             ("BEFORE", BEFORE),
             ("AFTER", AFTER),
             ("DEBTS", DEBTS),
+            ("HIGHEST_DEBT", HIGHEST_DEBT),
+            ("HAS_ENTRY", HAS_ENTRY),
+            ("LAST_PROGRESS", LAST_PROGRESS),
+            ("LAST_UUID", LAST_UUID),
+            ("PROGRESS_WRITTEN_AT", PROGRESS_WRITTEN_AT),
             ("TOPIC", TOPIC),
             ("PLACE", PLACE),
             ("FINGERPRINT", FINGERPRINT),
@@ -244,7 +264,7 @@ mod tests {
                 .unwrap();
             let plan = plan.join("; ");
             assert!(!plan.replace("SCAN CONSTANT ROW", "").contains("SCAN"), "{name}: {plan}");
-            // Only the progress rows of one partition, and the attempts of one failure, are ever sorted.
+            // Only the receivers of one record are ever sorted.
             let may_sort = name == "DELIVERED_TO";
             assert!(may_sort || !plan.contains("TEMP B-TREE"), "{name}: {plan}");
         }

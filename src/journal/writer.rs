@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 
-use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
 use crate::journal::open::{Identity, OpenError, Place};
@@ -25,8 +25,6 @@ use crate::journal::writer::progress::Rows;
 
 pub(super) use crate::journal::writer::failures::crc_of;
 
-/// A lock that lasts this long is worth an incident.
-const BUSY: Duration = Duration::from_secs(5);
 /// How long one try waits for a lock, so that a run that is asked to stop is not held up by it.
 const ONE_TRY: Duration = Duration::from_millis(500);
 /// How long the end of a run waits for one.
@@ -49,8 +47,6 @@ pub struct Writer {
     names: Names,
     progress: Rows,
     incidents: Incidents,
-    /// Since when another process holds the lock, as far as a try has found it held.
-    locked_since: Option<Instant>,
 }
 
 /// What the statements of one transaction share.
@@ -88,7 +84,6 @@ impl Writer {
             names: Names::default(),
             progress: Rows::default(),
             incidents: Incidents::default(),
-            locked_since: None,
         })
     }
 
@@ -128,27 +123,12 @@ impl Writer {
         Err(LedgerError::Replaced { path: self.path.display().to_string(), what: what.to_owned() })
     }
 
-    /// One transaction. How long a lock of another process was waited for, over all the tries, is an incident after 5 s.
-    fn transact(&mut self, work: impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
-        let began = Instant::now();
-        let waited = self.locked_since.map_or(Duration::ZERO, |since| began.duration_since(since));
-        match self.try_once(&work, waited) {
-            Ok(()) => {
-                self.locked_since = None;
-                Ok(())
-            }
-            Err(error) if is_busy(&error) => {
-                if self.locked_since.is_none() {
-                    tracing::warn!(journal = %self.path.display(), "the journal is locked by another process: waiting for it");
-                }
-                self.locked_since.get_or_insert(began);
-                Err(self.failed(&error))
-            }
-            Err(error) => Err(self.failed(&error)),
-        }
+    /// One transaction.
+    fn transact(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+        self.try_once(work).map_err(|error| self.failed(&error))
     }
 
-    fn try_once(&mut self, work: &impl Fn(&mut Writing<'_>) -> rusqlite::Result<()>, waited: Duration) -> rusqlite::Result<()> {
+    fn try_once(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writing = Writing {
             transaction: &transaction,
@@ -159,10 +139,7 @@ impl Writer {
             progress: &mut self.progress,
             incidents: &mut self.incidents,
         };
-        let written = work(&mut writing)
-            .and_then(|()| writing.note_wait(waited))
-            .and_then(|()| writing.write_counts())
-            .and_then(|()| transaction.commit());
+        let written = work(&mut writing).and_then(|()| writing.write_counts()).and_then(|()| transaction.commit());
         if written.is_err() {
             // What was remembered of rows may have been rolled back.
             self.names = Names::default();
@@ -208,18 +185,6 @@ impl Writing<'_> {
             Entry::Incident(incident) => self.incident(incident),
             Entry::IncidentEnded(key) => self.incident_ended(key),
         }
-    }
-
-    /// The transaction had to wait: said once it can be.
-    fn note_wait(&mut self, waited: Duration) -> rusqlite::Result<()> {
-        if waited < BUSY {
-            return Ok(());
-        }
-        let key = IncidentKey::of(IncidentKind::JournalBusy);
-        let message = format!("the journal was locked by another process for {} s", waited.as_secs());
-        let data = serde_json::json!({ "seconds": waited.as_secs() });
-        self.incident(&Incident { key: key.clone(), from: None, to: None, message, data })?;
-        self.incident_ended(&key)
     }
 }
 

@@ -18,7 +18,6 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::failure::{Class, Code};
 use crate::receiver::exec::pool::{Pool, ToPool};
 use crate::receiver::exec::worker::Job;
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper};
@@ -93,9 +92,5 @@ impl Receiver for Exec {
 }
 
 fn stopped() -> ReceiverError {
-    unreachable("the processes of this receiver were stopped")
-}
-
-fn unreachable(message: impl std::fmt::Display) -> ReceiverError {
-    ReceiverError::known(Class::Transient, const { Code::known("unreachable") }, message)
+    ReceiverError::unreachable("the processes of this receiver were stopped")
 }

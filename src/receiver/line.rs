@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use crate::codec::bytes::{BytesJson, HeaderJson};
 use crate::codec::json;
 use crate::event::{Content, Event};
 use crate::receiver::{Delivery, Mode};
@@ -64,64 +65,23 @@ struct RecordView<'r> {
     offset: i64,
     timestamp: Option<String>,
     timestamp_type: &'static str,
-    key: Option<Bytes<'r>>,
-    headers: Vec<HeaderView<'r>>,
-}
-
-#[derive(Serialize)]
-struct HeaderView<'r> {
-    #[serde(flatten)]
-    name: Name<'r>,
-    value: Option<Bytes<'r>>,
-}
-
-#[derive(Serialize)]
-enum Name<'r> {
-    #[serde(rename = "name")]
-    Text(&'r str),
-    #[serde(rename = "name_base64")]
-    Base64(String),
-}
-
-/// Bytes as text where they are text; null stays null.
-#[derive(Serialize)]
-struct Bytes<'r> {
-    size: usize,
-    #[serde(flatten)]
-    form: BytesForm<'r>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum BytesForm<'r> {
-    Text(&'r str),
-    Base64(String),
+    key: Option<BytesJson<'r>>,
+    headers: Vec<HeaderJson<'r>>,
 }
 
 impl<'r> RecordView<'r> {
     fn new(record: &'r Record) -> Self {
         let timestamp = record.timestamp();
-        let headers = record.headers().iter().map(|header| HeaderView {
-            name: std::str::from_utf8(header.name).map_or_else(|_| Name::Base64(STANDARD.encode(header.name)), Name::Text),
-            value: header.value.map(Bytes::new),
-        });
         Self {
             cluster_id: &record.partition().topic.cluster_id,
             topic: record.topic(),
             partition: record.partition().number,
             offset: record.offset().get(),
-            timestamp: timestamp.ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| format!("{at:.3}")),
+            timestamp: timestamp.rfc_3339(),
             timestamp_type: timestamp.kind.as_str(),
-            key: record.key().map(Bytes::new),
-            headers: headers.collect(),
+            key: record.key().map(BytesJson::new),
+            headers: record.headers().iter().map(|header| HeaderJson::new(header.name, header.value)).collect(),
         }
-    }
-}
-
-impl<'r> Bytes<'r> {
-    fn new(bytes: &'r [u8]) -> Self {
-        let form = std::str::from_utf8(bytes).map_or_else(|_| BytesForm::Base64(STANDARD.encode(bytes)), BytesForm::Text);
-        Self { size: bytes.len(), form }
     }
 }
 

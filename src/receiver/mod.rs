@@ -81,8 +81,6 @@ pub enum Needs {
     Bytes,
     /// Bytes that are checked to be JSON, unless the format is raw.
     ValidJson,
-    /// The decoded value.
-    Value,
 }
 
 /// Who gives up on a delivery that takes too long.
@@ -163,6 +161,19 @@ impl ReceiverError {
         Self::known(Class::Transient, const { Code::known("timeout") }, format!("no answer within {timeout:?}"))
     }
 
+    /// Nobody is there who could take it.
+    pub(crate) fn unreachable(message: impl std::fmt::Display) -> Self {
+        Self::known(Class::Transient, const { Code::known("unreachable") }, message)
+    }
+
+    /// Adds what it was caused by: `error`, and whatever caused that.
+    #[must_use]
+    pub fn caused_by(mut self, error: &dyn std::error::Error) -> Self {
+        let chain = std::iter::successors(Some(error), |error| error.source());
+        self.causes.extend(chain.map(ToString::to_string));
+        self
+    }
+
     /// Adds text for whoever debugs it: a stack trace, an answer's body.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
@@ -183,4 +194,26 @@ pub fn panicked(payload: &(dyn std::any::Any + Send)) -> ReceiverError {
     let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     let message = format!("the receiver panicked: {}", said.unwrap_or("(no message)"));
     ReceiverError::known(Class::Unknown, const { Code::known("panicked") }, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_kept_outermost_first() {
+        let data = serde_json::from_str::<u32>("x").map_err(JsonError::Parse).unwrap_err();
+        let error = ReceiverError::transient("bank_down", "the bank did not answer").caused_by(&data);
+        let [outer, inner] = error.causes.as_slice() else { panic!("{:?}", error.causes) };
+        assert!(outer.starts_with("the event's data is not the JSON") && inner.starts_with("expected value"), "{outer}, {inner}");
+    }
+
+    #[test]
+    fn a_code_that_is_none_is_rejected() {
+        let code = |code: &str| ReceiverError::permanent(code, "no").code.to_string();
+        assert_eq!(
+            (code("empty_order"), code("Empty order"), code("")),
+            ("empty_order".into(), "rejected".into(), "rejected".into())
+        );
+    }
 }

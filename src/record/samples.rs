@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Arena, Headers, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp, TimestampKind,
-    Topic,
+    Arena, Debts, Headers, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp,
+    TimestampKind, Topic,
 };
 
 pub(crate) fn partition_of(topic: &str) -> Arc<Partition> {
@@ -13,7 +13,7 @@ pub(crate) fn partition_of(topic: &str) -> Arc<Partition> {
         topic: Arc::new(Topic { cluster_id: "cluster".into(), name: topic.into(), uuid: Some("GivPxHS0T4Sx-9eBCxOXOQ".into()) }),
         number: 0,
         late_below: NextOffset::ZERO,
-        debts: Vec::new(),
+        debts: Debts::default(),
     })
 }
 

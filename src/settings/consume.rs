@@ -74,7 +74,7 @@ impl ConsumeSettings {
             commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
             drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
             type_from: layers.one(&EVENT_TYPE_FROM, |text| {
-                text.parse::<TypeFrom>().map_err(|_| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
+                TypeFrom::parse(text).ok_or_else(|| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
             })?,
             format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
             unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,

@@ -21,8 +21,9 @@ pub enum SettingsError {
     Missing { name: &'static str, variable: String, key: String },
     #[error("the Kafka property {property} names the environment variable {variable}, which is not set")]
     NoVariable { property: String, variable: String },
-    #[error("`{given}` is no Kafka property ({origin}): expected KEY=VALUE")]
-    NoProperty { given: String, origin: Origin },
+    /// What was given is not shown: without its key, it may be a secret alone.
+    #[error("Kafka property {number} ({origin}) is not KEY=VALUE")]
+    NoProperty { number: usize, origin: Origin },
     #[error("receiver {name}: {message} ({origin})")]
     Receiver { name: String, message: String, origin: Origin },
     #[error("there is no receiver, so no event would be delivered")]

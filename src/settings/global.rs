@@ -8,14 +8,12 @@ use crate::settings::screen::{COLOR_WORDS, Color, LOG_FORMAT_WORDS, LogFormat, O
 use crate::settings::table::{ALLOW_UNSAFE_JOURNAL, BOOTSTRAP_SERVER, COLOR, JOURNAL, LOG_FORMAT, OUTPUT, QUIET, VERBOSE};
 use crate::settings::{properties, word};
 
-/// How every command speaks, and where the journal is.
+/// What every command is told, beside how stdout speaks ([`screen`]).
 #[derive(Clone, Debug)]
 pub struct GlobalSettings {
     pub journal: PathBuf,
     /// Accept a network file system.
     pub allow_unsafe_journal: bool,
-    pub output: OutputFormat,
-    pub color: Color,
     pub verbosity: Verbosity,
     pub log_format: LogFormat,
 }
@@ -42,7 +40,6 @@ impl GlobalSettings {
     /// # Errors
     /// When a value means nothing.
     pub fn read(layers: &Layers<'_>) -> Result<Self, SettingsError> {
-        let (output, color) = screen(layers)?;
         let verbose = layers.maybe(&VERBOSE, |text| match text {
             "true" => Ok(1),
             "false" => Ok(0),
@@ -57,8 +54,6 @@ impl GlobalSettings {
         Ok(Self {
             journal: layers.one(&JOURNAL, |path| Ok(PathBuf::from(path)))?,
             allow_unsafe_journal: layers.is_on(&ALLOW_UNSAFE_JOURNAL)?,
-            output,
-            color,
             verbosity,
             log_format: layers.one(&LOG_FORMAT, |text| word(text, &LOG_FORMAT_WORDS))?,
         })

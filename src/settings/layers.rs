@@ -39,7 +39,12 @@ pub fn environment(name: &str) -> Option<String> {
 pub enum Origin {
     Flag(&'static str),
     Variable(String),
-    File { path: String, line: usize },
+    File {
+        path: String,
+        line: usize,
+    },
+    /// The program brought it along.
+    Program,
     Default,
 }
 
@@ -49,6 +54,7 @@ impl fmt::Display for Origin {
             Self::Flag(name) => write!(f, "from --{name}"),
             Self::Variable(name) => write!(f, "from the environment variable {name}"),
             Self::File { path, line } => write!(f, "from {path}, line {line}"),
+            Self::Program => f.write_str("from this program"),
             Self::Default => f.write_str("the default"),
         }
     }

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::offsets;
-use crate::receiver::{MadeOf, Receivers, Specification, Target};
+use crate::receiver::{MadeOf, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
-use crate::settings::properties::masked;
+use crate::settings::properties::{masked, masked_command};
 use crate::settings::table::{RECEIVER, RETRIES};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,16 +26,10 @@ struct Draft<'r> {
 /// All receivers: those of the program first, then the file's, then the others, each in its own order. A target that flags or
 /// environment give to a name of the file replaces the file's; all else that the file says of it stays.
 pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Specification>, SettingsError> {
-    let mut drafts: Vec<Draft<'_>> = brought
-        .iter()
-        .map(|registered| Draft {
-            name: registered.name.clone(),
-            made_of: Some((MadeOf::Function(registered.receiver.clone()), "a function of this program".to_owned())),
-            types: registered.types.clone(),
-            table: None,
-            origin: Origin::Default,
-        })
-        .collect();
+    let mut drafts = Vec::new();
+    for registered in brought.iter() {
+        add_brought(&mut drafts, registered)?;
+    }
     for table in layers.file.iter().flat_map(|file| &file.receivers) {
         add_table(&mut drafts, table)?;
     }
@@ -50,6 +44,17 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
     }
     let retries = layers.one(&RETRIES, number)?;
     drafts.into_iter().map(|draft| finish(draft, retries)).collect()
+}
+
+fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(), SettingsError> {
+    let Registered { name, types, receiver } = registered;
+    check_name(name, &Origin::Program)?;
+    if drafts.iter().any(|draft| draft.name == *name) {
+        return Err(wrong(name, "it is there twice", &Origin::Program));
+    }
+    let made_of = Some((MadeOf::Function(receiver.clone()), "a function of this program".to_owned()));
+    drafts.push(Draft { name: name.clone(), made_of, types: types.clone(), table: None, origin: Origin::Program });
+    Ok(())
 }
 
 fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Result<(), SettingsError> {
@@ -96,13 +101,14 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
     Ok(())
 }
 
-fn target(
-    name: &str,
-    target: Result<Target, crate::receiver::TargetError>,
-    text: &str,
-    origin: &Origin,
-) -> Result<(MadeOf, String), SettingsError> {
-    target.map(|target| (MadeOf::Target(target), masked(text))).map_err(|error| wrong(name, &masked(&error.to_string()), origin))
+fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &Origin) -> Result<(MadeOf, String), SettingsError> {
+    let target = target.map_err(|error| wrong(name, &masked(&error.to_string()), origin))?;
+    let command = match &target {
+        Target::Exec(words) => masked_command(words),
+        Target::File(_) | Target::Discard => None,
+    };
+    let definition = command.map_or_else(|| masked(text), |command| format!("exec:{command}"));
+    Ok((MadeOf::Target(target), definition))
 }
 
 fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError> {

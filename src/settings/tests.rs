@@ -1,7 +1,7 @@
 //! Which layer wins, and what is refused.
 
 use super::*;
-use crate::receiver::{MadeOf, Receivers, Target};
+use crate::receiver::{ALL_TYPES, MadeOf, Receivers, Target};
 use crate::settings::table::Setting;
 
 fn given(values: &[(&Setting, &[&str])]) -> Given {
@@ -115,6 +115,18 @@ fn receivers_are_refused_by_name() {
 }
 
 #[test]
+fn receivers_of_the_program_are_refused_by_name() {
+    let refused = |names: &[&str]| {
+        let brought = names.iter().fold(Receivers::new(), |brought, name| brought.on_blocking(name, ALL_TYPES, |_| Ok(())));
+        let layers = Layers::without_file(given(&LEAST), &nothing);
+        ConsumeSettings::read(&layers, &brought).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refused(&["billing", "billing"]), "receiver billing: it is there twice (from this program)");
+    assert!(refused(&["the bank"]).starts_with("receiver the bank: its name must be of a-z"), "{}", refused(&["the bank"]));
+    assert_eq!(refused(&["billing", "search"]), "");
+}
+
+#[test]
 fn topics_take_a_prefix() {
     let topics = |topics: &[&str]| consume(&[(&table::TOPIC, topics), (&table::TOPIC_PREFIX, &["dev.eu"])]).map(|of| of.topics);
     assert_eq!(topics(&["orders", "^user.*"]).unwrap(), ["dev.eu-orders", "^dev\\.eu-user.*"]);
@@ -143,7 +155,8 @@ fn what_a_word_can_be_is_listed() {
         [(&table::OUTPUT, "table, json or jsonl"), (&table::COLOR, "auto, always or never"), (&table::LOG_FORMAT, "text or json")]
     {
         let layers = Layers::without_file(given(&[(setting, &["x"])]), &nothing);
-        let complaint = GlobalSettings::read(&layers).err().map(|error| error.to_string()).unwrap_or_default();
+        let read = screen(&layers).and_then(|_| GlobalSettings::read(&layers));
+        let complaint = read.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(complaint.ends_with(&format!("expected {expected}")), "{complaint}");
     }
 }

@@ -1,6 +1,6 @@
 //! Is the data what the receivers need? Runs once per record, and only as far as they need it.
 
-use crate::codec::json::{self, JsonFault, MAX_BYTES, MAX_DEPTH};
+use crate::codec::json::{self, JsonFault};
 use crate::event::{Content, Event};
 use crate::failure::Refusal;
 use crate::receiver::Needs;
@@ -42,7 +42,8 @@ pub fn decode(event: Event, needs: Needs, format: Format) -> Result<Event, Refus
     }
     match json::check(data) {
         Ok(()) => Ok(event.with_content(Content::Json)),
-        Err(fault) => Err(refusal(fault)),
+        Err(fault @ JsonFault::Invalid(_)) => Err(Refusal::permanent("invalid_json", format!("the value is not JSON: {fault}"))),
+        Err(fault) => Err(Refusal::permanent("too_large", format!("the value cannot be decoded: {fault}"))),
     }
 }
 
@@ -68,14 +69,4 @@ fn unsupported(content_type: &str) -> Refusal {
         "unsupported_content_type",
         format!("content type \"{content_type}\" cannot be read: expected JSON or bytes; --format raw hands values on as they are"),
     )
-}
-
-fn refusal(fault: JsonFault) -> Refusal {
-    match fault {
-        JsonFault::Invalid(why) => Refusal::permanent("invalid_json", format!("the value is not JSON: {why}")),
-        JsonFault::TooDeep => Refusal::permanent("too_large", format!("the value nests deeper than {MAX_DEPTH} levels")),
-        JsonFault::TooLarge(bytes) => {
-            Refusal::permanent("too_large", format!("the value has {bytes} bytes; at most {MAX_BYTES} are decoded"))
-        }
-    }
 }

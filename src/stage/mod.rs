@@ -3,8 +3,7 @@
 mod decode;
 mod identify;
 mod route;
-mod structured;
 
 pub use decode::{Format, decode};
-pub use identify::{TypeFrom, TypeFromError, Unidentified, identify};
+pub use identify::{TypeFrom, Unidentified, identify};
 pub use route::{Routed, Router, TypePatternError, Unrecognized};

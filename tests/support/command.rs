@@ -94,11 +94,6 @@ impl Running {
         self.process.signal(signal);
     }
 
-    /// What it has written on standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        self.stderr.text()
-    }
-
     /// Waits until a line of standard error contains `part`, and returns that line. The end of the program ends the waiting.
     #[track_caller]
     pub(crate) fn line(&mut self, part: &str, within: Duration) -> String {

@@ -23,7 +23,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Starts a consumer of `topic`, from its beginning; its journal is the folder's.
+    /// Starts a consumer of a topic by a group, from its beginning; its journal is the folder's.
     #[track_caller]
     pub(crate) fn start(
         broker: &Broker,
@@ -32,12 +32,7 @@ impl Consumer {
         receivers: &Receivers,
         more: &[(&Setting, &str)],
     ) -> Self {
-        let (topic, group) = of;
-        let mut given = Given::default();
-        for (setting, value) in [(&table::TOPIC, topic), (&table::GROUP, group), (&table::FROM, "earliest")].iter().chain(more) {
-            given.set(setting, vec![(*value).to_owned()]);
-        }
-        let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers).unwrap();
+        let settings = settings(of, receivers, more);
         let place = Place {
             connection: Connection::new(broker.bootstrap(), Vec::new()).unwrap(),
             journal: journal::Place { path: folder.path().join("redrive.db"), safety: Safety::Safe },
@@ -63,6 +58,16 @@ impl Consumer {
         wait::until("the consumer ends", within, || thread.is_finished().then_some(()));
         thread.join().unwrap()
     }
+}
+
+/// What `consume` is told by these settings and by nothing else.
+#[track_caller]
+pub(crate) fn settings((topic, group): (&str, &str), receivers: &Receivers, more: &[(&Setting, &str)]) -> ConsumeSettings {
+    let mut given = Given::default();
+    for (setting, value) in [(&table::TOPIC, topic), (&table::GROUP, group), (&table::FROM, "earliest")].iter().chain(more) {
+        given.set(setting, vec![(*value).to_owned()]);
+    }
+    ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers).unwrap()
 }
 
 impl Drop for Consumer {

@@ -2,7 +2,6 @@
 //!
 //! The first test that asks for a broker starts it, and fetches Kafka when it is not there yet. Whatever a test starts ends with the
 //! test process, even when that is killed (`guard`). Whatever a test waits for has a deadline (`wait`).
-#![expect(dead_code, reason = "the tests of the consumer, which use the rest, come next")]
 
 mod broker;
 pub(crate) mod command;

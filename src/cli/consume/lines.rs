@@ -12,15 +12,17 @@ use std::thread::{self, JoinHandle};
 use serde_json::json;
 
 use crate::cli::escape::escape;
-use crate::cli::numbers::grouped;
-use crate::consumer::Began;
-use crate::engine::Summary;
+use crate::cli::hint::Journal;
+use crate::cli::numbers::{counted, grouped};
+use crate::cli::session::Session;
+use crate::consumer::{Began, Ended};
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKind};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
 use crate::engine::tracker::Load;
-use crate::settings::{ConsumeSettings, GlobalSettings, LogFormat, Verbosity};
+use crate::receiver::Specification;
+use crate::settings::{ConsumeSettings, LogFormat, Verbosity};
 
 /// Lines that may wait to be written.
 const WAITING: usize = 1_000;
@@ -34,6 +36,7 @@ pub(super) struct Lines {
 }
 
 struct Said {
+    program: String,
     format: LogFormat,
     verbosity: Verbosity,
     to_writer: SyncSender<Line>,
@@ -58,12 +61,13 @@ enum Line {
 }
 
 impl Lines {
-    pub(super) fn start(global: &GlobalSettings, settings: &ConsumeSettings) -> io::Result<Self> {
+    pub(super) fn start(session: &Session<'_>, settings: &ConsumeSettings) -> io::Result<Self> {
         let (to_writer, lines) = sync_channel(WAITING);
         let writer = thread::Builder::new().name("redrive-lines".to_owned()).spawn(move || write(&lines))?;
         let said = Said {
-            format: global.log_format,
-            verbosity: global.verbosity,
+            program: session.output.program().to_owned(),
+            format: session.global.log_format,
+            verbosity: session.global.verbosity,
             to_writer,
             known: Mutex::default(),
             receivers: settings.receivers.iter().map(describe(settings)).collect(),
@@ -84,7 +88,8 @@ impl Lines {
         self.said.line("stopped", "stopped before a broker answered");
     }
 
-    pub(super) fn stopped(&self, summary: &Summary) {
+    pub(super) fn stopped(&self, ended: &Ended) {
+        let Ended { began, summary, .. } = ended;
         let counts = &summary.counts;
         let mut text = format!(
             "stopped: {} delivered, {} failed, {} skipped",
@@ -96,7 +101,7 @@ impl Lines {
             text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
         }
         if counts.failed > 0 {
-            text.push_str(" · redrive errors list");
+            text.push_str(&format!(" · {}", self.said.errors_list(began)));
         }
         self.said.line("stopped", &text);
     }
@@ -110,8 +115,8 @@ impl Lines {
     }
 }
 
-fn describe(settings: &ConsumeSettings) -> impl Fn(&crate::receiver::Specification) -> String {
-    let width = |of: fn(&crate::receiver::Specification) -> &str| {
+fn describe(settings: &ConsumeSettings) -> impl Fn(&Specification) -> String {
+    let width = |of: fn(&Specification) -> &str| {
         settings.receivers.iter().map(|receiver| of(receiver).chars().count()).max().unwrap_or_default()
     };
     let (name, target) = (width(|receiver| &receiver.name), width(|receiver| &receiver.definition).min(48));
@@ -149,6 +154,11 @@ impl Said {
         }
     }
 
+    /// How to see what failed.
+    fn errors_list(&self, began: &Began) -> String {
+        Journal { program: &self.program, path: &began.journal_path, id: &began.journal_uuid }.hint("errors list")
+    }
+
     fn banner(&self, began: &Began) {
         let topics: Vec<_> = began.topics.iter().map(|(name, partitions)| format!("{name} ({partitions} partitions)")).collect();
         let topics = if topics.is_empty() { "no topic yet".to_owned() } else { topics.join(", ") };
@@ -165,7 +175,8 @@ impl Said {
         self.receivers.iter().for_each(|receiver| self.put(receiver.clone()));
         let mut order = format!("  order {}", self.order);
         if began.failures.open > 0 {
-            order.push_str(&format!(" · {} open failures from before: redrive errors list", grouped(began.failures.open)));
+            let open = counted(began.failures.open, "open failure");
+            order.push_str(&format!(" · {open} from before: {}", self.errors_list(began)));
         }
         self.put(order);
     }

@@ -2,19 +2,20 @@
 
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::errors::filters::Filters;
+use crate::cli::hint::Journal;
 use crate::cli::json::FailureJson;
 use crate::cli::numbers::grouped;
-use crate::cli::output::{Output, write_line};
+use crate::cli::output::Output;
 use crate::cli::screen::{Paint, Screen};
 use crate::cli::table::{Cell, Column, Give, Table};
-use crate::cli::window::WindowArgs;
-use crate::cli::{heading, hint, times};
+use crate::cli::window::{Listed, WindowArgs};
+use crate::cli::{heading, times};
 use crate::failure::Class;
 use crate::journal::{FailureItem, FailureState, Place, Reader, StateCounts};
-use crate::settings::OutputFormat;
 
 pub(super) const NAME: &str = "errors list";
 pub(super) const EXAMPLES: &str = "\
@@ -62,23 +63,23 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let selection = args.filters.selection(Timestamp::now())?;
     let reader = Reader::open(place)?;
     let page = |window| reader.failures(&selection, window);
-    let id = |item: &FailureItem| item.id;
-    let count = match output.format() {
-        OutputFormat::Jsonl => args.window.stream(output, (page, id), |out, item| write_line(out, &FailureJson::listed(item)))?,
-        OutputFormat::Json => {
-            let (items, next) = args.window.collect(page, id)?;
-            let items: Vec<_> = items.iter().map(FailureJson::listed).collect();
-            output.items(NAME, Some((reader.path(), reader.uuid())), &items, next)?;
-            items.len()
-        }
-        OutputFormat::Table => {
-            let (items, next) = args.window.collect(page, id)?;
-            let listing = Listing { items: &items, next, counts: reader.counts()?, open_incidents: reader.open_incidents()? };
-            output.lines(listing.lines(args, (reader.path(), reader.uuid()), output.screen()))?;
-            items.len()
-        }
-    };
+    let count = args.window.list(output, &reader, page, |items, next| {
+        let listing = Listing { items, next, counts: reader.counts()?, open_incidents: reader.open_incidents()? };
+        Ok(listing.lines(args, output.journal(&reader), output.screen()))
+    })?;
     Ok(if args.fail_if_any && count > 0 { ErrorKind::Found.exit_code() } else { 0 })
+}
+
+impl Listed for FailureItem {
+    const LISTING: &'static str = NAME;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn json(&self) -> impl Serialize {
+        FailureJson::listed(self)
+    }
 }
 
 /// What a screen shows.
@@ -91,12 +92,10 @@ pub(super) struct Listing<'l> {
 }
 
 impl Listing<'_> {
-    /// `journal`: its path and uuid.
-    pub(super) fn lines(&self, args: &ListArgs, journal: (&str, &str), screen: Screen) -> Vec<String> {
-        let (path, uuid) = journal;
+    pub(super) fn lines(&self, args: &ListArgs, journal: Journal<'_>, screen: Screen) -> Vec<String> {
         let StateCounts { open, resolved, ignored } = self.counts;
         let counts = format!("{} open, {} resolved, {} ignored", grouped(open), grouped(resolved), grouped(ignored));
-        let mut lines = screen.join([heading::journal(path, uuid), counts]);
+        let mut lines = screen.join([heading::journal(journal), counts]);
         if !self.items.is_empty() {
             lines.extend(table(self.items, &args.filters.state, screen).lines(screen));
         }
@@ -106,12 +105,12 @@ impl Listing<'_> {
             words.extend(args.filters.words());
             words.extend(args.window.words());
             words.extend(["--after".to_owned(), next.to_string()]);
-            parts.push(format!("next: {}", hint::command(path, &words)));
+            parts.push(format!("next: {}", journal.command(&words)));
         }
         if let Some(first) = self.items.first() {
-            parts.push(format!("details: {}", hint::of(path, &format!("errors show {}", first.id))));
+            parts.push(format!("details: {}", journal.hint(&format!("errors show {}", first.id))));
         }
-        parts.push(heading::open_incidents(self.open_incidents, path));
+        parts.push(heading::open_incidents(self.open_incidents, journal));
         lines.extend(screen.join(parts));
         lines
     }
@@ -140,33 +139,31 @@ impl Listing<'_> {
 fn table(items: &[FailureItem], states: &[FailureState], screen: Screen) -> Table {
     let has_state = states.iter().any(|state| states.first() != Some(state));
     let is_wide = !screen.is_narrower_than(WIDE);
-    let only_if = |condition: bool, column| condition.then_some(column);
     let columns = [
         Some(Column::new("ID")),
-        only_if(has_state, Column::new("STATE")),
+        has_state.then_some(Column::new("STATE")),
         Some(Column::new("LAST-FAILED")),
         Some(Column::cut_in_the_middle("TOPIC/PARTITION/OFFSET")),
         Some(Column::new("STAGE")),
         Some(Column::new("RECEIVER")),
-        only_if(is_wide, Column::new("CLASS")),
-        only_if(is_wide, Column::new("TYPE")),
+        is_wide.then_some(Column::new("CLASS")),
+        is_wide.then_some(Column::new("TYPE")),
         Some(Column::new("CODE")),
         Some(Column::new("ATTEMPTS")),
         Some(Column::new("MESSAGE")),
     ];
     let mut table = Table::new(columns.into_iter().flatten().collect(), NARROWING);
+    let time = if screen.is_narrower_than(NARROW) { times::minute } else { times::second };
     for item in items {
-        let time = if screen.is_narrower_than(NARROW) { times::minute } else { times::second };
-        let only_if = |condition: bool, cell: Cell| condition.then_some(cell);
         let cells = [
             Some(Cell::new(item.id.to_string())),
-            only_if(has_state, Cell::new(item.state.as_str()).painted(paint_of_state(item.state))),
+            has_state.then(|| Cell::new(item.state.as_str()).painted(paint_of_state(item.state))),
             Some(Cell::new(time(item.last_failed_at_us))),
             Some(Cell::new(item.place())),
             Some(Cell::new(item.stage.as_str())),
             Some(Cell::new(item.receiver.as_deref().unwrap_or_default())),
-            only_if(is_wide, Cell::new(item.class.as_str()).painted(paint_of_class(item.class))),
-            only_if(is_wide, Cell::new(item.event.event_type.as_deref().unwrap_or_default())),
+            is_wide.then(|| Cell::new(item.class.as_str()).painted(paint_of_class(item.class))),
+            is_wide.then(|| Cell::new(item.event.event_type.as_deref().unwrap_or_default())),
             Some(Cell::new(&item.code)),
             Some(Cell::new(item.attempts.to_string())),
             Some(Cell::new(&item.message)),

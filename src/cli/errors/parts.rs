@@ -4,11 +4,12 @@ use crate::cli::cut::{cut_end, width};
 use crate::cli::errors::list::{paint_of_class, paint_of_state};
 use crate::cli::errors::payload::{self, Payload};
 use crate::cli::escape::{escape, escape_bytes, escape_lines};
+use crate::cli::hint::Journal;
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::screen::Screen;
 use crate::cli::sheet::{INDENT, Sheet};
 use crate::cli::table::{Cell, Column, Give, Table};
-use crate::cli::{hint, times};
+use crate::cli::times;
 use crate::journal::{AttemptItem, Bytes, FailureDetail, FailureItem, FailureState, Neighbour, ProgressItem};
 
 /// What of a value is shown when nobody said how, in columns.
@@ -22,8 +23,7 @@ pub(super) struct Shown<'s> {
     pub(super) failure: &'s FailureDetail,
     pub(super) around: Option<&'s (Vec<Neighbour>, Vec<ProgressItem>)>,
     pub(super) payload: Option<Payload>,
-    /// Its path.
-    pub(super) journal: &'s str,
+    pub(super) journal: Journal<'s>,
 }
 
 impl Shown<'_> {
@@ -60,7 +60,7 @@ impl Shown<'_> {
         let (lines, is_cut) = if self.payload.is_none() { beginning(lines) } else { (lines, false) };
         shown.extend(lines);
         if is_cut {
-            let whole = hint::of(self.journal, &format!("errors show {} --raw", item.id));
+            let whole = self.journal.hint(&format!("errors show {} --raw", item.id));
             shown.push(format!("… the whole value: {whole} > FILE"));
         }
         shown
@@ -70,10 +70,10 @@ impl Shown<'_> {
         let FailureDetail { item, alike, .. } = self.failure;
         let mut commands = Vec::new();
         if self.around.is_none() {
-            commands.push(hint::of(self.journal, &format!("errors show {} --around 5", item.id)));
+            commands.push(self.journal.hint(&format!("errors show {} --around 5", item.id)));
         }
         if *alike > 1 {
-            commands.push(hint::of(self.journal, &format!("errors list --fingerprint {}", short(&item.fingerprint))));
+            commands.push(self.journal.hint(&format!("errors list --fingerprint {}", short(&item.fingerprint))));
         }
         commands
     }
@@ -112,7 +112,7 @@ fn place(item: &FailureItem) -> Vec<String> {
     parts.extend(item.topic_uuid.as_ref().map(|uuid| format!("topic id {}", escape(uuid))));
     let kind = item.timestamp.kind.as_str();
     parts.push(match item.timestamp.ms {
-        Some(ms) => format!("written {} ({kind})", times::of_record(ms).unwrap_or_else(|| format!("{ms} ms"))),
+        Some(ms) => format!("written {} ({kind})", item.timestamp.rfc_3339().unwrap_or_else(|| format!("{ms} ms"))),
         None => "no timestamp".to_owned(),
     });
     parts

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::cli::escape::{escape, escape_bytes, escape_lines};
-use crate::codec::json::{self, JsonFault};
+use crate::codec::json;
 
 /// How a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,21 +49,13 @@ pub(super) fn show(value: &[u8], asked: Option<Payload>) -> Shown {
         Some(Payload::Text) => ("text".to_owned(), text()),
         Some(Payload::Json) => match json::check(value) {
             Ok(()) => ("JSON".to_owned(), indent(value)),
-            Err(fault) => (format!("not JSON ({})", told(&fault)), text()),
+            Err(fault) => (format!("not JSON ({})", escape(&fault.to_string())), text()),
         },
         None if json::check(value).is_ok() => ("JSON".to_owned(), indent(value)),
         None if std::str::from_utf8(value).is_ok() => ("text".to_owned(), text()),
         None => ("hex".to_owned(), hex(value)),
     };
     Shown { form, lines }
-}
-
-fn told(fault: &JsonFault) -> String {
-    match fault {
-        JsonFault::Invalid(what) => escape(what).into_owned(),
-        JsonFault::TooDeep => format!("deeper than {} levels", json::MAX_DEPTH),
-        JsonFault::TooLarge(_) => format!("larger than {} bytes", json::MAX_BYTES),
-    }
 }
 
 fn escape_bytes_by_line(value: &[u8]) -> Vec<String> {

@@ -27,7 +27,7 @@ fn list(words: &str, screen: Screen) -> String {
 }
 
 fn show(failure: &FailureDetail, screen: Screen) -> String {
-    Shown { failure, around: None, payload: None, journal: JOURNAL.0 }.lines(screen).join("\n")
+    Shown { failure, around: None, payload: None, journal: JOURNAL }.lines(screen).join("\n")
 }
 
 fn plain(width: Option<usize>) -> Screen {
@@ -59,7 +59,7 @@ fn a_hostile_failure() {
 #[test]
 fn one_failure_and_what_is_around_it() {
     let (failure, around) = (samples::detail(), samples::around());
-    let shown = Shown { failure: &failure, around: Some(&around), payload: Some(Payload::None), journal: JOURNAL.0 };
+    let shown = Shown { failure: &failure, around: Some(&around), payload: Some(Payload::None), journal: JOURNAL };
     insta::assert_snapshot!("show_around_at_100_columns", shown.lines(plain(Some(100))).join("\n"));
 }
 
@@ -68,7 +68,7 @@ fn a_long_value_is_shown_in_part() {
     let long = FailureDetail { value: Some(crate::journal::Bytes(vec![b'a'; 1 << 20])), ..samples::detail() };
     let shown = show(&long, plain(Some(80)));
     assert!(shown.len() < 20_000 && shown.contains("… the whole value: redrive errors show 9431 --raw > FILE"), "{}", shown.len());
-    let whole = Shown { failure: &long, around: None, payload: Some(Payload::Text), journal: JOURNAL.0 }.lines(plain(Some(80)));
+    let whole = Shown { failure: &long, around: None, payload: Some(Payload::Text), journal: JOURNAL }.lines(plain(Some(80)));
     assert!(whole.join("\n").len() > 1 << 20);
 }
 

@@ -6,9 +6,10 @@ use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::errors::parts::Shown;
 use crate::cli::errors::payload::Payload;
 use crate::cli::escape::is_fit;
+use crate::cli::hint::Journal;
 use crate::cli::json::FailureJson;
 use crate::cli::output::{Output, Stop};
-use crate::cli::{hint, word};
+use crate::cli::word;
 use crate::journal::{FailureDetail, Place, Reader};
 use crate::settings::OutputFormat;
 
@@ -38,17 +39,17 @@ pub(super) struct ShowArgs {
 
 pub(super) fn run(args: &ShowArgs, place: &Place, output: &Output) -> Result<u8, CommandError> {
     let reader = Reader::open(place)?;
+    let journal = output.journal(&reader);
     let failure = reader.failure(args.id)?.ok_or_else(|| {
-        let path = reader.path();
-        CommandError::usage(format!("failure {} is not in the journal {path}", args.id))
-            .hint(format!("see which there are: {}", hint::of(path, "errors list --state open,resolved,ignored")))
+        CommandError::usage(format!("failure {} is not in the journal {}", args.id, journal.path))
+            .hint(format!("see which there are: {}", journal.hint("errors list --state open,resolved,ignored")))
     })?;
     if args.raw {
-        return raw(&failure, reader.path(), output).map(|()| 0);
+        return raw(&failure, journal, output).map(|()| 0);
     }
     let around = args.around.map(|count| reader.around(args.id, count)).transpose()?;
     if output.format() == OutputFormat::Table {
-        let shown = Shown { failure: &failure, around: around.as_ref(), payload: args.payload, journal: reader.path() };
+        let shown = Shown { failure: &failure, around: around.as_ref(), payload: args.payload, journal };
         output.lines(shown.lines(output.screen()))?;
     } else {
         let item = FailureJson::whole(&failure);
@@ -56,13 +57,13 @@ pub(super) fn run(args: &ShowArgs, place: &Place, output: &Output) -> Result<u8,
             Some((failures, progress)) => item.around(failures, progress),
             None => item,
         };
-        output.items(NAME, Some((reader.path(), reader.uuid())), &[item], None)?;
+        output.items(NAME, Some(journal), &[item], None)?;
     }
     Ok(0)
 }
 
 /// The bytes as they came in.
-fn raw(failure: &FailureDetail, journal: &str, output: &Output) -> Result<(), CommandError> {
+fn raw(failure: &FailureDetail, journal: Journal<'_>, output: &Output) -> Result<(), CommandError> {
     let id = failure.item.id;
     if failure.is_value_gone {
         return Err(CommandError::usage(format!("the value of failure {id} is not in the journal any more")));
@@ -74,8 +75,8 @@ fn raw(failure: &FailureDetail, journal: &str, output: &Output) -> Result<(), Co
         let message = format!("the value of failure {id} has bytes that a terminal would act on");
         let show = format!("errors show {id}");
         return Err(CommandError::new(ErrorKind::Refused, message)
-            .hint(format!("write it to a file: {} > FILE", hint::of(journal, &format!("{show} --raw"))))
-            .hint(format!("look at it: {}", hint::of(journal, &format!("{show} --payload hex")))));
+            .hint(format!("write it to a file: {} > FILE", journal.hint(&format!("{show} --raw"))))
+            .hint(format!("look at it: {}", journal.hint(&format!("{show} --payload hex")))));
     }
     output.print(|out| out.write_all(&value.0).map_err(Stop::Io))
 }

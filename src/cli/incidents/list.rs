@@ -1,18 +1,19 @@
 //! `redrive incidents list`.
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::cli::error::CommandError;
+use crate::cli::hint::Journal;
 use crate::cli::incidents::{offsets_of, paint, place_of};
 use crate::cli::json::IncidentJson;
 use crate::cli::numbers::counted;
-use crate::cli::output::{Output, write_line};
+use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::table::{Cell, Column, Give, Table};
-use crate::cli::window::WindowArgs;
-use crate::cli::{heading, hint, times, word};
+use crate::cli::window::{Listed, WindowArgs};
+use crate::cli::{heading, times, word};
 use crate::journal::{IncidentItem, IncidentSelection, IncidentState, Place, Reader};
-use crate::settings::OutputFormat;
 
 pub(super) const NAME: &str = "incidents list";
 pub(super) const EXAMPLES: &str = "\
@@ -83,23 +84,23 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let selection = args.selection();
     let reader = Reader::open(place)?;
     let page = |window| reader.incidents(&selection, window);
-    let id = |item: &IncidentItem| item.id;
-    match output.format() {
-        OutputFormat::Jsonl => {
-            args.window.stream(output, (page, id), |out, item| write_line(out, &IncidentJson::of(item)))?;
-        }
-        OutputFormat::Json => {
-            let (items, next) = args.window.collect(page, id)?;
-            let items: Vec<_> = items.iter().map(IncidentJson::of).collect();
-            output.items(NAME, Some((reader.path(), reader.uuid())), &items, next)?;
-        }
-        OutputFormat::Table => {
-            let (items, next) = args.window.collect(page, id)?;
-            let listing = Listing { items: &items, next, open: reader.open_incidents()? };
-            output.lines(listing.lines(args, (reader.path(), reader.uuid()), output.screen()))?;
-        }
-    }
+    args.window.list(output, &reader, page, |items, next| {
+        let listing = Listing { items, next, open: reader.open_incidents()? };
+        Ok(listing.lines(args, output.journal(&reader), output.screen()))
+    })?;
     Ok(0)
+}
+
+impl Listed for IncidentItem {
+    const LISTING: &'static str = NAME;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+
+    fn json(&self) -> impl Serialize {
+        IncidentJson::of(self)
+    }
 }
 
 /// What a screen shows.
@@ -111,25 +112,23 @@ pub(super) struct Listing<'l> {
 }
 
 impl Listing<'_> {
-    /// `journal`: its path and uuid.
-    pub(super) fn lines(&self, args: &ListArgs, journal: (&str, &str), screen: Screen) -> Vec<String> {
-        let (path, uuid) = journal;
-        let mut lines = screen.join([heading::journal(path, uuid), counted(self.open, "open incident")]);
+    pub(super) fn lines(&self, args: &ListArgs, journal: Journal<'_>, screen: Screen) -> Vec<String> {
+        let mut lines = screen.join([heading::journal(journal), counted(self.open, "open incident")]);
         if !self.items.is_empty() {
             lines.extend(table(self.items, &args.state, screen).lines(screen));
         }
-        lines.extend(screen.join(self.ending(args, path)));
+        lines.extend(screen.join(self.ending(args, journal)));
         lines
     }
 
-    fn ending(&self, args: &ListArgs, journal: &str) -> Vec<String> {
+    fn ending(&self, args: &ListArgs, journal: Journal<'_>) -> Vec<String> {
         let Some(first) = self.items.first() else {
             let states: Vec<_> = args.state.iter().map(|state| state.as_str()).collect();
             return vec![format!("no incident fits: state {}", states.join(" or "))];
         };
         let mut parts = vec![format!("{} shown", self.items.len())];
-        parts.extend(self.next.map(|after| format!("next: {}", hint::command(journal, &args.next(after)))));
-        parts.push(format!("details: {}", hint::of(journal, &format!("incidents show {}", first.id))));
+        parts.extend(self.next.map(|after| format!("next: {}", journal.command(&args.next(after)))));
+        parts.push(format!("details: {}", journal.hint(&format!("incidents show {}", first.id))));
         parts
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::numbers::grouped;
 use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::sheet::Sheet;
-use crate::cli::{hint, times};
+use crate::cli::times;
 use crate::journal::{IncidentItem, Place, Reader};
 use crate::settings::OutputFormat;
 
@@ -26,14 +26,14 @@ pub(super) struct ShowArgs {
 pub(super) fn run(args: &ShowArgs, place: &Place, output: &Output) -> Result<u8, CommandError> {
     let reader = Reader::open(place)?;
     let incident = reader.incident(args.id)?.ok_or_else(|| {
-        let path = reader.path();
-        CommandError::usage(format!("incident {} is not in the journal {path}", args.id))
-            .hint(format!("see which there are: {}", hint::of(path, "incidents list --state open,ended,acked")))
+        let journal = output.journal(&reader);
+        CommandError::usage(format!("incident {} is not in the journal {}", args.id, journal.path))
+            .hint(format!("see which there are: {}", journal.hint("incidents list --state open,ended,acked")))
     })?;
     if output.format() == OutputFormat::Table {
         output.lines(lines(&incident, output.screen()))?;
     } else {
-        output.items(NAME, Some((reader.path(), reader.uuid())), &[IncidentJson::of(&incident)], None)?;
+        output.items(NAME, Some(output.journal(&reader)), &[IncidentJson::of(&incident)], None)?;
     }
     Ok(0)
 }

@@ -45,11 +45,10 @@ fn journal() -> Scene {
     writer.append(&[scene.incident(IncidentKind::BrokerAway, "away"), scene.incident(IncidentKind::BrokerAway, "away")]).unwrap();
     writer.end(RunEnd::Done, 0).unwrap();
     let gap = Incident {
-        key: IncidentKey::at(IncidentKind::Gap, &scene.partition),
         from: NextOffset::new(5),
         to: NextOffset::new(9),
-        message: "4 offsets are gone".into(),
         data: serde_json::json!({ "lost": 4 }),
+        ..Incident::new(IncidentKey::at(IncidentKind::Gap, &scene.partition), "4 offsets are gone".into())
     };
     let away = scene.incident(IncidentKind::BrokerAway, "\u{1b}[2Jrefused\u{202e}\nsecond line");
     scene.writer().append(&[Entry::Incident(gap), away]).unwrap();

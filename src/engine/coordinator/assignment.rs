@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::engine::coordinator::troubles::{held, incident};
 use crate::engine::coordinator::{Coordinator, Revocation, UntilEnd, write};
-use crate::engine::ledger::{Entry, Known};
-use crate::engine::report::{Action, JournalJob, StopReason, Ticket, ToShard};
+use crate::engine::ledger::Known;
+use crate::engine::report::{Action, StopReason, Ticket, ToShard};
 use crate::engine::source::{Basis, Offer, Start, StartAt};
 use crate::engine::start::{self, StartDecision, StartOptions};
 use crate::engine::tracker::Fresh;
@@ -29,19 +29,19 @@ impl Coordinator {
             let basis = if offer.committed.is_some() { Basis::Commit } else { Basis::Choice };
             match start::start(&offer, known, &self.start_options()) {
                 StartDecision::At { at, fresh, finding } => {
-                    let partition = assigned(&offer, known, at);
+                    let partition = assigned(&offer, known);
                     findings.extend(finding.map(|finding| incident(finding, &partition)));
                     self.open(&offer, &partition, at, fresh);
                     starts.push(Start { partition, at: StartAt::At(at), basis });
                 }
                 StartDecision::Held(finding) => {
-                    let partition = assigned(&offer, known, offer.low);
+                    let partition = assigned(&offer, known);
                     findings.push(held(&finding, &partition));
                     findings.push(incident(finding, &partition));
                     starts.push(Start { partition, at: StartAt::Held, basis });
                 }
                 StartDecision::Halt(finding) => {
-                    let partition = assigned(&offer, known, offer.low);
+                    let partition = assigned(&offer, known);
                     findings.push(incident(finding.clone(), &partition));
                     actions.push(Action::Journal(write(findings)));
                     return self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions);
@@ -103,9 +103,16 @@ impl Coordinator {
             revocation.slots.retain(|slot| !slots.contains(slot));
             was_empty || !revocation.slots.is_empty()
         });
-        slots.iter().for_each(|slot| self.tracker.close(*slot));
         self.each_shard(actions, || ToShard::Abandon(slots.to_vec()));
-        actions.push(Action::Release(slots.to_vec()));
+        self.let_go(slots.to_vec(), actions);
+    }
+
+    fn let_go(&mut self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
+        for slot in &slots {
+            self.refusal_is_over(*slot, actions);
+            self.tracker.close(*slot);
+        }
+        actions.push(Action::Release(slots));
     }
 
     pub(super) fn forget_offers(&mut self, slots: &[Slot]) {
@@ -117,7 +124,7 @@ impl Coordinator {
 
     /// Closes the revocations that are drained, or out of time.
     pub(super) fn drain_revocations(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let mut overdue = Vec::new();
+        let (mut drained, mut overdue) = (Vec::new(), Vec::new());
         for revocation in self.revocations.iter_mut().filter(|revocation| !revocation.is_closing) {
             let is_drained = revocation.slots.iter().all(|slot| self.tracker.is_drained(*slot));
             if !is_drained && now < revocation.deadline {
@@ -127,54 +134,29 @@ impl Coordinator {
                 overdue.extend_from_slice(&revocation.slots);
             }
             revocation.is_closing = true;
-            let entries = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
-            actions.push(Action::Journal(JournalJob {
-                entries,
-                runs: Vec::new(),
-                ticket: Some(Ticket::Revoke(revocation.number)),
-            }));
+            drained.push(Ticket::Revoke(revocation.number));
+        }
+        for ticket in drained {
+            self.tell_last(ticket, actions);
         }
         if !overdue.is_empty() {
             self.each_shard(actions, || ToShard::Abandon(overdue.clone()));
         }
     }
 
-    pub(super) fn journaled(&mut self, ticket: Option<Ticket>, actions: &mut Vec<Action>) {
-        match ticket {
-            None => {
-                let marks = self.marks();
-                if !marks.is_empty() {
-                    actions.push(Action::Commit(marks));
-                }
-            }
-            Some(Ticket::Revoke(number)) => {
-                let marks = self.last_marks();
-                if !marks.is_empty() {
-                    actions.push(Action::CommitNow(marks));
-                }
-                self.give_back(number, actions);
-            }
-            Some(Ticket::Last) => {
-                let marks = self.last_marks();
-                self.commit_last(marks, actions);
-            }
-        }
-    }
-
     pub(super) fn give_back(&mut self, number: u64, actions: &mut Vec<Action>) {
         let Some(at) = self.revocations.iter().position(|revocation| revocation.number == number) else { return };
         let revocation = self.revocations.swap_remove(at);
-        revocation.slots.iter().for_each(|slot| self.tracker.close(*slot));
-        actions.push(Action::Release(revocation.slots));
+        self.let_go(revocation.slots, actions);
     }
 }
 
-fn assigned(offer: &Offer, known: &Known, start: NextOffset) -> Arc<Partition> {
+fn assigned(offer: &Offer, known: &Known) -> Arc<Partition> {
     Arc::new(Partition {
         slot: offer.slot,
         topic: Arc::clone(&offer.topic),
         number: offer.partition,
         late_below: known.highest,
-        debts: known.debts.iter().copied().filter(|offset| !start.covers(*offset)).collect(),
+        debts: known.debts.clone(),
     })
 }

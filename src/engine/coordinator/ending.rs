@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::coordinator::{Coordinator, Phase};
-use crate::engine::ledger::Entry;
-use crate::engine::report::{Action, JournalJob, StopLevel, StopReason, Ticket, ToShard};
-use crate::engine::source::Mark;
+use crate::engine::report::{Action, StopLevel, StopReason, Ticket, ToShard};
 use crate::engine::tracker::Load;
 
 /// How long shards have to let go of what they were told to drop.
@@ -67,18 +65,14 @@ impl Coordinator {
 
     pub(super) fn close(&mut self, reason: StopReason, actions: &mut Vec<Action>) {
         self.phase = Phase::Closing { reason };
-        let entries = self.tracker.take_last_progress().into_iter().map(Entry::Progress).collect();
-        actions.push(Action::Journal(JournalJob { entries, runs: Vec::new(), ticket: Some(Ticket::Last) }));
+        self.tell_last(Ticket::Last, actions);
     }
 
-    pub(super) fn commit_last(&mut self, marks: Vec<Mark>, actions: &mut Vec<Action>) {
+    /// The last commit is done, but for what is still owed.
+    pub(super) fn finish(&mut self, owed: &[String], actions: &mut Vec<Action>) {
         let Phase::Closing { reason } = &self.phase else { return };
-        let reason = reason.clone();
-        if marks.is_empty() {
-            return self.give_up(reason, actions);
-        }
-        self.phase = Phase::Committing { reason };
-        actions.push(Action::CommitNow(marks));
+        let reason = if owed.is_empty() { reason.clone() } else { StopReason::NotCommitted(owed.join("; ")) };
+        self.give_up(reason, actions);
     }
 
     /// The end: nothing more is written or committed.

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::engine::doubles::{next, offer, raw, topic, unknown};
+use crate::engine::ledger::IncidentKind;
 use crate::engine::report::Ticket;
-use crate::engine::source::{CommitError, Committed};
+use crate::engine::source::{CommitError, Committed, Flow, Mark};
 use crate::failure::Stage;
 use crate::record::Seq;
 
@@ -54,6 +55,14 @@ impl Scene {
         scene
     }
 
+    /// As `begin`, of a group that has committed nothing.
+    fn fresh(records: i64) -> Self {
+        let mut scene = Self::new(options());
+        scene.offered(vec![Offer { committed: None, ..offer(slot(0), &topic("orders"), 1_000) }]);
+        (0..records).for_each(|offset| drop(scene.poll(offset)));
+        scene
+    }
+
     fn poll(&mut self, offset: i64) -> Vec<Action> {
         self.step(Input::Polled(Polled::Record(raw(slot(0), offset, None, Some(b"{}")))))
     }
@@ -67,6 +76,11 @@ impl Scene {
         let run = SettledRun { slot: slot(0), first: Seq(seq), len: 1, how: Settled::Failed };
         let job = JournalJob { runs: vec![run], ..JournalJob::default() };
         self.step(Input::Report(Report::Held { topic: "orders".into(), stage: Stage::Identify, job }))
+    }
+
+    /// The journal has the progress up to here.
+    fn journaled(&mut self, to: i64, ticket: Option<Ticket>) -> Vec<Action> {
+        self.step(Input::Report(Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(to))], ticket }))
     }
 
     fn tick(&mut self, after: Duration) -> Vec<Action> {
@@ -83,13 +97,24 @@ fn jobs(actions: &[Action]) -> impl Iterator<Item = &JournalJob> {
     actions.iter().filter_map(|action| if let Action::Journal(job) = action { Some(job) } else { None })
 }
 
-/// Up to where the progress in these actions reaches.
-fn progress(actions: &[Action]) -> Vec<i64> {
+/// What the progress in these actions covers.
+fn ranges(actions: &[Action]) -> Vec<(i64, i64)> {
     let progress = jobs(actions).flat_map(|job| &job.entries).filter_map(|entry| match entry {
-        Entry::Progress(progress) => Some(progress.to.get()),
+        Entry::Progress(progress) => Some((progress.from.get(), progress.to.get())),
         _ => None,
     });
     progress.collect()
+}
+
+/// Up to where the progress in these actions reaches.
+fn progress(actions: &[Action]) -> Vec<i64> {
+    ranges(actions).into_iter().map(|(_, to)| to).collect()
+}
+
+/// The commit that is waited for.
+fn last_commit(actions: &[Action]) -> Vec<Mark> {
+    let [Action::CommitNow(marks, _)] = actions else { panic!("{actions:?}") };
+    marks.clone()
 }
 
 fn finished(actions: &[Action]) -> Option<&StopReason> {
@@ -169,11 +194,71 @@ fn progress_waits_for_the_progress_before_it() {
     assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
     scene.settled(1, 2);
     assert!(progress(&scene.tick(Duration::from_millis(200))).is_empty());
-    let told = Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(1))], ticket: None };
-    scene.step(Input::Report(told));
+    scene.journaled(1, None);
     assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [3]);
     scene.settled(3, 1);
     assert_eq!(progress(&scene.step(Input::Stop(StopLevel::Drain))), [4], "the last one waits for nothing");
+}
+
+fn flows(actions: &[Action]) -> Vec<Flow> {
+    actions.iter().filter_map(|action| if let Action::Flow(flow) = action { Some(*flow) } else { None }).collect()
+}
+
+/// One record of four is delivered, and its progress is kept waiting until nothing more may be admitted.
+fn kept_waiting(options: CoordinatorOptions) -> Scene {
+    let mut scene = Scene::begin(options, 4);
+    scene.settled(0, 1);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
+    assert_eq!(flows(&scene.tick(Duration::from_millis(4_900))), []);
+    assert_eq!(flows(&scene.tick(Duration::from_millis(200))), [Flow::Held]);
+    scene
+}
+
+fn written(to: i64, ticket: Option<Ticket>) -> Input<'static> {
+    Input::Report(Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(to))], ticket })
+}
+
+/// What is delivered leaves the budget at once: a journal that was locked for an hour once meant an hour of events delivered again.
+#[test]
+fn a_journal_that_does_not_write_holds_the_intake_until_it_does() {
+    let mut scene = kept_waiting(options());
+    assert_eq!(scene.coordinator.appetite(), Appetite::Poll, "the group's membership hangs on it");
+    assert_eq!(flows(&scene.settled(1, 3)), [], "nothing is in flight, and still nothing is admitted");
+    assert_eq!(flows(&scene.tick(Duration::from_secs(3_600))), []);
+    assert_eq!(flows(&scene.step(written(1, None))), [Flow::Open]);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [4]);
+}
+
+#[test]
+fn a_journal_that_does_not_write_holds_up_neither_a_revocation_nor_a_stop() {
+    let mut scene = kept_waiting(options());
+    scene.settled(1, 3);
+    let actions = scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
+    assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Revoke(1))), "{actions:?}");
+    scene.step(written(1, None));
+    let actions = scene.step(written(4, Some(Ticket::Revoke(1))));
+    assert!(matches!(actions[..], [Action::CommitNow(_, Ticket::Revoke(1))]), "{actions:?}");
+    let actions = scene.step(Input::Report(Report::CommittedNow { results: Vec::new(), ticket: Ticket::Revoke(1) }));
+    assert!(actions.iter().any(|action| matches!(action, Action::Release(_))), "{actions:?}");
+    assert_eq!(flows(&scene.tick(Duration::from_secs(1))), [Flow::Open]);
+
+    let mut scene = kept_waiting(options());
+    scene.settled(1, 3);
+    let actions = scene.step(Input::Stop(StopLevel::Drain));
+    assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Last)), "{actions:?}");
+}
+
+#[test]
+fn a_source_that_is_held_is_not_idle() {
+    let idle_exit = Some(Duration::from_secs(60));
+    let mut scene = kept_waiting(CoordinatorOptions { idle_exit, ..options() });
+    scene.settled(1, 3);
+    let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
+    assert!(!is_draining(&scene.tick(Duration::from_secs(61))));
+    scene.step(written(1, None));
+    assert!(!is_draining(&scene.tick(Duration::from_secs(1))));
+    scene.step(written(4, None));
+    assert!(is_draining(&scene.tick(Duration::from_secs(61))));
 }
 
 #[test]
@@ -181,13 +266,89 @@ fn an_older_commit_that_was_refused_does_not_spoil_the_last_one() {
     let mut scene = Scene::begin(options(), 2);
     scene.settled(0, 2);
     scene.step(Input::Stop(StopLevel::Drain));
-    let told = Report::Journaled { runs: Vec::new(), progress: vec![(slot(0), next(2))], ticket: Some(Ticket::Last) };
-    let actions = scene.step(Input::Report(told));
-    let Some(Action::CommitNow(marks)) = actions.first() else { panic!("{actions:?}") };
+    let marks = last_commit(&scene.journaled(2, Some(Ticket::Last)));
     let older = Mark { next: next(1), ..marks[0].clone() };
-    let refused = Err(CommitError { message: "rebalance in progress".into() });
-    let actions = scene.step(Input::Polled(Polled::Committed(vec![(older, refused), (marks[0].clone(), Ok(()))])));
+    let refused = Err(CommitError::Rebalancing { message: "rebalance in progress".into() });
+    let results = vec![(older, refused), (marks[0].clone(), Ok(()))];
+    let actions = scene.step(Input::Report(Report::CommittedNow { results, ticket: Ticket::Last }));
     assert_eq!(finished(&actions), Some(&StopReason::Asked));
+}
+
+/// Else a first commit that is lost leaves a journal that saw records, and a group that saw none.
+#[test]
+fn a_fresh_start_is_committed_before_anything_read_from_it_is_told() {
+    let mut scene = Scene::fresh(2);
+    scene.settled(0, 1);
+    assert_eq!(ranges(&scene.tick(Duration::from_millis(200))), [(0, 0)], "the start alone");
+    let actions = scene.journaled(0, None);
+    let Some(Action::Commit(marks)) = actions.first() else { panic!("{actions:?}") };
+    scene.settled(1, 1);
+    assert!(ranges(&scene.tick(Duration::from_millis(200))).is_empty(), "its commit was not answered");
+    let lost = Err(CommitError::Unanswered { message: "no broker".into() });
+    scene.step(Input::Polled(Polled::Committed(vec![(marks[0].clone(), lost)])));
+    let actions = scene.tick(Duration::from_millis(200));
+    assert!(matches!(&actions[..], [Action::Commit(again)] if again == marks), "tried again, with nothing told: {actions:?}");
+    let actions = scene.step(Input::Polled(Polled::Committed(vec![(marks[0].clone(), Ok(()))])));
+    assert_eq!(ranges(&actions), [(0, 2)], "and now the rest at once");
+}
+
+#[test]
+fn the_end_of_a_fresh_start_takes_two_rounds() {
+    for is_revoked in [false, true] {
+        for is_accepted in [false, true] {
+            let mut scene = Scene::fresh(2);
+            scene.settled(0, 2);
+            let ticket = if is_revoked { Ticket::Revoke(1) } else { Ticket::Last };
+            let actions = if is_revoked {
+                scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])))
+            } else {
+                scene.step(Input::Stop(StopLevel::Drain))
+            };
+            assert_eq!(ranges(&actions), [(0, 0)]);
+            let mark = last_commit(&scene.journaled(0, Some(ticket))).remove(0);
+            let answer = |mark: Mark, is_accepted| {
+                let result = if is_accepted { Ok(()) } else { Err(CommitError::Unanswered { message: "no broker".into() }) };
+                Input::Report(Report::CommittedNow { results: vec![(mark, result)], ticket })
+            };
+            let mut actions = scene.step(answer(mark, is_accepted));
+            if is_accepted {
+                assert_eq!(ranges(&actions), [(0, 2)]);
+                let mark = last_commit(&scene.journaled(2, Some(ticket))).remove(0);
+                assert_eq!(mark.next, next(2));
+                actions = scene.step(answer(mark, true));
+            }
+            assert!(ranges(&actions).is_empty(), "nothing that no commit vouches for: {actions:?}");
+            let is_over = match ticket {
+                Ticket::Revoke(_) => actions.iter().any(|action| matches!(action, Action::Release(_))),
+                Ticket::Last if is_accepted => finished(&actions) == Some(&StopReason::Asked),
+                Ticket::Last => matches!(finished(&actions), Some(StopReason::NotCommitted(_))),
+            };
+            assert!(is_over, "{ticket:?} {is_accepted} {actions:?}");
+        }
+    }
+}
+
+/// What the broker will not have is an incident until it has it; what passes by itself is none.
+#[test]
+fn a_commit_that_is_refused_is_an_incident_until_one_is_accepted() {
+    let mut scene = Scene::begin(options(), 1);
+    scene.settled(0, 1);
+    scene.tick(Duration::from_millis(200));
+    let actions = scene.journaled(1, None);
+    let Some(Action::Commit(marks)) = actions.first() else { panic!("{actions:?}") };
+    let mut answer = |result| {
+        let actions = scene.step(Input::Polled(Polled::Committed(vec![(marks[0].clone(), result)])));
+        let told = jobs(&actions).flat_map(|job| &job.entries).filter_map(|entry| match entry {
+            Entry::Incident(incident) => Some((incident.key.kind, true)),
+            Entry::IncidentEnded(key) => Some((key.kind, false)),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(answer(Err(CommitError::Rebalancing { message: "rebalance in progress".into() })), []);
+    assert_eq!(answer(Err(CommitError::Unanswered { message: "no broker".into() })), []);
+    assert_eq!(answer(Err(CommitError::Refused { message: "not authorized".into() })), [(IncidentKind::CommitRefused, true)]);
+    assert_eq!(answer(Ok(())), [(IncidentKind::CommitRefused, false)]);
 }
 
 /// Whatever was found out before the run halts is written, because the start that goes with it may be committed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::engine::coordinator::{Coordinator, write};
 use crate::engine::guard::NothingWorks;
@@ -18,8 +18,7 @@ impl Coordinator {
         let key = IncidentKey::of(IncidentKind::BrokerAway);
         match notice {
             Notice::BrokerAway(message) => {
-                let incident = Incident { key, from: None, to: None, message, data: Value::Null };
-                actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
+                actions.push(Action::Journal(write(vec![Entry::Incident(Incident::new(key, message))])));
             }
             Notice::BrokerBack => actions.push(Action::Journal(write(vec![Entry::IncidentEnded(key)]))),
             Notice::Gap(gap) => self.gap(&gap, now, actions),
@@ -45,11 +44,8 @@ impl Coordinator {
         let NothingWorks { topic, stage, codes, sample, message } = &*found;
         let advice = found.advice();
         let incident = Incident {
-            key: IncidentKey::of(IncidentKind::NothingWorks),
-            from: None,
-            to: None,
-            message: format!("{found}; {advice}"),
             data: json!({ "topic": topic, "stage": stage.as_str(), "codes": codes, "sample": sample, "said": message, "advice": advice }),
+            ..Incident::new(IncidentKey::of(IncidentKind::NothingWorks), format!("{found}; {advice}"))
         };
         actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
         self.give_up(StopReason::Guard(found), actions);
@@ -58,16 +54,13 @@ impl Coordinator {
 
 pub(super) fn incident(finding: Finding, partition: &Arc<Partition>) -> Entry {
     let Finding { kind, from, to, message, data } = finding;
-    Entry::Incident(Incident { key: IncidentKey::at(kind, partition), from, to, message, data })
+    Entry::Incident(Incident { from, to, data, ..Incident::new(IncidentKey::at(kind, partition), message) })
 }
 
 /// A held partition lasts until somebody decides: that is an incident of its own.
 pub(super) fn held(finding: &Finding, partition: &Arc<Partition>) -> Entry {
-    Entry::Incident(Incident {
-        key: IncidentKey::at(IncidentKind::PartitionHeld, partition),
-        from: finding.from,
-        to: finding.to,
-        message: format!("{}/{} is held, the other partitions go on: {}", partition.topic.name, partition.number, finding.message),
-        data: json!({ "because": finding.kind.as_str() }),
-    })
+    let key = IncidentKey::at(IncidentKind::PartitionHeld, partition);
+    let message = format!("{}/{} is held, the other partitions go on: {}", partition.topic.name, partition.number, finding.message);
+    let data = json!({ "because": finding.kind.as_str() });
+    Entry::Incident(Incident { from: finding.from, to: finding.to, data, ..Incident::new(key, message) })
 }

@@ -212,11 +212,15 @@ impl Writing<'_> {
             .optional()
     }
 
-    /// A receiver got a record that has an entry.
+    /// A receiver got a record that has an entry, or may have one.
     pub(super) fn delivered(&mut self, delivered: &Delivered) -> rusqlite::Result<()> {
         let Delivered { partition, offset, receiver, mode } = delivered;
         let place = self.place(Stage::Receive, receiver)?;
         let key = self.key(partition, *offset, place)?;
+        let of_group = (key.topic, key.partition, key.offset, self.group);
+        if !self.transaction.prepare_cached(sql::HAS_ENTRY)?.query_row(of_group, |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
         self.transaction.prepare_cached(sql::NEW_DELIVERED)?.execute((
             key.topic,
             key.partition,

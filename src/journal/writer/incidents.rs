@@ -17,10 +17,11 @@ pub(super) struct Incidents(HashMap<Key, i64>);
 
 impl Writing<'_> {
     pub(super) fn incident(&mut self, incident: &Incident) -> rusqlite::Result<()> {
-        let Incident { key, from, to, message, data } = incident;
+        let Incident { key, from, to, message, data, count, began_ago } = incident;
+        let count = count.cast_signed();
         let same = self.same(key)?;
         if let Some(id) = self.incidents.0.get(&same) {
-            self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute((id, self.now_us, message))?;
+            self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute((id, self.now_us, message, count))?;
             return Ok(());
         }
         let data = if data.is_null() { "{}".to_owned() } else { data.to_string() };
@@ -35,6 +36,8 @@ impl Writing<'_> {
             key.receiver.as_deref().unwrap_or_default(),
             message,
             data,
+            count,
+            self.now_us.saturating_sub(i64::try_from(began_ago.as_micros()).unwrap_or(i64::MAX)),
             self.now_us,
         ])?;
         self.incidents.0.insert(same, self.transaction.last_insert_rowid());

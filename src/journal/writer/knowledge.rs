@@ -1,11 +1,17 @@
 //! What the journal knows of partitions that are offered.
+//!
+//! They wait for it, and so does whatever is to be written: of a partition with millions of entries it reads no more than a page of those
+//! that are open.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::engine::ledger::{Known, KnownProgress};
 use crate::engine::source::Offer;
 use crate::journal::sql;
-use crate::record::{NextOffset, Offset};
+use crate::record::{Debts, NextOffset, Offset};
+
+/// Debts of a partition that are listed one by one.
+pub(super) const MOST_LISTED: u16 = 10_000;
 
 pub(super) fn know(connection: &Connection, group: &str, offers: &[Offer]) -> rusqlite::Result<Vec<Known>> {
     offers.iter().map(|offer| know_one(connection, group, offer)).collect()
@@ -19,19 +25,36 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
     let last_uuid: Option<String> =
         connection.prepare_cached(sql::LAST_UUID)?.query_row((group, cluster_id, name), |row| row.get(0)).optional()?;
     let other_uuid = last_uuid.is_some_and(|last| !uuid.is_empty() && !last.is_empty() && last != uuid);
-    let nothing =
-        Known { slot: offer.slot, topic_known: false, other_uuid, progress: None, highest: NextOffset::ZERO, debts: Vec::new() };
+    let nothing = Known {
+        slot: offer.slot,
+        topic_known: false,
+        other_uuid,
+        progress: None,
+        highest: NextOffset::ZERO,
+        debts: Debts::default(),
+    };
     let Some(topic) = topic else { return Ok(nothing) };
     let topic_known = connection.prepare_cached(sql::TOPIC_HAS_PROGRESS)?.query_row((group, topic), |row| row.get(0))?;
     let last: Option<(i64, i64, bool)> = connection
         .prepare_cached(sql::LAST_PROGRESS)?
-        .query_row((group, topic, offer.partition), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((group, topic, offer.partition), |row| Ok((row.get(0)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let progress = last.and_then(|(to, _, has_records)| Some(KnownProgress { to: NextOffset::new(to)?, is_empty: !has_records }));
     let highest = last.and_then(|(_, highest, _)| NextOffset::new(highest)).unwrap_or(NextOffset::ZERO);
     let lowest = offer.committed.as_ref().map_or(NextOffset::ZERO, |committed| committed.next);
-    let mut debts = connection.prepare_cached(sql::DEBTS)?;
-    let debts = debts.query_map((topic, offer.partition, lowest.get(), group), |row| row.get::<_, i64>(0))?;
-    let debts = debts.filter_map(|offset| offset.map(Offset::new).transpose()).collect::<Result<Vec<_>, _>>()?;
+    let debts = debts(connection, group, (topic, offer.partition, lowest))?;
     Ok(Known { topic_known, progress, highest, debts, ..nothing })
+}
+
+fn debts(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Debts> {
+    let (topic, partition, lowest) = from;
+    let mut listed = connection.prepare_cached(sql::DEBTS)?;
+    let listed = listed.query_map((topic, partition, lowest.get(), group, MOST_LISTED), |row| row.get::<_, i64>(0))?;
+    let listed = listed.filter_map(|offset| offset.map(Offset::new).transpose()).collect::<Result<Vec<_>, _>>()?;
+    if listed.len() < usize::from(MOST_LISTED) {
+        return Ok(Debts::all(listed));
+    }
+    let highest: i64 =
+        connection.prepare_cached(sql::HIGHEST_DEBT)?.query_row((topic, partition, lowest.get(), group), |row| row.get(0))?;
+    Ok(Offset::new(highest).map_or_else(Debts::default, |highest| Debts::lowest(listed, highest)))
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset as RawOffset, TopicPartitionList};
 
 use crate::engine::source::{CommitError, CommitResult, Mark, SourceError};
@@ -75,7 +76,7 @@ impl Commits {
         let What::Committed(all, each) = event.what() else { return None };
         let mut results = Vec::new();
         for at in each {
-            let result = all.and(at.error).map_err(|error| CommitError { message: error.to_string() });
+            let result = all.and(at.error).map_err(not_committed);
             let found = self.in_flight.iter().position(|mark| {
                 let place = slots.get(mark.slot);
                 mark.next.get() == at.offset
@@ -86,5 +87,23 @@ impl Commits {
             }
         }
         Some(results)
+    }
+}
+
+fn not_committed(code: RDKafkaErrorCode) -> CommitError {
+    let message = code.to_string();
+    tracing::debug!(%message, "an offset was not committed");
+    match code {
+        RDKafkaErrorCode::RebalanceInProgress
+        | RDKafkaErrorCode::IllegalGeneration
+        | RDKafkaErrorCode::UnknownMemberId
+        | RDKafkaErrorCode::StaleMemberEpoch
+        | RDKafkaErrorCode::FencedMemberEpoch
+        | RDKafkaErrorCode::CoordinatorLoadInProgress
+        | RDKafkaErrorCode::CoordinatorNotAvailable
+        | RDKafkaErrorCode::NotCoordinator => CommitError::Rebalancing { message },
+        // Codes below zero are the client library's own: nobody answered.
+        code if (code as i32) < 0 || code == RDKafkaErrorCode::RequestTimedOut => CommitError::Unanswered { message },
+        _ => CommitError::Refused { message },
     }
 }

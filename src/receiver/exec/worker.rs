@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use crate::failure::{Class, Code};
 use crate::receiver::exec::process::{Exit, Heard, Pipe, Process, Who};
-use crate::receiver::exec::unreachable;
 use crate::receiver::{Delivery, ReceiverError, line};
 
 /// From the end of its input, or from its own farewell, to SIGTERM.
@@ -154,7 +153,7 @@ impl Worker {
             Err(error) => {
                 self.back_off();
                 let program = command.first().map_or("", String::as_str);
-                return Err(unreachable(format!("the program {program} cannot be started: {error}")));
+                return Err(ReceiverError::unreachable(format!("the program {program} cannot be started: {error}")));
             }
         }
         Ok(())
@@ -223,7 +222,8 @@ impl Worker {
         };
         let is_its_own_doing = end.is_none_or(|end| end.by_itself.is_some());
         if is_its_own_doing && exit.read == 0 && !self.has_answered {
-            let error = unreachable(format!("the program ended before it read anything: {how}")).with_detail(last_words);
+            let error =
+                ReceiverError::unreachable(format!("the program ended before it read anything: {how}")).with_detail(last_words);
             held.into_iter().for_each(|held| held.job.answer(Err(error.clone())));
             return Legacy { again: Vec::new(), refusal: Some(error) };
         }

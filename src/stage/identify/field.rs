@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::codec::json::{self, JsonFault};
+use crate::codec::json;
 use crate::failure::Refusal;
 use crate::stage::identify::{Unidentified, unidentified};
 
@@ -21,12 +21,7 @@ fn read(value: Option<&[u8]>, pointer: &str) -> Result<String, Refusal> {
         return Err(Refusal::permanent("missing_type", format!("the value is null, so it has no field {pointer}")));
     };
     json::check(value).map_err(|fault| {
-        let why = match fault {
-            JsonFault::Invalid(why) => why,
-            JsonFault::TooDeep => format!("it nests deeper than {} levels", json::MAX_DEPTH),
-            JsonFault::TooLarge(bytes) => format!("it has {bytes} bytes"),
-        };
-        Refusal::permanent("invalid_json", format!("the value is not JSON, so its type cannot be read from {pointer}: {why}"))
+        Refusal::permanent("invalid_json", format!("the value is not JSON, so its type cannot be read from {pointer}: {fault}"))
     })?;
     let path: Vec<String> = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     let mut reader = serde_json::Deserializer::from_slice(value);
@@ -111,15 +106,16 @@ impl<'de> Visitor<'de> for At<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Found, A::Error> {
         let mut found = self.scalar();
         let wanted = self.0.split_first().and_then(|(first, rest)| Some((first.parse::<usize>().ok()?, rest)));
-        for at in 0usize.. {
-            let more = match wanted {
+        let mut at = 0usize;
+        loop {
+            let element = match wanted {
                 Some((index, rest)) if index == at => list.next_element_seed(At(rest))?.map(|inner| found = inner),
                 _ => list.next_element::<IgnoredAny>()?.map(drop),
             };
-            if more.is_none() {
+            if element.is_none() {
                 return Ok(found);
             }
+            at += 1;
         }
-        Err(A::Error::custom("a list without an end"))
     }
 }

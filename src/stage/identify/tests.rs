@@ -135,7 +135,7 @@ fn structured_events() {
 
 #[test]
 fn a_header_of_the_users_choice() {
-    let how: TypeFrom = "header:kind".parse().unwrap();
+    let how = TypeFrom::parse("header:kind").unwrap();
     assert_eq!(code(&record(&[("kind", Some(b"paid")), ("ce_type", None)], None), &how), "ok paid orders/0/0");
     assert_eq!(code(&record(&[], None), &how), "missing_type");
     assert_eq!(code(&record(&[("kind", None)], None), &how), "invalid_type");
@@ -144,7 +144,7 @@ fn a_header_of_the_users_choice() {
 
 #[test]
 fn a_field_of_the_value() {
-    let how: TypeFrom = "field:/meta/a~1b/1/kind".parse().unwrap();
+    let how = TypeFrom::parse("field:/meta/a~1b/1/kind").unwrap();
     let of = |value: &str| code(&record(&[], Some(value.as_bytes())), &how);
     assert_eq!(of(r#"{"meta":{"a/b":[0,{"kind":"paid","x":[{}]}]},"z":1}"#), "ok paid orders/0/0");
     assert_eq!(of(r#"{"meta":{"a/b":[0]}}"#), "missing_type");
@@ -168,10 +168,10 @@ fn the_topic_is_the_type() {
 #[test]
 fn places_of_the_type() {
     for text in ["cloudevents", "topic", "header:x", "field:/a/b"] {
-        assert_eq!(text.parse::<TypeFrom>().unwrap().to_string(), text);
+        assert_eq!(TypeFrom::parse(text).unwrap().to_string(), text);
     }
     for text in ["", "header:", "field:a", "field:", "Topic", "cloudevents:x"] {
-        assert!(text.parse::<TypeFrom>().is_err(), "{text}");
+        assert!(TypeFrom::parse(text).is_none(), "{text}");
     }
 }
 

@@ -1,0 +1,52 @@
+//! Which records of a partition have an open entry in the journal, so that their success must be told to it.
+//!
+//! Listed one by one only up to a bound: a group may be set back below millions of entries. Of what lies beyond the list every record
+//! may have one, and the journal finds out when it is told how the record ended.
+
+use crate::record::Offset;
+
+/// Offsets with an open entry, as they were when the partition was assigned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Debts {
+    /// The lowest ones, ascending.
+    listed: Vec<Offset>,
+    /// The highest one, when not all are listed.
+    highest: Option<Offset>,
+}
+
+impl Debts {
+    /// All there are, ascending.
+    #[must_use]
+    pub fn all(listed: Vec<Offset>) -> Self {
+        Self { listed, highest: None }
+    }
+
+    /// The lowest ones, ascending, and the highest; between them there are more.
+    #[must_use]
+    pub fn lowest(listed: Vec<Offset>, highest: Offset) -> Self {
+        Self { listed, highest: Some(highest) }
+    }
+
+    /// False when the record surely has none.
+    #[must_use]
+    pub fn may_include(&self, offset: Offset) -> bool {
+        let Some(last) = self.listed.last() else { return false };
+        let is_beyond = offset > *last && self.highest.is_some_and(|highest| offset <= highest);
+        is_beyond || (offset <= *last && self.listed.binary_search(&offset).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_list_every_record_up_to_the_highest_may_have_one() {
+        let offset = |at| Offset::new(at).unwrap();
+        let listed = vec![offset(3), offset(7)];
+        let included = |debts: &Debts| (0..20).filter(|at| debts.may_include(offset(*at))).collect::<Vec<_>>();
+        assert!(included(&Debts::default()).is_empty());
+        assert_eq!(included(&Debts::all(listed.clone())), [3, 7]);
+        assert_eq!(included(&Debts::lowest(listed, offset(11))), [3, 7, 8, 9, 10, 11]);
+    }
+}
