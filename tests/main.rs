@@ -5,6 +5,7 @@
 
 mod architecture;
 mod books;
+mod brokers;
 mod examples;
 mod faults;
 mod full_journal;
