@@ -132,9 +132,26 @@ impl<'e> Layers<'e> {
         self.maybe(setting, read)?.ok_or_else(|| missing(setting))
     }
 
-    /// All values of a list.
-    pub(super) fn many(&self, setting: &Setting) -> Vec<String> {
-        self.find(setting).map_or_else(Vec::new, |found| found.values)
+    /// All values of a list, each understood by `read`; the same value twice is one.
+    pub(super) fn many(
+        &self,
+        setting: &Setting,
+        read: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<Vec<String>, SettingsError> {
+        let Some(Found { values, origin }) = self.find(setting) else { return Ok(Vec::new()) };
+        let mut all = Vec::with_capacity(values.len());
+        for text in values {
+            let value = read(&text).map_err(|expected| SettingsError::Invalid {
+                name: setting.name.to_owned(),
+                given: text,
+                origin: origin.clone(),
+                expected,
+            })?;
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+        Ok(all)
     }
 
     pub(super) fn is_on(&self, setting: &Setting) -> Result<bool, SettingsError> {

@@ -6,6 +6,7 @@ use super::broker::Broker;
 use super::java::{Java, Kind};
 
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
@@ -104,6 +105,14 @@ impl<'b> Witness<'b> {
     pub(crate) fn delete_offsets(&self, group: &str, topic: &str) {
         let printed = self.ask(GROUPS, &["--delete-offsets", "--group", group, "--topic", topic]);
         assert!(printed.contains("Request succeeded"), "the offsets of group {group} were not deleted:\n{printed}");
+    }
+
+    /// The id of a topic.
+    #[track_caller]
+    pub(crate) fn topic_id(&self, topic: &str) -> String {
+        let printed = self.ask(TOPICS, &["--describe", "--topic", topic]);
+        let id = printed.split_whitespace().skip_while(|word| *word != "TopicId:").nth(1);
+        id.unwrap_or_else(|| panic!("topic {topic} has no id:\n{printed}")).to_owned()
     }
 
     /// The offset after the last record of each partition.
