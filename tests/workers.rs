@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 
 use crate::support::Folder;
 
-/// Notes each delivery as `RECEIVER PARTITION OFFSET LATE` in one append, and fails every hundredth event (id ending in 07).
-/// Arguments: receiver, seconds per delivery.
+/// Notes each delivery as `RECEIVER PARTITION OFFSET LATE` in one append, and fails every hundredth event (id ending in 07). One that is
+/// mortal dies of an event now and then, whose id leaves [`DIES_OF`] when it is divided by [`DIES_EVERY`].
+/// Arguments: receiver, seconds per delivery; or the receiver, 0, and those two.
 const WORKER: &str = r#"
 import json, os, sys, time
-receiver, pause = sys.argv[1], float(sys.argv[2])
+receiver, pause, mortal = sys.argv[1], float(sys.argv[2]), [int(number) for number in sys.argv[3:]]
 notes = os.open("deliveries", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 for line in sys.stdin:
     delivery = json.loads(line)
     record, event = delivery["record"], delivery["event"]
     if pause:
         time.sleep(pause)
+    if mortal and int(event["id"]) % mortal[0] == mortal[1]:
+        os._exit(1)
     if int(event["id"]) % 100 == 7:
         answer = {"ok": False, "class": "permanent", "code": "unlucky", "message": "event %s ends in 07" % event["id"]}
     else:
@@ -22,6 +25,9 @@ for line in sys.stdin:
         answer = {"ok": True}
     print(json.dumps({"sendid": delivery["sendid"], **answer}), flush=True)
 "#;
+
+pub(crate) const DIES_EVERY: i32 = 3_000;
+pub(crate) const DIES_OF: i32 = 13;
 
 /// Says with a file `waits` that it was asked, and answers once there is a file `open`.
 const GATE: &str = r#"
@@ -45,6 +51,11 @@ pub(crate) struct Made {
 pub(crate) fn target(folder: &Folder, receiver: &str, pause: f64) -> String {
     folder.write("worker.py", WORKER);
     format!("{receiver}=exec:python3 worker.py {receiver} {pause}")
+}
+
+/// As [`target`], of a receiver whose process dies by itself.
+pub(crate) fn mortal(folder: &Folder, receiver: &str) -> String {
+    format!("{} {DIES_EVERY} {DIES_OF}", target(folder, receiver, 0.0))
 }
 
 /// A receiver `gated` that keeps what it gets in flight until the test writes a file `open` into the folder.

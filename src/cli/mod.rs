@@ -114,7 +114,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     let matched = named(Arguments::command(), &caller.program).try_get_matches_from(arguments);
     let parsed = match matched.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => return session::not_understood(arguments, &error, &caller),
+        Err(error) => return session::not_understood(&command_of(arguments), arguments, &error, &caller),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {
@@ -122,6 +122,18 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
     session::with(name, given, caller, |session| dispatch(parsed.command, session))
+}
+
+/// The command that is meant by arguments that could not be parsed, as far as its words can be found.
+fn command_of(arguments: &[OsString]) -> String {
+    let (mut command, mut words) = (&Arguments::command(), Vec::new());
+    for argument in arguments.iter().skip(1) {
+        if let Some(found) = command.find_subcommand(argument) {
+            words.push(found.get_name());
+            command = found;
+        }
+    }
+    if words.is_empty() { "redrive".to_owned() } else { words.join(" ") }
 }
 
 /// The same commands, their examples as they are typed where the program has another name.
@@ -139,5 +151,23 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Errors(args) => args.run(&session.journal(), &session.output),
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
         Command::Demo(arguments) => demo::run(&arguments, session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_not_understood_still_say_which_command_is_meant() {
+        for (arguments, expected) in [
+            (&["redrive", "errors", "list", "-o", "json", "--nosuch"][..], "errors list"),
+            (&["redrive", "-o", "json", "consume", "--nosuch"], "consume"),
+            (&["redrive", "errors", "-o", "json"], "errors"),
+            (&["redrive", "--nosuch"], "redrive"),
+        ] {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(command_of(&arguments), expected);
+        }
     }
 }

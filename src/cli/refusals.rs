@@ -25,7 +25,13 @@ impl From<SettingsError> for CommandError {
 
 impl From<ConnectionError> for CommandError {
     fn from(error: ConnectionError) -> Self {
-        Self::usage(error.to_string())
+        let told = Self::usage(error.to_string());
+        match error {
+            ConnectionError::Refused { name, .. } if name == "sasl.jaas.config" => {
+                told.hint("say it with sasl.mechanism, sasl.username and sasl.password")
+            }
+            _ => told,
+        }
     }
 }
 
@@ -41,6 +47,9 @@ impl From<OpenError> for CommandError {
             OpenError::Network { .. } => {
                 told.hint("put it on a disk of this machine: --journal PATH").hint("to use it all the same: --allow-unsafe-journal")
             }
+            OpenError::LeftBehind { beside, .. } => told
+                .hint("put the journal back where it was, beside that file")
+                .hint(format!("to begin a new journal without what it holds: rm {beside}")),
             OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
             OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),

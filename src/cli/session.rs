@@ -79,7 +79,7 @@ fn plain(program: &str) -> Output {
 }
 
 /// Tells what clap says of arguments that it did not understand, or prints the help that was asked for.
-pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
+pub(super) fn not_understood(command: &str, arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
     if !error.use_stderr() {
         // Help and version; a reader that has gone away wanted no more of it.
         return u8::from(error.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe));
@@ -93,7 +93,7 @@ pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, caller
         let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
         told.hint(part.strip_prefix("tip: ").unwrap_or(&part))
     });
-    asked_output(arguments, caller).error("redrive", &told)
+    asked_output(arguments, caller).error(command, &told)
 }
 
 /// How to speak when the arguments could not be parsed: as far as they can be read.

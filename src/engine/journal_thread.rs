@@ -240,8 +240,8 @@ impl JournalThread {
 mod tests {
     use super::*;
 
-    fn tried(delay: &mut Delay, ago: Duration, result: Result<(), LedgerError>) -> Option<(String, u64)> {
-        delay.note(Instant::now().checked_sub(ago).unwrap(), &result);
+    fn tried(delay: &mut Delay, ago: Duration, result: &Result<(), LedgerError>) -> Option<(String, u64)> {
+        delay.note(Instant::now().checked_sub(ago).unwrap(), result);
         delay.take_past().map(|[incident, _]| {
             let Entry::Incident(incident) = incident else { panic!("{incident:?}") };
             assert!(incident.began_ago >= ago);
@@ -252,15 +252,15 @@ mod tests {
     #[test]
     fn a_delay_is_told_when_it_is_over_and_was_long() {
         let (mut delay, moment) = (Delay::default(), Duration::from_millis(500));
-        let locked = || Err(LedgerError::Locked { path: "memory".into() });
-        assert_eq!(tried(&mut delay, moment, Ok(())), None);
-        assert_eq!(tried(&mut delay, moment, locked()), None);
-        assert_eq!(tried(&mut delay, moment, Ok(())), None, "for a moment only");
-        assert_eq!(tried(&mut delay, BUSY, locked()), None);
-        assert_eq!(tried(&mut delay, moment, locked()), None, "it lasts");
+        let (fine, locked) = (Ok(()), Err(LedgerError::Locked { path: "memory".into() }));
+        assert_eq!(tried(&mut delay, moment, &fine), None);
+        assert_eq!(tried(&mut delay, moment, &locked), None);
+        assert_eq!(tried(&mut delay, moment, &fine), None, "for a moment only");
+        assert_eq!(tried(&mut delay, BUSY, &locked), None);
+        assert_eq!(tried(&mut delay, moment, &locked), None, "it lasts");
         let told = Some(("the journal was locked by another process for 5 s".to_owned(), 2));
-        assert_eq!(tried(&mut delay, Duration::ZERO, Ok(())), told);
-        assert_eq!(tried(&mut delay, Duration::ZERO, Ok(())), None, "told once");
-        assert_eq!(tried(&mut delay, BUSY, Ok(())), Some(("the journal took 5 s to answer".to_owned(), 1)));
+        assert_eq!(tried(&mut delay, Duration::ZERO, &fine), told);
+        assert_eq!(tried(&mut delay, Duration::ZERO, &fine), None, "told once");
+        assert_eq!(tried(&mut delay, BUSY, &fine), Some(("the journal took 5 s to answer".to_owned(), 1)));
     }
 }

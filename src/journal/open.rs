@@ -29,6 +29,9 @@ const LOCKED_FOR: Duration = Duration::from_secs(30);
 pub enum OpenError {
     #[error("there is no journal at {0}")]
     Missing(String),
+    /// SQLite would write what is in there into a new journal of this name.
+    #[error("there is no journal at {path}, but {beside} of one that was there is left: what it holds is not in the journal yet")]
+    LeftBehind { path: String, beside: String },
     #[error("{0} is not a journal: it is not a SQLite database")]
     NotAJournal(String),
     #[error("{path} is a SQLite database of another program (application id {found:#010x}, expected {APPLICATION_ID:#010x})")]
@@ -154,7 +157,23 @@ impl Place {
         Ok(())
     }
 
+    /// Recent transactions of a journal are in a file beside it, and whoever opens a database takes them in, also those of another one
+    /// that was called the same.
+    fn check_nothing_is_left(&self) -> Result<(), OpenError> {
+        for suffix in ["-wal", "-journal"] {
+            let mut name = self.path.file_name().unwrap_or_default().to_owned();
+            name.push(suffix);
+            let beside = self.path.with_file_name(name);
+            // Empty ones hold nothing; and the journal may have been made by another process just now.
+            if fs::metadata(&beside).is_ok_and(|metadata| metadata.len() > 0) && !self.exists()? {
+                return Err(OpenError::LeftBehind { path: self.name(), beside: beside.display().to_string() });
+            }
+        }
+        Ok(())
+    }
+
     fn create(&self) -> Result<(), OpenError> {
+        self.check_nothing_is_left()?;
         let denied = |source| OpenError::Denied { path: self.name(), source };
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
@@ -244,6 +263,26 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    /// A consumer was killed, and somebody deleted the file but not what lay beside it: a new journal once held the old one's failures.
+    #[test]
+    fn what_a_deleted_journal_left_behind_is_not_taken_for_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "redrive.db");
+        let connection = place.open_to_write().unwrap();
+        connection.execute_batch("CREATE TABLE old (x); INSERT INTO old VALUES (1)").unwrap();
+        // As a kill leaves it: neither closed nor checkpointed.
+        let wal = fs::read(folder.path().join("redrive.db-wal")).unwrap();
+        drop(connection);
+        fs::remove_file(&place.path).unwrap();
+        fs::write(folder.path().join("redrive.db-wal"), wal).unwrap();
+        let error = place.open_to_write().unwrap_err();
+        assert!(matches!(&error, OpenError::LeftBehind { beside, .. } if beside.ends_with("redrive.db-wal")), "{error}");
+        assert!(!place.path.exists(), "nothing is made");
+        fs::remove_file(folder.path().join("redrive.db-wal")).unwrap();
+        let connection = place.open_to_write().unwrap();
+        assert!(connection.execute_batch("SELECT x FROM old").is_err());
+    }
 
     fn place(folder: &tempfile::TempDir, name: &str) -> Place {
         Place { path: folder.path().join(name), safety: Safety::Safe }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
 use thiserror::Error;
 
 /// Where the cluster is and how it is spoken to.
@@ -28,8 +29,8 @@ impl fmt::Debug for Connection {
 pub enum ConnectionError {
     #[error("the Kafka property {name} is redrive's own: {why}")]
     Reserved { name: String, why: &'static str },
-    #[error("the Kafka properties are refused by the client library: {0}")]
-    Refused(String),
+    #[error("the Kafka property {name} is refused by the client library: {message}")]
+    Refused { name: String, message: String },
 }
 
 /// What a consumer's properties are unless the user sets them, as far as they are not the library's own.
@@ -66,7 +67,7 @@ impl Connection {
             }
         }
         let connection = Self { bootstrap: bootstrap.into(), properties };
-        connection.client().create_native_config().map_err(|error| ConnectionError::Refused(error.to_string()))?;
+        connection.client().create_native_config().map_err(refused)?;
         Ok(connection)
     }
 
@@ -119,6 +120,19 @@ impl Connection {
     }
 }
 
+/// Without the value: it may be a secret, also where it stands under a name that was mistyped.
+fn refused(error: KafkaError) -> ConnectionError {
+    match error {
+        KafkaError::ClientConfig(_, message, name, value) if value.is_empty() => ConnectionError::Refused { name, message },
+        KafkaError::ClientConfig(_, message, name, value) => {
+            let message = message.replace(&format!(" \"{value}\""), "");
+            let message = if message.contains(&value) && value.len() > 3 { "its value cannot be used".to_owned() } else { message };
+            ConnectionError::Refused { name, message }
+        }
+        other => ConnectionError::Refused { name: "-".to_owned(), message: other.to_string() },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +158,21 @@ mod tests {
     fn unknown_properties_are_refused_by_name() {
         let error = connection(&[("no.such.thing", "1")]).unwrap_err().to_string();
         assert!(error.contains("no.such.thing"), "{error}");
+    }
+
+    #[test]
+    fn what_is_refused_is_named_without_its_value() {
+        for (name, value) in [
+            ("sasl.pasword", "s3cret"),
+            ("sasl.jaas.config", "PlainLoginModule required password=\"s3cret\";"),
+            ("session.timeout.ms", "s3cret"),
+            ("security.protocol", "s3cret"),
+        ] {
+            let error = connection(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("s3cret"), "{error}");
+        }
+        let error = connection(&[("session.timeout.ms", "0")]).unwrap_err().to_string();
+        assert!(error.contains("value 0 is outside allowed range 1..3600000"), "{error}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver as Inbox, Sender, channel};
 use std::thread;
@@ -40,14 +40,9 @@ impl File {
     /// # Errors
     /// When it cannot be opened for appending, is no regular file, or cannot be locked or synced.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-        }
-        let appender = Appender { file, path: path.to_owned(), sendid: 0 };
+        let mut appender = Appender { file: open(path)?, path: path.to_owned(), sendid: 0 };
         // Nothing is written but the end of a torn line.
         appender.append(&[])?;
-        sync_folder(path)?;
         // Bounded by the deliveries that the engine lets out at once.
         let (to_appender, inbox) = channel();
         thread::Builder::new().name("redrive-file".to_owned()).spawn(move || appender.run(&inbox))?;
@@ -55,10 +50,15 @@ impl File {
     }
 }
 
-/// A file that was just made is durable once its folder is.
-fn sync_folder(path: &Path) -> io::Result<()> {
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    // One that was just made is durable once its folder is.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(folder)?.sync_all()
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(file)
 }
 
 impl Receiver for File {
@@ -123,7 +123,7 @@ impl Appender {
         }
     }
 
-    fn settle(&self, group: &[u8], replies: Vec<Reply>) {
+    fn settle(&mut self, group: &[u8], replies: Vec<Reply>) {
         if replies.is_empty() {
             return;
         }
@@ -136,12 +136,22 @@ impl Appender {
         }
     }
 
-    /// All or nothing, and on disk when it returns.
-    fn append(&self, group: &[u8]) -> io::Result<()> {
+    /// All or nothing, and on disk when it returns. In the file that has the name now: one that was moved away or deleted, as those who
+    /// rotate logs do, is made anew, for what is written into the old one may be gone.
+    fn append(&mut self, group: &[u8]) -> io::Result<()> {
+        if !self.has_its_name() {
+            self.file = open(&self.path)?;
+        }
         self.file.lock()?;
         let appended = self.append_locked(group);
         let unlocked = self.file.unlock();
-        appended.and(unlocked)
+        appended.and(unlocked)?;
+        if self.has_its_name() { Ok(()) } else { Err(io::Error::other("it was moved or deleted while it was written")) }
+    }
+
+    fn has_its_name(&self) -> bool {
+        let (Ok(ours), Ok(there)) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return false };
+        (ours.dev(), ours.ino()) == (there.dev(), there.ino())
     }
 
     fn append_locked(&self, group: &[u8]) -> io::Result<()> {
@@ -213,6 +223,26 @@ mod tests {
         assert_eq!(deliver(&file, delivery(7, 0, &json!(1))).await, Ok(()));
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("{}\n{\"deliveryid\n{\"x\n{\"deliveryid\":\"shop/orders"), "{text}");
+    }
+
+    /// What rotates logs moves a file away, and later compresses or deletes it.
+    #[tokio::test]
+    async fn a_file_that_is_moved_or_deleted_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, rotated) = (folder.path().join("audit.jsonl"), folder.path().join("audit.jsonl.1"));
+        let file = File::open(&path).unwrap();
+        assert_eq!(deliver(&file, delivery(0, 0, &json!(1))).await, Ok(()));
+        fs::rename(&path, &rotated).unwrap();
+        assert_eq!(deliver(&file, delivery(1, 0, &json!(1))).await, Ok(()));
+        assert_eq!((offsets(&rotated), offsets(&path)), (vec![0], vec![1]));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(deliver(&file, delivery(2, 0, &json!(1))).await, Ok(()));
+        assert_eq!(offsets(&path), [2]);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(why(deliver(&file, delivery(3, 0, &json!(1))).await).1, "unreachable");
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(deliver(&file, delivery(3, 0, &json!(1))).await, Ok(()), "and goes on when it can");
     }
 
     #[tokio::test]

@@ -61,6 +61,32 @@ fn parse_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsE
     Ok(properties)
 }
 
+/// What names of secrets have in them.
+const SECRET: [&str; 7] = ["password", "passwd", "secret", "token", "credential", "apikey", "api-key"];
+
+/// A command for people: what its words call a secret is taken out, `--password=…`, `token=…` or `--password …`, and so is what `masked`
+/// takes out. `None` when no word does.
+#[must_use]
+pub(super) fn masked_command(words: &[String]) -> Option<String> {
+    let is_secret = |name: &str| {
+        let name = name.to_ascii_lowercase().replace('_', "-");
+        SECRET.iter().any(|secret| name.contains(secret))
+    };
+    let mut shown = Vec::with_capacity(words.len());
+    let (mut is_next_secret, mut found) = (false, false);
+    for word in words {
+        let pair = word.split_once('=').filter(|(name, _)| is_secret(name));
+        shown.push(match pair {
+            Some((name, _)) => format!("{name}=***"),
+            None if is_next_secret && !word.starts_with('-') => "***".to_owned(),
+            None => shell_words::quote(&masked(word)).into_owned(),
+        });
+        found |= pair.is_some() || (is_next_secret && !word.starts_with('-'));
+        is_next_secret = pair.is_none() && word.starts_with('-') && is_secret(word);
+    }
+    found.then(|| shown.join(" "))
+}
+
 /// A text for people with the user names and passwords of its URLs taken out.
 #[must_use]
 pub(super) fn masked(text: &str) -> String {
@@ -135,6 +161,20 @@ mod tests {
             parse_file("client.properties", "a=b\nnothing").unwrap_err().to_string(),
             "client.properties, line 2: expected KEY=VALUE"
         );
+    }
+
+    #[test]
+    fn commands_lose_what_they_call_a_secret() {
+        for (words, expected) in [
+            (&["w", "--password=s3cret", "API_KEY=x", "a b"][..], Some("w --password=*** API_KEY=*** 'a b'")),
+            (&["w", "--auth-token", "s3cret", "more"], Some("w --auth-token *** more")),
+            (&["w", "--token", "--verbose", "http://u:p@h"], None),
+            (&["w", "--db-password", "x", "http://u:p@h"], Some("w --db-password *** 'http://***@h'")),
+            (&["password", "x"], None),
+        ] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(masked_command(&words).as_deref(), expected, "{words:?}");
+        }
     }
 
     #[test]

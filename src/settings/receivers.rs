@@ -9,7 +9,7 @@ use crate::record::ReceiverSet;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
-use crate::settings::properties::masked;
+use crate::settings::properties::{masked, masked_command};
 use crate::settings::table::{RECEIVER, RETRIES};
 use crate::stage::check_type;
 
@@ -103,7 +103,13 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
 }
 
 fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &Origin) -> Result<(MadeOf, String), SettingsError> {
-    target.map(|target| (MadeOf::Target(target), masked(text))).map_err(|error| wrong(name, &masked(&error.to_string()), origin))
+    let target = target.map_err(|error| wrong(name, &masked(&error.to_string()), origin))?;
+    let command = match &target {
+        Target::Exec(words) => masked_command(words),
+        Target::File(_) | Target::Discard => None,
+    };
+    let definition = command.map_or_else(|| masked(text), |command| format!("exec:{command}"));
+    Ok((MadeOf::Target(target), definition))
 }
 
 fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError> {
