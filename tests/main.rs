@@ -5,6 +5,7 @@
 
 mod architecture;
 mod books;
+mod delivery_ids;
 mod examples;
 mod faults;
 mod full_journal;
