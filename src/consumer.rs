@@ -48,6 +48,8 @@ pub struct Began {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BeginError {
+    #[error("stopped before a broker answered")]
+    Stopped,
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// `there`: the topics that this cluster has.
@@ -97,7 +99,7 @@ pub fn run(
     watch: impl FnOnce(&Began) -> Arc<dyn Observer>,
 ) -> Result<Ended, BeginError> {
     let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
-    let cluster = Cluster::connect(&place.connection, FIRST_ANSWER)?;
+    let Some(cluster) = Cluster::connect(&place.connection, FIRST_ANSWER, stop)? else { return Err(BeginError::Stopped) };
     let topics = find_topics(&cluster, &settings.topics)?;
     let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open()).collect::<Result<Vec<_>, _>>()?;
     let writer = Writer::open(&place.journal, &beginning(place, &settings.group, &bindings))?;
@@ -117,6 +119,7 @@ pub fn run(
             StartFrom::Latest => From::Latest,
             StartFrom::Time(at) => From::TimeMs(at.as_millisecond()),
         }),
+        until_end: settings.until_end,
         there: began.topics.iter().map(|(name, _)| name.clone()).collect::<HashSet<_>>(),
     };
     let source = GroupSource::join(&place.connection, &cluster, subscription)?;

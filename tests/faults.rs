@@ -1,8 +1,9 @@
 //! Faults: a journal that cannot grow, a broker that is away, names that lead nowhere.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -93,6 +94,25 @@ fn names_that_lead_nowhere_are_named() {
     );
     let output = consume("127.0.0.1:1", topic.name()).within(Duration::from_secs(16)).run().expect_code(1);
     assert!(output.stderr.contains("127.0.0.1:1"), "{}", output.stderr);
+    assert!(!folder.path().join("redrive.db").exists(), "a run that never began leaves no journal");
+}
+
+#[test]
+fn a_stop_before_the_first_answer_is_at_once() {
+    let folder = Folder::new();
+    // Takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let bootstrap = silent.local_addr().unwrap().to_string();
+    let consume = ["consume", "-b", &bootstrap, "-t", "orders", "-g", "shop", "--receiver", "all=discard:", "-o", "json"];
+    let mut running = folder.redrive(consume).spawn();
+    let _connection = wait::until("it has come to ask", SOON, || silent.accept().ok());
+    let asked = Instant::now();
+    running.signal(Signal::TERM);
+    let output = running.wait(SOON).expect_code(0);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((&document["items"], &document["journal"]), (&serde_json::json!([]), &serde_json::Value::Null));
     assert!(!folder.path().join("redrive.db").exists(), "a run that never began leaves no journal");
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redrive::consumer;
+use redrive::engine::coordinator::UntilEnd;
 use redrive::engine::ledger::{LedgerError, RunEnd};
 use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
@@ -53,10 +54,12 @@ fn takes_even(got: &Arc<Mutex<Places>>) -> Receivers {
 /// A run to the end of the topic, or of the journal.
 fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Receivers) -> Finished {
     let connection = Connection::new(topic.bootstrap(), Vec::new()).unwrap();
-    let cluster = Cluster::connect(&connection, WITHIN).unwrap();
+    let stop = StopToken::default();
+    let cluster = Cluster::connect(&connection, WITHIN, &stop).unwrap().unwrap();
     let there = HashSet::from([topic.name().to_owned()]);
     let topics = vec![topic.name().to_owned()];
-    let subscription = Subscription { group: group.to_owned(), topics, from: Some(From::Earliest), there };
+    let (group_id, until_end) = (group.to_owned(), UntilEnd::Yes);
+    let subscription = Subscription { group: group_id, topics, from: Some(From::Earliest), until_end, there };
     let source = GroupSource::join(&connection, &cluster, subscription).unwrap();
     let journal = journal::Place { path: folder.path().join("redrive.db"), safety: Safety::Safe };
     let beginning =
@@ -65,7 +68,7 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
     writer.limit_pages(PAGES).unwrap();
     let plan = plan(topic, group, receivers, &writer);
     let observer: Arc<dyn Observer> = Arc::new(Unobserved);
-    engine::run(Box::new(source), Box::new(writer), plan, &StopToken::default(), &observer).unwrap()
+    engine::run(Box::new(source), Box::new(writer), plan, &stop, &observer).unwrap()
 }
 
 /// What `consume` does by default, to the end of the topic.

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod books;
+mod brokers;
 mod delivery_ids;
 mod examples;
 mod faults;

@@ -8,7 +8,7 @@ use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint::Journal;
 use crate::cli::signals::Signals;
 use crate::cli::{Session, refusals};
-use crate::consumer::{self, Ended, Place};
+use crate::consumer::{self, BeginError, Ended, Place};
 use crate::engine::report::StopReason;
 use crate::engine::stop::StopToken;
 use crate::settings::{ConsumeSettings, OutputFormat};
@@ -24,7 +24,10 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "signals cannot be listened to").cause(error))?;
     let lines = Lines::start(session, &settings)
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "stderr cannot be written").cause(error))?;
-    let ended = consumer::run(&place, settings.clone(), &stop, |began| lines.observe(began))?;
+    let ended = match consumer::run(&place, settings.clone(), &stop, |began| lines.observe(began)) {
+        Err(BeginError::Stopped) => return stopped_early(session, &signals, lines),
+        ended => ended?,
+    };
     let error = refusals::of_run(&ended.summary.reason, &settings);
     let code = signals.exit_code().unwrap_or_else(|| match &error {
         Some(error) => error.kind.exit_code(),
@@ -48,6 +51,16 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         session.output.items("consume", Some(journal), &[summary], None)?;
     }
     Ok(code)
+}
+
+/// A signal came while no broker had answered yet: there is no run to sum up.
+fn stopped_early(session: &Session<'_>, signals: &Signals, lines: Lines) -> Result<u8, CommandError> {
+    lines.stopped_early();
+    lines.finish();
+    if session.output.format() != OutputFormat::Table {
+        session.output.items::<Value>("consume", None, &[], None)?;
+    }
+    Ok(signals.exit_code().unwrap_or(0))
 }
 
 /// The run as an item. Counts are of records.

@@ -97,7 +97,9 @@ impl From<BeginError> for CommandError {
             BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
             BeginError::Types(_) | BeginError::Receiver(_) => Self::usage(error.to_string()),
             BeginError::Read(error) => error.into(),
-            BeginError::Source(_) | BeginError::Engine(_) => Self::new(ErrorKind::CannotGoOn, error.to_string()),
+            BeginError::Stopped | BeginError::Source(_) | BeginError::Engine(_) => {
+                Self::new(ErrorKind::CannotGoOn, error.to_string())
+            }
         }
     }
 }

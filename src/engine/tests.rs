@@ -372,6 +372,7 @@ fn a_stop_settles_what_it_can_and_gives_up_the_rest() {
     let ran = run_all(source, MemoryLedger::default(), plan(vec![binding("slow", &slow)]), &stop);
     assert_eq!(ran.summary.reason, StopReason::Asked);
     assert_eq!(ran.committed[0], Some(10), "committed is exactly what settled");
+    assert!(ran.summary.unsettled > 0, "what was given up is told");
     assert_eq!(ran.ledger.failures(), [], "what was given up is no failure");
     assert!(began.elapsed() < Duration::from_secs(5));
 }

@@ -1,19 +1,22 @@
 //! Questions to the cluster: which topics there are, what a group has committed, where a log begins and ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rdkafka::client::{Client, ClientContext};
+use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
+use crate::engine::stop::StopToken;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::{self, At};
 
 /// A question's answer takes at most this long.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
+/// How often the first answer's waiting looks whether the run was asked to stop.
+const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// The cluster did not answer, or not as hoped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,21 +57,28 @@ impl ClientContext for LastError {
 impl ConsumerContext for LastError {}
 
 impl Cluster {
-    /// Waits for the first answer of a broker.
+    /// Waits for the first answer of a broker; `None` when the run was asked to stop meanwhile.
     ///
     /// # Errors
     /// When there is none `within` that time, with what the client library said last.
-    pub fn connect(connection: &Connection, within: Duration) -> Result<Self, ClusterError> {
+    pub fn connect(connection: &Connection, within: Duration, stop: &StopToken) -> Result<Option<Self>, ClusterError> {
         let last = LastError::default();
         let client: BaseConsumer<LastError> = connection.client().create_with_context(last.clone()).map_err(|error| {
             ClusterError::Request { what: "the Kafka client cannot be made".into(), message: error.to_string() }
         })?;
-        let Some(id) = client.client().fetch_cluster_id(within) else {
+        let deadline = Instant::now() + within;
+        while stop.level().is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(id) = client.client().fetch_cluster_id(left.min(LOOK_AROUND)) {
+                return Ok(Some(Self { client, id }));
+            }
             while client.poll(Duration::ZERO).is_some() {}
-            let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
-        };
-        Ok(Self { client, id })
+            if left.is_zero() {
+                let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
+            }
+        }
+        Ok(None)
     }
 
     #[must_use]
@@ -105,27 +115,22 @@ impl Cluster {
     }
 }
 
-/// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing.
+/// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing. What is
+/// wrong with one partition is its element's error.
 pub(super) fn committed<C: ConsumerContext>(consumer: &BaseConsumer<C>, of: &[(&str, i32)]) -> Result<Vec<At>, String> {
     let answer = consumer.committed_offsets(list(of, Offset::Invalid)?, ANSWER).map_err(|error| error.to_string())?;
-    each_ok(native::elements(&answer))
+    Ok(native::elements(&answer))
 }
 
 /// Where logs begin or end ([`Offset::Beginning`], [`Offset::End`]: the last stable offset), or the first record at or after a time
-/// ([`Offset::Offset`] in milliseconds; negative when there is none). All leaders are asked at once.
+/// ([`Offset::Offset`] in milliseconds; negative when there is none). All leaders are asked at once, and each must answer.
 pub(super) fn list_offsets<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     of: &[(&str, i32)],
     spec: Offset,
 ) -> Result<Vec<At>, String> {
     let answer = consumer.offsets_for_times(list(of, spec)?, ANSWER).map_err(|error| error.to_string())?;
-    each_ok(native::elements(&answer))
-}
-
-/// Uuids of topics; none where the broker is too old to have them.
-pub(super) fn uuids<C: ClientContext>(client: &Client<C>, topics: &[&str]) -> Result<Vec<Option<String>>, String> {
-    let metadata = client.fetch_metadata(topics.first().copied(), ANSWER).map_err(|error| error.to_string())?;
-    native::topic_uuids(client, topics, metadata.orig_broker_id(), ANSWER)
+    Ok(native::elements(&answer))
 }
 
 fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String> {
@@ -134,11 +139,4 @@ fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String
         list.add_partition_offset(topic, *partition, offset).map_err(|error| error.to_string())?;
     }
     Ok(list)
-}
-
-fn each_ok(elements: Vec<At>) -> Result<Vec<At>, String> {
-    match elements.iter().find_map(|at| at.error.err().map(|error| (at, error))) {
-        Some((at, error)) => Err(format!("{}/{}: {error}", at.topic, at.partition)),
-        None => Ok(elements),
-    }
 }

@@ -249,8 +249,9 @@ impl<'e> Message<'e> {
     }
 }
 
-/// Topic uuids as Kafka's tools print them, in the order of `topics`; `None` where the broker has none. `broker` is asked: by itself
-/// the client library would wait for the controller, which an embedded broker does not have.
+/// Topic uuids as Kafka's tools print them, in the order of `topics`; `None` where the broker is too old to have any. `broker` is asked:
+/// by itself the client library would wait for the controller, which an embedded broker does not have. Ask one that has just answered:
+/// the client library may abort the process when the answer comes after its time (its issue 4605).
 ///
 /// # Errors
 /// When the broker did not answer, or the client library cannot ask.
@@ -259,7 +260,7 @@ pub(super) fn topic_uuids<C: ClientContext>(
     topics: &[&str],
     broker: i32,
     wait: Duration,
-) -> Result<Vec<Option<String>>, String> {
+) -> Result<Vec<Result<Option<String>, String>>, String> {
     let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
     let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let queue = Queue::new(client).ok_or("the client has no queue")?;
@@ -290,12 +291,25 @@ pub(super) fn topic_uuids<C: ClientContext>(
             let found = described
                 .iter()
                 .find(|&&of| CStr::from_ptr(sys::rd_kafka_TopicDescription_name(of)).to_bytes() == topic.as_bytes());
-            found
-                .map(|&of| text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of))))
-                .filter(|uuid| has_bits(uuid))
+            let Some(&of) = found else { return Err(format!("the broker does not describe topic {topic}")) };
+            let error = sys::rd_kafka_TopicDescription_error(of);
+            if checked(sys::rd_kafka_error_code(error)).is_err() {
+                return Err(format!("{topic}: {}", text(sys::rd_kafka_error_string(error))));
+            }
+            let uuid = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of)));
+            Ok(Some(uuid).filter(|uuid| has_bits(uuid)))
         };
         Ok(topics.iter().map(uuid).collect())
     }
+}
+
+/// Lets the client library know the brokers of the beginning again. When a cluster that is just coming back names no broker at all, the
+/// library forgets all that it knew, and asks nobody any more (its issue 5301).
+pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, bootstrap: &str) {
+    let Ok(bootstrap) = CString::new(bootstrap) else { return };
+    // SAFETY: the client is alive; the list is copied.
+    let count = unsafe { sys::rd_kafka_brokers_add(client.native_ptr(), bootstrap.as_ptr()) };
+    tracing::debug!(count, "no broker was known any more");
 }
 
 /// The uuid of nothing is all zeros.

@@ -12,6 +12,8 @@ pub(super) struct Slots {
     /// For each topic its partitions' indexes into `all`.
     by_name: HashMap<String, HashMap<i32, usize>>,
     all: Vec<Place>,
+    /// The index of the partition that the last record was of: the next one is mostly of the same.
+    last: usize,
 }
 
 /// A partition that was ours at least once. Its slot's index never changes.
@@ -38,8 +40,8 @@ pub(super) enum State {
 impl Slots {
     /// A new epoch of a partition.
     pub(super) fn offer(&mut self, topic: &str, partition: i32) -> Slot {
-        let index = match self.by_name.get(topic).and_then(|of| of.get(&partition)) {
-            Some(index) => *index,
+        let index = match self.index(topic, partition) {
+            Some(index) => index,
             None => {
                 let index = self.all.len();
                 self.by_name.entry(topic.to_owned()).or_default().insert(partition, index);
@@ -56,21 +58,28 @@ impl Slots {
         Slot { index: u32::try_from(index).unwrap_or(u32::MAX), epoch }
     }
 
-    /// A topic that was ours at least once.
-    pub(super) fn any_topic(&self) -> Option<&str> {
-        self.all.first().map(|place| place.topic.as_str())
-    }
-
     /// The slot that a partition has now.
     pub(super) fn find(&self, topic: &str, partition: i32) -> Option<Slot> {
-        let index = *self.by_name.get(topic)?.get(&partition)?;
-        let place = self.all.get(index)?;
-        (place.state != State::Away).then_some(Slot { index: u32::try_from(index).ok()?, epoch: place.epoch })
+        self.at(self.index(topic, partition)?)
     }
 
-    /// As `find`, for a record's topic, which C lends.
-    pub(super) fn find_c(&self, topic: &CStr, partition: i32) -> Option<Slot> {
-        self.find(topic.to_str().ok()?, partition)
+    /// As `find`, for a record's topic, which C lends. Names are compared, not pointers: a topic that is gone may leave its address to
+    /// another one.
+    pub(super) fn find_c(&mut self, topic: &CStr, partition: i32) -> Option<Slot> {
+        let is_it = |last: &Place| last.partition == partition && last.topic.as_bytes() == topic.to_bytes();
+        if !self.all.get(self.last).is_some_and(is_it) {
+            self.last = self.index(topic.to_str().ok()?, partition)?;
+        }
+        self.at(self.last)
+    }
+
+    fn index(&self, topic: &str, partition: i32) -> Option<usize> {
+        self.by_name.get(topic)?.get(&partition).copied()
+    }
+
+    fn at(&self, index: usize) -> Option<Slot> {
+        let place = self.all.get(index)?;
+        (place.state != State::Away).then_some(Slot { index: u32::try_from(index).ok()?, epoch: place.epoch })
     }
 
     /// The partition of a slot, unless the slot is of an older epoch.
@@ -105,5 +114,11 @@ impl Topics {
                 topic
             }
         }
+    }
+
+    /// False when a topic is known to be another one than the one of this name that was offered last.
+    pub(super) fn is_same(&self, name: &str, uuid: Option<&str>) -> bool {
+        let known = self.0.get(name).and_then(|topic| topic.uuid.as_deref());
+        known.zip(uuid).is_none_or(|(known, now)| known == now)
     }
 }

@@ -84,6 +84,10 @@ impl Lines {
         Arc::clone(&self.said) as Arc<dyn Observer>
     }
 
+    pub(super) fn stopped_early(&self) {
+        self.said.line("stopped", "stopped before a broker answered");
+    }
+
     pub(super) fn stopped(&self, ended: &Ended) {
         let Ended { began, summary, .. } = ended;
         let counts = &summary.counts;

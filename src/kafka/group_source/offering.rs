@@ -1,55 +1,50 @@
-//! From an assignment to an offer: what the broker says of each partition is looked up, again and again until it answers.
+//! From an assignment to an offer: what the brokers say of each partition is asked, again and again until they answer.
+//!
+//! A partition that ran out of its log, or whose topic was made again, takes the same way: what the brokers say now decides.
 
 use std::time::{Duration, Instant};
 
-use rdkafka::Offset as RawOffset;
-use rdkafka::consumer::Consumer;
-
-use crate::engine::source::{Appeared, Committed, Notice, Offer};
-use crate::kafka::cluster;
-use crate::kafka::group_source::{From, GroupSource, Told};
-use crate::kafka::native::At;
+use crate::engine::coordinator::UntilEnd;
+use crate::engine::source::{Appeared, Gap, Notice, Offer, SourceError};
+use crate::kafka::group_source::asking::Answer;
+use crate::kafka::group_source::looking::{Seen, TopicUuid, Wanted};
+use crate::kafka::group_source::{GroupSource, Told};
 use crate::kafka::slots::State;
-use crate::record::{NextOffset, Slot};
+use crate::record::Slot;
 
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Assignments that wait to be offered.
+/// Partitions that wait to be offered, or to be judged.
 #[derive(Default)]
 pub(super) struct Offering {
-    waiting: Option<Waiting>,
-    /// Slots that the client library still fetches, which are judged anew.
+    /// Those whose answer is still to come. An answer for another one, of an older epoch say, is dropped.
+    waiting: Vec<Slot>,
+    /// An assignment came that the engine was told nothing of; even an empty one must be answered.
+    is_owed: bool,
+    is_asked: bool,
+    ask_at: Option<Instant>,
+    /// Slots that the client library still fetches, which are offered anew once the engine has let go of them.
     again: Vec<Slot>,
     reoffered: Vec<Slot>,
-    /// The last question was not answered, and that was told.
-    is_unanswered: bool,
-}
-
-struct Waiting {
-    slots: Vec<Slot>,
-    ask_at: Option<Instant>,
 }
 
 impl Offering {
-    /// An assignment, even an empty one: it must be answered.
     pub(super) fn add(&mut self, slots: Vec<Slot>) {
-        let waiting = self.waiting.get_or_insert(Waiting { slots: Vec::new(), ask_at: None });
-        waiting.slots.extend(slots);
+        self.is_owed = true;
+        self.wait_for(slots);
+    }
+
+    /// Waits for what the brokers say of these; those that wait already keep their place.
+    pub(super) fn wait_for(&mut self, slots: Vec<Slot>) {
+        self.ask_at = None;
+        let new: Vec<Slot> = slots.into_iter().filter(|slot| !self.waiting.contains(slot)).collect();
+        self.waiting.extend(new);
     }
 
     pub(super) fn forget(&mut self, slots: &[Slot]) {
-        if let Some(waiting) = &mut self.waiting {
-            waiting.slots.retain(|slot| !slots.contains(slot));
-            if waiting.slots.is_empty() {
-                self.waiting = None;
-            }
-        }
+        self.waiting.retain(|slot| !slots.contains(slot));
+        self.is_owed &= !self.waiting.is_empty();
         self.again.retain(|slot| !slots.contains(slot));
-    }
-
-    /// Offers a slot anew once the engine has let go of it.
-    pub(super) fn again(&mut self, slot: Slot) {
-        self.again.push(slot);
     }
 
     pub(super) fn is_again(&self, slot: Slot) -> bool {
@@ -61,34 +56,51 @@ impl Offering {
         let at = self.reoffered.iter().position(|reoffered| *reoffered == slot);
         at.map(|at| self.reoffered.swap_remove(at)).is_some()
     }
+
+    /// An assignment, or a part of one, has no answer yet.
+    fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || !self.again.is_empty() || self.is_owed
+    }
 }
 
 impl GroupSource {
-    /// The next offer, when one is due.
-    pub(super) fn offer(&mut self, now: Instant) -> Option<Result<Vec<Offer>, String>> {
-        if self.offering.waiting.is_none() && !self.offering.again.is_empty() && self.untold.is_empty() {
+    /// Takes in what was answered, and asks for what is not known yet.
+    pub(super) fn keep_asking(&mut self) -> Result<(), SourceError> {
+        match self.asking.answer() {
+            Some(Answer::Looked(seen)) => self.looked(seen),
+            Some(Answer::Heard(topics)) => {
+                let notice = self.away.heard();
+                self.tell_notice(notice);
+                self.compare(&topics);
+            }
+            Some(Answer::Silent(error)) => {
+                let notice = self.away.silent(&error);
+                self.tell_notice(notice);
+            }
+            None => {}
+        }
+        if self.offering.has_work() { self.ask() } else { Ok(()) }
+    }
+
+    fn ask(&mut self) -> Result<(), SourceError> {
+        if self.offering.is_asked || self.offering.ask_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        if self.untold.is_empty() {
             self.reoffer();
         }
-        let waiting = self.offering.waiting.as_ref()?;
-        if waiting.ask_at.is_some_and(|at| now < at) {
-            return None;
+        let wanted: Vec<Wanted> = self.offering.waiting.iter().filter_map(|slot| self.wanted(*slot)).collect();
+        if wanted.is_empty() {
+            self.looked(Vec::new());
+            return Ok(());
         }
-        let slots = waiting.slots.clone();
-        let answer = self.look_up(&slots);
-        match answer {
-            Ok(_) => {
-                self.offering.waiting = None;
-                if std::mem::take(&mut self.offering.is_unanswered) {
-                    self.untold.push_back(Told::Notice(Notice::BrokerBack));
-                }
-            }
-            Err(_) => {
-                // The question may have taken seconds: the pause begins now.
-                self.offering.waiting = Some(Waiting { slots, ask_at: Some(Instant::now() + ASK_AGAIN) });
-                self.offering.is_unanswered = true;
-            }
-        }
-        Some(answer)
+        self.offering.is_asked = true;
+        self.asking.look(wanted)
+    }
+
+    fn wanted(&self, slot: Slot) -> Option<Wanted> {
+        let place = self.slots.get(slot)?;
+        Some(Wanted { slot, topic: place.topic.clone(), partition: place.partition })
     }
 
     fn reoffer(&mut self) {
@@ -97,74 +109,91 @@ impl GroupSource {
             again.iter().filter_map(|slot| self.slots.get(*slot)).map(|at| (at.topic.clone(), at.partition)).collect();
         let slots: Vec<_> = places.iter().map(|(topic, partition)| self.slots.offer(topic, *partition)).collect();
         self.offering.reoffered.extend(&slots);
-        self.offering.add(slots);
+        self.offering.wait_for(slots);
     }
 
-    fn look_up(&mut self, slots: &[Slot]) -> Result<Vec<Offer>, String> {
-        let places: Vec<_> = slots
-            .iter()
-            .filter_map(|slot| self.slots.get(*slot).map(|place| (*slot, place)))
-            .filter(|(_, place)| place.state == State::Offered)
-            .map(|(slot, place)| (slot, place.topic.clone(), place.partition))
-            .collect();
-        if places.is_empty() {
-            return Ok(Vec::new());
-        }
-        let of: Vec<(&str, i32)> = places.iter().map(|(_, topic, partition)| (topic.as_str(), *partition)).collect();
-        let committed = cluster::committed(&self.consumer, &of)?;
-        let lows = cluster::list_offsets(&self.consumer, &of, RawOffset::Beginning)?;
-        let ends = cluster::list_offsets(&self.consumer, &of, RawOffset::End)?;
-        let from = match self.subscription.from {
-            Some(From::TimeMs(ms)) => cluster::list_offsets(&self.consumer, &of, RawOffset::Offset(ms))?,
-            Some(From::Earliest | From::Latest) | None => Vec::new(),
+    /// Offers what was answered; what was not is asked again.
+    fn looked(&mut self, seen: Vec<(Slot, Result<Seen, String>)>) {
+        self.offering.is_asked = false;
+        let failed = seen.iter().find_map(|(_, seen)| seen.as_ref().err()).cloned();
+        let notice = match &failed {
+            Some(error) => {
+                tracing::debug!(error, "a partition has no answer");
+                self.offering.ask_at = Some(Instant::now() + ASK_AGAIN);
+                self.away.unanswered(error, Instant::now())
+            }
+            None => self.away.answered(),
         };
-        let mut names: Vec<&str> = of.iter().map(|(topic, _)| *topic).collect();
-        names.sort_unstable();
-        names.dedup();
-        let uuids = cluster::uuids(self.consumer.client(), &names)?;
-        let known = names.iter().map(|name| self.is_known_to_group(name, &committed)).collect::<Result<Vec<_>, _>>()?;
-        let mut offers = Vec::with_capacity(places.len());
-        for (slot, name, partition) in &places {
-            let at = |list: &[At]| find(list, name, *partition).and_then(|at| NextOffset::new(at.offset));
-            let (Some(low), Some(end)) = (at(&lows), at(&ends)) else {
-                return Err(format!("{name}/{partition}: the broker does not say where its log begins and ends"));
-            };
-            let nth = names.iter().position(|of| of == name).unwrap_or_default();
-            offers.push(Offer {
-                slot: *slot,
-                topic: self.topics.get(&self.cluster_id, name, uuids.get(nth).cloned().flatten()),
-                partition: *partition,
-                committed: at(&committed).map(|next| Committed {
-                    next,
-                    metadata: find(&committed, name, *partition).map_or_else(String::new, |at| at.metadata.clone()),
-                }),
-                low,
-                end,
-                topic_known_to_group: known.get(nth).copied().unwrap_or_default(),
-                from: match self.subscription.from {
-                    Some(From::Earliest) => Some(low),
-                    Some(From::Latest) => Some(end),
-                    Some(From::TimeMs(_)) => Some(at(&from).unwrap_or(end)),
-                    None => None,
-                },
-                appeared: if self.subscription.there.contains(name) { Appeared::BeforeTheRun } else { Appeared::DuringTheRun },
-            });
+        self.tell_notice(notice);
+        // A run to the end must know each end before it begins, or it would be done too early.
+        if failed.is_some() && self.subscription.until_end == UntilEnd::Yes {
+            return;
         }
-        Ok(offers)
+        let mut offers = Vec::new();
+        for (slot, seen) in seen {
+            let Some(seen) = seen.ok().filter(|_| self.offering.waiting.contains(&slot)) else { continue };
+            self.offering.waiting.retain(|waiting| *waiting != slot);
+            match self.slots.get(slot).map(|place| place.state) {
+                Some(State::Offered) => offers.extend(self.offer(slot, seen)),
+                Some(State::Flowing) => self.judge(slot, &seen),
+                Some(State::Held | State::Away) | None => {}
+            }
+        }
+        let is_nothing_left = self.offering.waiting.is_empty();
+        if !offers.is_empty() || (self.offering.is_owed && is_nothing_left) {
+            self.offering.is_owed = false;
+            self.untold.push_back(Told::Offered(offers));
+        }
     }
 
-    /// Whether the group has committed anything for a topic. All its partitions are asked only when those at hand say nothing.
-    fn is_known_to_group(&self, topic: &str, committed: &[At]) -> Result<bool, String> {
-        if committed.iter().any(|at| at.topic == topic && at.offset >= 0) {
-            return Ok(true);
-        }
-        let metadata = self.consumer.fetch_metadata(Some(topic), cluster::ANSWER).map_err(|error| error.to_string())?;
-        let partitions = metadata.topics().iter().filter(|of| of.name() == topic).flat_map(|of| of.partitions());
-        let of: Vec<(&str, i32)> = partitions.map(|partition| (topic, partition.id())).collect();
-        Ok(cluster::committed(&self.consumer, &of)?.iter().any(|at| at.offset >= 0))
+    fn offer(&mut self, slot: Slot, seen: Seen) -> Option<Offer> {
+        let place = self.slots.get(slot)?;
+        let is_there = self.subscription.there.contains(&place.topic);
+        Some(Offer {
+            slot,
+            topic: self.topics.get(&self.cluster_id, &place.topic, seen.uuid),
+            partition: place.partition,
+            committed: seen.committed,
+            low: seen.low,
+            end: seen.end,
+            topic_known_to_group: seen.is_known_to_group,
+            from: seen.from,
+            appeared: if is_there { Appeared::BeforeTheRun } else { Appeared::DuringTheRun },
+        })
     }
-}
 
-fn find<'a>(list: &'a [At], topic: &str, partition: i32) -> Option<&'a At> {
-    list.iter().find(|at| at.topic == topic && at.partition == partition)
+    /// A partition's position is no longer in its log: either records were deleted, or the log was cut, or it is another topic's.
+    fn judge(&mut self, slot: Slot, seen: &Seen) {
+        let Some(place) = self.slots.get(slot) else { return };
+        let (expected, low) = (place.position, seen.low);
+        if low > expected && self.topics.is_same(&place.topic, seen.uuid.as_deref()) {
+            self.untold.push_back(Told::Notice(Notice::Gap(Gap { slot, expected, low })));
+        } else {
+            self.start_anew(slot);
+        }
+    }
+
+    /// A topic whose uuid has changed is another one of the same name: what was read of it is not its beginning.
+    fn compare(&mut self, topics: &[TopicUuid]) {
+        let others: Vec<&str> = topics
+            .iter()
+            .filter(|(name, uuid)| !self.topics.is_same(name, uuid.as_deref()))
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let of_them = self.slots.assigned().filter(|(_, place)| others.contains(&place.topic.as_str()));
+        let slots: Vec<Slot> = of_them.map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.start_anew(slot));
+    }
+
+    /// As a new assignment it is judged by the table of starts.
+    fn start_anew(&mut self, slot: Slot) {
+        if !self.offering.is_again(slot) {
+            self.untold.push_back(Told::Lost(vec![slot]));
+            self.offering.again.push(slot);
+        }
+    }
+
+    fn tell_notice(&mut self, notice: Option<Notice>) {
+        self.untold.extend(notice.map(Told::Notice));
+    }
 }

@@ -1,0 +1,197 @@
+//! Questions to the brokers, asked on a thread of their own: an answer may take seconds or never come, and whoever polls must not wait.
+//!
+//! The thread also asks by itself, every few seconds: whether any broker answers, and whether the topics are still the same ones.
+//! Events alone do not tell. The client library keeps an error that repeats to itself for 30 s, says once that all brokers are down, and
+//! says nothing for a minute when a broker hangs with its connections open; and it reads on in a topic that was made again as if it were
+//! the old one.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::engine::source::SourceError;
+use crate::kafka::group_source::looking::{self, Seen, TopicUuid, Wanted};
+use crate::kafka::group_source::{From, Subscription};
+use crate::kafka::native;
+use crate::record::Slot;
+
+/// From one look at the brokers to the next while all is well. Each is two small requests.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+/// However many complaints there are, nobody is asked more often.
+const WATCH_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// How long one look waits for an answer, and from one that has none to the next.
+const WATCH_FOR: Duration = Duration::from_secs(3);
+/// So many looks in a row without an answer are a silence. One is no proof: its request waits behind a fetch, which may take half a second
+/// to come back, behind the stalls of a busy machine, and while a leader moves or a broker that is back takes its place.
+const SILENCE: u32 = 3;
+
+/// What the thread found out.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// About the partitions that were asked about, each on its own.
+    Looked(Vec<(Slot, Result<Seen, String>)>),
+    /// A broker answers, and this is what it says of the topics.
+    Heard(Vec<TopicUuid>),
+    /// No broker answers.
+    Silent(String),
+}
+
+enum Question {
+    Look(Vec<Wanted>),
+    /// Something is wrong with a broker: does any answer?
+    Anybody,
+}
+
+/// The way to the thread.
+pub(super) struct Asking {
+    questions: Sender<Question>,
+    answers: Receiver<Answer>,
+    thread: JoinHandle<()>,
+}
+
+struct Asker<C: ConsumerContext> {
+    consumer: Arc<BaseConsumer<C>>,
+    bootstrap: String,
+    from: Option<From>,
+    /// Those that were looked at. Before there are any, the first one subscribed by name, so that not all topics are listed.
+    topics: BTreeSet<String>,
+    questions: Receiver<Question>,
+    answers: Sender<Answer>,
+    watched: Instant,
+    watch_at: Instant,
+    /// Looks in a row without an answer.
+    misses: u32,
+}
+
+impl Asking {
+    pub(super) fn start<C: ConsumerContext + 'static>(
+        consumer: Arc<BaseConsumer<C>>,
+        bootstrap: &str,
+        subscription: &Subscription,
+    ) -> io::Result<Self> {
+        // Bounded by the source: one look at a time, and a complaint only while it polls, a few in a second.
+        let (questions, theirs) = mpsc::channel();
+        // Bounded by the questions, and by one answer of the thread's own in a second.
+        let (answered, answers) = mpsc::channel();
+        let now = Instant::now();
+        let asker = Asker {
+            consumer,
+            bootstrap: bootstrap.to_owned(),
+            from: subscription.from,
+            topics: subscription.topics.iter().find(|topic| !topic.starts_with('^')).into_iter().cloned().collect(),
+            questions: theirs,
+            answers: answered,
+            watched: now,
+            watch_at: now + WATCH_EVERY,
+            misses: 0,
+        };
+        let thread = thread::Builder::new().name("redrive-ask".to_owned()).spawn(move || asker.run())?;
+        Ok(Self { questions, answers, thread })
+    }
+
+    /// Asks about partitions; [`Answer::Looked`] answers, whatever happens.
+    pub(super) fn look(&self, wanted: Vec<Wanted>) -> Result<(), SourceError> {
+        self.ask(Question::Look(wanted))
+    }
+
+    /// Asks soon whether any broker answers.
+    pub(super) fn anybody(&self) -> Result<(), SourceError> {
+        self.ask(Question::Anybody)
+    }
+
+    fn ask(&self, question: Question) -> Result<(), SourceError> {
+        self.questions.send(question).map_err(|_| SourceError::Request {
+            what: "the brokers cannot be asked".to_owned(),
+            message: "the thread that asks them is gone; this is a defect of redrive".to_owned(),
+        })
+    }
+
+    /// The next answer, if there is one.
+    pub(super) fn answer(&self) -> Option<Answer> {
+        self.answers.try_recv().ok()
+    }
+
+    /// Ends the thread, after the request that is out: that takes as long as a broker may take to answer it.
+    pub(super) fn end(self) {
+        let Self { questions, answers, thread } = self;
+        drop((questions, answers));
+        if thread.join().is_err() {
+            tracing::warn!("the thread that asks the brokers died; this is a defect of redrive");
+        }
+    }
+}
+
+impl<C: ConsumerContext> Asker<C> {
+    fn run(mut self) {
+        loop {
+            let question = self.questions.recv_timeout(self.watch_at.saturating_duration_since(Instant::now()));
+            let answer = match question {
+                Ok(Question::Look(wanted)) => Some(self.look(wanted)),
+                Ok(Question::Anybody) => {
+                    self.watch_soon();
+                    None
+                }
+                Err(RecvTimeoutError::Timeout) => self.watch(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if answer.is_some_and(|answer| self.answers.send(answer).is_err()) {
+                return;
+            }
+        }
+    }
+
+    fn watch_soon(&mut self) {
+        if self.misses == 0 {
+            self.watch_at = self.watch_at.min(self.watched + WATCH_AT_MOST_EVERY);
+        }
+    }
+
+    fn look(&mut self, wanted: Vec<Wanted>) -> Answer {
+        self.topics.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
+        let seen = looking::look(&self.consumer, &wanted, self.from);
+        if seen.iter().any(Result::is_err) {
+            self.watch_soon();
+        }
+        Answer::Looked(wanted.into_iter().map(|wanted| wanted.slot).zip(seen).collect())
+    }
+
+    fn watch(&mut self) -> Option<Answer> {
+        self.watched = Instant::now();
+        match self.ask_anybody() {
+            Ok(broker) => {
+                self.misses = 0;
+                self.watch_at = self.watched + WATCH_EVERY;
+                Some(Answer::Heard(looking::uuids(&self.consumer, &self.topics, broker)))
+            }
+            Err(error) => {
+                tracing::debug!(error, "no broker answers");
+                self.misses += 1;
+                self.watch_at = self.watched + WATCH_FOR;
+                (self.misses >= SILENCE).then_some(Answer::Silent(error))
+            }
+        }
+    }
+
+    /// The broker that answers.
+    fn ask_anybody(&self) -> Result<i32, String> {
+        let answer = self.consumer.fetch_metadata(self.topics.first().map(String::as_str), WATCH_FOR);
+        let (error, is_nobody_known) = match answer {
+            Ok(metadata) if !metadata.brokers().is_empty() => return Ok(metadata.orig_broker_id()),
+            Ok(_) => ("the cluster names no broker".to_owned(), true),
+            Err(error) => {
+                let code = error.rdkafka_error_code();
+                (error.to_string(), code == Some(RDKafkaErrorCode::BrokerTransportFailure))
+            }
+        };
+        if is_nobody_known {
+            native::add_brokers(self.consumer.client(), &self.bootstrap);
+        }
+        Err(error)
+    }
+}

@@ -1,0 +1,81 @@
+//! What the client library says beside records: rebalances, ends of partitions, errors, and its log.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{Consumer, ConsumerContext};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::engine::source::SourceError;
+use crate::kafka::group_source::{GroupSource, Told};
+use crate::kafka::native::{At, Event, What};
+use crate::record::{NextOffset, Slot};
+
+/// Logs of the client library are ours to show; rebalances come as events, except when the consumer is being closed.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level as i32, &format!("{facility} {message}"));
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// The client library repeats its complaints several times a second; incidents say the same once.
+fn log(level: i32, text: &str) {
+    if level <= RDKafkaLogLevel::Warning as i32 {
+        tracing::info!(target: "librdkafka", "{text}");
+    } else {
+        tracing::debug!(target: "librdkafka", "{text}");
+    }
+}
+
+impl GroupSource {
+    /// Takes in whatever is not a record.
+    pub(super) fn note(&mut self, event: &Event) -> Result<(), SourceError> {
+        match event.what() {
+            What::Assign(partitions) => {
+                self.offering.add(partitions.iter().map(|at| self.slots.offer(&at.topic, at.partition)).collect());
+            }
+            What::Revoke(partitions) => self.revoked(&partitions),
+            What::EndOfPartition(at) => {
+                let end = self.slots.find(&at.topic, at.partition).zip(NextOffset::new(at.offset));
+                self.untold.extend(end.map(|(slot, position)| Told::AtEnd(slot, position)));
+            }
+            What::Error { is_fatal: true, reason, .. } => return Err(SourceError::Fatal { message: reason }),
+            What::Error { code, reason, at, .. } => return self.trouble(code, reason, at.as_ref()),
+            What::Log { level, text } => log(level, &text),
+            What::Committed(..) | What::Other => {}
+        }
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[At]) {
+        let slots: Vec<Slot> = partitions.iter().filter_map(|at| self.slots.find(&at.topic, at.partition)).collect();
+        self.offering.forget(&slots);
+        let is_lost = self.consumer.assignment_lost();
+        self.untold.push_back(if is_lost { Told::Lost(slots) } else { Told::Revoking(slots) });
+    }
+
+    fn trouble(&mut self, code: RDKafkaErrorCode, reason: String, at: Option<&At>) -> Result<(), SourceError> {
+        match code {
+            RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut => {
+                self.away.complained(reason);
+                return self.asking.anybody();
+            }
+            // The client library fetches nothing more of it by itself.
+            RDKafkaErrorCode::AutoOffsetReset => {
+                let slot = at.and_then(|at| self.slots.find(&at.topic, at.partition));
+                self.offering.wait_for(slot.into_iter().collect());
+            }
+            RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed => {
+                return Err(SourceError::Fatal { message: reason });
+            }
+            _ => log(RDKafkaLogLevel::Warning as i32, &reason),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! What the brokers say of partitions: what the group has committed, where their logs begin and end, whether a topic is a new one.
+//!
+//! Each call blocks until it is answered or out of time. Each partition has an answer of its own, so that one without a leader keeps
+//! nobody waiting.
+
+use std::collections::BTreeSet;
+
+use rdkafka::Offset as RawOffset;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::metadata::Metadata;
+
+use crate::engine::source::Committed;
+use crate::kafka::cluster;
+use crate::kafka::group_source::From;
+use crate::kafka::native::{self, At};
+use crate::record::{NextOffset, Slot};
+
+/// A partition that is asked about.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) slot: Slot,
+    pub(super) topic: String,
+    pub(super) partition: i32,
+}
+
+/// What was found out about a partition.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) low: NextOffset,
+    pub(super) end: NextOffset,
+    pub(super) committed: Option<Committed>,
+    /// What `--from` means for it.
+    pub(super) from: Option<NextOffset>,
+    /// The group has committed something for its topic.
+    pub(super) is_known_to_group: bool,
+    pub(super) uuid: Option<String>,
+}
+
+/// A topic's name, and its uuid where the broker has one.
+pub(super) type TopicUuid = (String, Option<String>);
+
+/// The answers to the questions, as they came.
+struct Answers {
+    committed: Vec<At>,
+    lows: Vec<At>,
+    ends: Vec<At>,
+    times: Vec<At>,
+    topics: Vec<TopicSeen>,
+}
+
+struct TopicSeen {
+    name: String,
+    uuid: Result<Option<String>, String>,
+    is_known_to_group: bool,
+}
+
+/// Finds out about partitions; in the order of `wanted`.
+pub(super) fn look<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    wanted: &[Wanted],
+    from: Option<From>,
+) -> Vec<Result<Seen, String>> {
+    let names: Vec<&str> = wanted.iter().map(|wanted| wanted.topic.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+    let one = if let [name] = names[..] { Some(name) } else { None };
+    let metadata = match consumer.fetch_metadata(one, cluster::ANSWER) {
+        Ok(metadata) => metadata,
+        Err(error) => return wanted.iter().map(|_| Err(error.to_string())).collect(),
+    };
+    let led: Vec<Result<(&str, i32), String>> = wanted.iter().map(|wanted| led(&metadata, wanted)).collect();
+    let of: Vec<(&str, i32)> = led.iter().flatten().copied().collect();
+    let answers = if of.is_empty() { Err(String::new()) } else { Answers::gather(consumer, &of, from, &metadata) };
+    let seen = |led: Result<(&str, i32), String>| answers.as_ref().map_err(Clone::clone)?.of(led?, from);
+    led.into_iter().map(|led| led.clone().and_then(|_| seen(led))).collect()
+}
+
+/// The topics' uuids as they are now, from a broker that has just answered; what is not known is left out.
+pub(super) fn uuids<C: ConsumerContext>(consumer: &BaseConsumer<C>, topics: &BTreeSet<String>, broker: i32) -> Vec<TopicUuid> {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    match native::topic_uuids(consumer.client(), &names, broker, cluster::ANSWER) {
+        Ok(uuids) => topics.iter().zip(uuids).filter_map(|(name, uuid)| Some((name.clone(), uuid.ok()?))).collect(),
+        Err(error) => {
+            tracing::debug!(error, "topics are not described");
+            Vec::new()
+        }
+    }
+}
+
+/// A partition that has a leader, without which nobody can say anything about its log.
+fn led<'w>(metadata: &Metadata, wanted: &'w Wanted) -> Result<(&'w str, i32), String> {
+    let Wanted { topic, partition, .. } = wanted;
+    let found = metadata.topics().iter().filter(|of| of.name() == topic).flat_map(|of| of.partitions());
+    match found.into_iter().find(|of| of.id() == *partition) {
+        Some(found) if found.leader() >= 0 => Ok((topic, *partition)),
+        Some(_) => Err(format!("{topic}/{partition} has no leader")),
+        None => Err(format!("{topic}/{partition} is not there")),
+    }
+}
+
+impl Answers {
+    fn gather<C: ConsumerContext>(
+        consumer: &BaseConsumer<C>,
+        of: &[(&str, i32)],
+        from: Option<From>,
+        metadata: &Metadata,
+    ) -> Result<Self, String> {
+        let committed = cluster::committed(consumer, of)?;
+        let lows = cluster::list_offsets(consumer, of, RawOffset::Beginning)?;
+        let ends = cluster::list_offsets(consumer, of, RawOffset::End)?;
+        let times = match from {
+            Some(From::TimeMs(ms)) => cluster::list_offsets(consumer, of, RawOffset::Offset(ms))?,
+            Some(From::Earliest | From::Latest) | None => Vec::new(),
+        };
+        let names: Vec<&str> = of.iter().map(|(topic, _)| *topic).collect::<BTreeSet<_>>().into_iter().collect();
+        let uuids = native::topic_uuids(consumer.client(), &names, metadata.orig_broker_id(), cluster::ANSWER)?;
+        let topics = names.into_iter().zip(uuids).map(|(name, uuid)| {
+            let is_known_to_group = is_known_to_group(consumer, name, &committed, metadata)?;
+            Ok(TopicSeen { name: name.to_owned(), uuid, is_known_to_group })
+        });
+        let topics = topics.collect::<Result<_, String>>()?;
+        Ok(Self { committed, lows, ends, times, topics })
+    }
+
+    fn of(&self, (topic, partition): (&str, i32), from: Option<From>) -> Result<Seen, String> {
+        let find = |list: &[At]| element(list, topic, partition);
+        let silent = |what: &str| format!("{topic}/{partition}: the broker does not say where its log {what}");
+        let low = NextOffset::new(find(&self.lows)?.offset).ok_or_else(|| silent("begins"))?;
+        let end = NextOffset::new(find(&self.ends)?.offset).ok_or_else(|| silent("ends"))?;
+        let committed = find(&self.committed)?;
+        let seen = self.topics.iter().find(|seen| seen.name == topic).ok_or_else(|| silent("is"))?;
+        Ok(Seen {
+            low,
+            end,
+            from: match from {
+                Some(From::Earliest) => Some(low),
+                Some(From::Latest) => Some(end),
+                Some(From::TimeMs(_)) => Some(NextOffset::new(find(&self.times)?.offset).unwrap_or(end)),
+                None => None,
+            },
+            committed: NextOffset::new(committed.offset).map(|next| Committed { next, metadata: committed.metadata }),
+            is_known_to_group: seen.is_known_to_group,
+            uuid: seen.uuid.clone()?,
+        })
+    }
+}
+
+/// Whether the group has committed anything for a topic. All its partitions are asked only when those at hand say nothing.
+fn is_known_to_group<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    committed: &[At],
+    metadata: &Metadata,
+) -> Result<bool, String> {
+    if committed.iter().any(|at| at.topic == topic && at.offset >= 0) {
+        return Ok(true);
+    }
+    let partitions = metadata.topics().iter().filter(|of| of.name() == topic).flat_map(|of| of.partitions());
+    let of: Vec<(&str, i32)> = partitions.map(|partition| (topic, partition.id())).collect();
+    Ok(cluster::committed(consumer, &of)?.iter().any(|at| at.offset >= 0))
+}
+
+fn element(list: &[At], topic: &str, partition: i32) -> Result<At, String> {
+    let found = list.iter().find(|at| at.topic == topic && at.partition == partition);
+    let found = found.ok_or_else(|| format!("{topic}/{partition}: the broker says nothing about it"))?;
+    found.error.map_err(|error| format!("{topic}/{partition}: {error}"))?;
+    Ok(found.clone())
+}

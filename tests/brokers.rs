@@ -1,0 +1,166 @@
+//! Faults of brokers that no event tells of: one that hangs, a topic that is made again and a log that is cut
+//! while they are read.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
+use crate::workers;
+
+const SOON: Duration = Duration::from_secs(30);
+/// How long the broker hangs once that was noticed, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
+const HANGS: (u64, u64) = (10, 60);
+
+fn events(count: i32, partitions: i32) -> Vec<Sample> {
+    (0..count).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % partitions)).collect()
+}
+
+/// Offsets of partition 0.
+fn offsets(range: std::ops::Range<i64>) -> Vec<(i32, i64)> {
+    range.map(|offset| (0, offset)).collect()
+}
+
+#[test]
+fn a_broker_that_hangs_is_one_incident_and_nothing_is_lost() {
+    let hangs = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { HANGS.1 } else { HANGS.0 });
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("hangs"));
+    let topic = broker.topic("hangs", 3);
+    topic.produce(&events(300, 3));
+    let slow = workers::target(&folder, "slow", 0.02);
+    let mut running =
+        folder.consume(&topic, &group, ["--from", "earliest", "--receiver", &slow, "--commit-interval", "100ms"]).spawn();
+    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 30).then_some(()));
+    broker.pause();
+    running.line("broker_away", SOON);
+    assert_eq!(wait::at_most(hangs, || None::<()>), None);
+    broker.resume();
+    topic.produce(&events(300, 3));
+    let all: BTreeSet<_> = (0..3).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
+    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
+    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
+    running.line("broker_away is over", SOON);
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let incidents = folder.journal().incidents();
+    let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
+    assert_eq!((incident.kind.as_str(), incident.is_open), ("broker_away", false));
+    assert!(incident.count > 2, "it counts: {incident:?}");
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+/// Whether it is known that the broker hangs, or not yet.
+#[test]
+fn a_stop_does_not_wait_for_a_broker_that_hangs() {
+    for is_known in [true, false] {
+        let (broker, folder, group) = (Broker::own(), Folder::new(), unique("stop-hangs"));
+        let topic = broker.topic("stop-hangs", 3);
+        topic.produce(&events(300, 3));
+        let slow = workers::target(&folder, "slow", 0.2);
+        let arguments = ["--from", "earliest", "--receiver", &slow, "--drain-timeout", "1s"];
+        let mut running = folder.consume(&topic, &group, arguments).spawn();
+        running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 10).then_some(()));
+        broker.pause();
+        if is_known {
+            running.line("broker_away", SOON);
+        }
+        let asked = Instant::now();
+        running.signal(Signal::TERM);
+        let output = running.wait(SOON);
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(1 + 5), "known {is_known}: it took {took:?}: {}", output.stderr);
+        let output = output.expect_code(1);
+        let said = ["could not be committed", "what was not committed is delivered again"];
+        assert!(said.iter().all(|said| output.stderr.contains(said)), "{}", output.stderr);
+        broker.resume();
+        let delivered = workers::places(&workers::deliveries(&folder), "slow");
+        let is_covered = |partition, committed| (0..committed).all(|offset| delivered.contains(&(partition, offset)));
+        for at in wait::until("the broker answers", SOON, || broker.answers(SOON).then(|| broker.witness().group_offsets(&group))) {
+            assert!(is_covered(at.partition, at.committed.unwrap_or(0)), "committed is what was delivered: {at:?}");
+        }
+    }
+}
+
+/// A consumer that has read and committed the first `count` records of a topic's one partition.
+fn reading(topic: &Topic<'_>, group: &str, folder: &Folder, count: usize) -> crate::support::command::Running {
+    topic.produce(&events(i32::try_from(count).unwrap(), 1));
+    let arguments = ["--from", "earliest", "--receiver", "all=file:all.jsonl", "--commit-interval", "100ms"];
+    let mut running = folder.consume(topic, group, arguments).spawn();
+    running.until("all is read", SOON, |_| (folder.lines("all.jsonl").len() == count).then_some(()));
+    let is_done = || Broker::shared().witness().group_offsets(group).iter().all(|at| at.lag == Some(0));
+    running.until("all is committed", SOON, |_| is_done().then_some(()));
+    running
+}
+
+/// Kafka forgets the group's offsets with the topic, so the new one is read from its beginning, whether it is shorter or longer.
+#[test]
+fn a_topic_that_is_made_again_under_the_consumer_is_read_from_its_beginning() {
+    for count in [3, 12] {
+        let (folder, group) = (Folder::new(), unique("made-again"));
+        let topic = Broker::shared().topic("made-again", 1);
+        let mut running = reading(&topic, &group, &folder, 5);
+        topic.recreate();
+        topic.produce(&events(count, 1));
+        let all = [offsets(0..5), offsets(0..i64::from(count))].concat();
+        running.until("the new topic is read", SOON, |_| (folder.lines("all.jsonl").len() >= all.len()).then_some(()));
+        running.signal(Signal::TERM);
+        running.wait(SOON).expect_code(0);
+        assert_eq!(folder.delivered("all.jsonl"), all);
+        let [at] = &Broker::shared().witness().group_offsets(&group)[..] else { panic!("one partition") };
+        assert_eq!(at.committed, Some(i64::from(count)));
+    }
+}
+
+/// The client library reads on in the new topic at the old one's offset, and what is committed there is taken: only its uuid tells.
+#[test]
+fn a_topic_that_was_made_again_while_the_consumer_slept_is_held() {
+    let (folder, group) = (Folder::new(), unique("slept"));
+    let topic = Broker::shared().topic("slept", 1);
+    let mut running = reading(&topic, &group, &folder, 5);
+    running.signal(Signal::STOP);
+    topic.recreate();
+    topic.produce(&events(12, 1));
+    running.signal(Signal::CONT);
+    running.line("recreated", SOON);
+    topic.produce(&events(3, 1));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let incidents: Vec<_> = folder.journal().incidents().into_iter().map(|row| (row.kind, row.partition, row.is_open)).collect();
+    assert_eq!(incidents, [("partition_held".to_owned(), Some(0), false), ("recreated".to_owned(), Some(0), true)]);
+    let delivered = folder.delivered("all.jsonl");
+    assert!(delivered.iter().all(|(_, offset)| *offset < 12), "nothing more of it is read: {delivered:?}");
+}
+
+#[test]
+fn a_log_that_is_cut_under_the_consumer_is_held_and_the_others_go_on() {
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("cut"));
+    let topic = broker.topic("cut", 2);
+    topic.produce(&events(20, 2));
+    let arguments = ["--from", "earliest", "--receiver", "all=file:all.jsonl", "--commit-interval", "100ms"];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
+    running.until("all is read", SOON, |_| (folder.lines("all.jsonl").len() == 20).then_some(()));
+    let is_done = || broker.witness().group_offsets(&group).iter().all(|at| at.lag == Some(0));
+    running.until("all is committed", SOON, |_| is_done().then_some(()));
+    broker.stop();
+    let log = broker.home().join("data").join(format!("{}-0", topic.name()));
+    for file in std::fs::read_dir(&log).unwrap().map(|file| file.unwrap().path()) {
+        if file.file_name().is_some_and(|name| name != "partition.metadata") {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+    broker.start();
+    assert_eq!(broker.witness().ends(topic.name()), [(0, 0), (1, 10)].into());
+    topic.produce(&events(4, 2));
+    running.line("truncated", Duration::from_secs(60));
+    running.until("the other partition goes on", SOON, |_| (folder.lines("all.jsonl").len() >= 22).then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let delivered = folder.delivered("all.jsonl");
+    let of = |partition| delivered.iter().copied().filter(|at| at.0 == partition).collect::<Vec<_>>();
+    assert_eq!(of(0), offsets(0..10));
+    assert_eq!(of(1), (0..12).map(|offset| (1, offset)).collect::<Vec<_>>());
+    let kinds: BTreeSet<_> =
+        folder.journal().incidents().into_iter().map(|row| (row.kind, row.partition, row.from, row.to)).collect();
+    assert!(kinds.contains(&("truncated".to_owned(), Some(0), Some(10), Some(2))), "{kinds:?}");
+}
