@@ -296,7 +296,9 @@ pub(super) fn topic_uuids<C: ClientContext>(
             if checked(sys::rd_kafka_error_code(error)).is_err() {
                 return Err(format!("{topic}: {}", text(sys::rd_kafka_error_string(error))));
             }
-            let uuid = as_tools_print(&text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of))));
+            let uuid = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of)));
+            // The library writes the ordinary alphabet, Kafka's tools that of URLs.
+            let uuid = uuid.replace('+', "-").replace('/', "_");
             Ok(Some(uuid).filter(|uuid| has_bits(uuid)))
         };
         Ok(topics.iter().map(uuid).collect())
@@ -312,14 +314,9 @@ pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, bootstrap: &str)
     tracing::debug!(count, "no broker was known any more");
 }
 
-/// Kafka's tools write uuids in the URL-safe alphabet of base64, the client library in the other one.
-fn as_tools_print(uuid: &str) -> String {
-    uuid.trim_end_matches('=').replace('+', "-").replace('/', "_")
-}
-
 /// The uuid of nothing is all zeros.
 fn has_bits(uuid: &str) -> bool {
-    uuid.bytes().any(|byte| byte != b'A')
+    uuid.bytes().any(|byte| byte != b'A' && byte != b'=')
 }
 
 /// Reads a list of partitions with their metadata as bytes: the crate panics when those are not UTF-8.
