@@ -28,10 +28,10 @@ impl Given {
 /// Where the environment is read.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// The process's own environment.
+/// The process's own environment. What is empty is not set; what is not UTF-8 is, and will mean nothing to whoever reads it.
 #[must_use]
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Where a value came from.

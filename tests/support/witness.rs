@@ -138,6 +138,14 @@ impl<'b> Witness<'b> {
         lines.collect()
     }
 
+    /// The id of a topic.
+    #[track_caller]
+    pub(crate) fn topic_id(&self, topic: &str) -> String {
+        let printed = self.ask(TOPICS, &["--describe", "--topic", topic]);
+        let mut words = printed.split_whitespace().skip_while(|word| *word != "TopicId:").skip(1);
+        words.next().unwrap_or_else(|| panic!("no id of {topic}:\n{printed}")).to_owned()
+    }
+
     /// Every commit of the group since the broker's first start, in order.
     #[track_caller]
     pub(crate) fn commits(&self, group: &str) -> Vec<Commit> {
