@@ -143,15 +143,6 @@ fn a_group_that_a_tool_moved_starts_there_and_says_so() {
     assert_eq!(moves, [found("moved", 0, Some(5), Some(2)), found("moved", 0, Some(5), Some(1))]);
 }
 
-/// Half of all ids have a character that is written in two ways.
-#[test]
-fn a_topic_has_the_id_that_kafkas_tools_print() {
-    let reading = Reading::done("id", 1);
-    let topic = reading.topic.name();
-    let id = Broker::shared().witness().topic_id(topic);
-    assert_eq!(reading.folder.journal().topic_id(topic), Some(id));
-}
-
 #[test]
 fn a_group_that_another_consumer_read_is_taken_over() {
     let reading = Reading::of("taken-over", 1, 5);

@@ -112,13 +112,6 @@ impl Journal {
         })
     }
 
-    /// What the journal calls a topic besides its name.
-    #[track_caller]
-    pub(crate) fn topic_id(&self, topic: &str) -> Option<String> {
-        let sql = format!("SELECT topic_uuid FROM topic WHERE name = '{topic}'");
-        self.rows(&sql, |row| row.get(0)).into_iter().next()
-    }
-
     /// All incidents, oldest first.
     #[track_caller]
     pub(crate) fn incidents(&self) -> Vec<IncidentRow> {

@@ -107,14 +107,6 @@ impl<'b> Witness<'b> {
         assert!(printed.contains("Request succeeded"), "the offsets of group {group} were not deleted:\n{printed}");
     }
 
-    /// The id of a topic.
-    #[track_caller]
-    pub(crate) fn topic_id(&self, topic: &str) -> String {
-        let printed = self.ask(TOPICS, &["--describe", "--topic", topic]);
-        let id = printed.split_whitespace().skip_while(|word| *word != "TopicId:").nth(1);
-        id.unwrap_or_else(|| panic!("topic {topic} has no id:\n{printed}")).to_owned()
-    }
-
     /// The offset after the last record of each partition.
     #[track_caller]
     pub(crate) fn ends(&self, topic: &str) -> BTreeMap<i32, i64> {
