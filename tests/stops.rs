@@ -25,6 +25,7 @@ fn what_settled_is_committed_and_the_rest_comes_again() {
     let asked = Instant::now();
     running.signal(Signal::TERM);
     let output = running.wait(Duration::from_secs(20)).expect_code(0);
+    assert!(output.stderr.contains(" not finished, delivered again next time"), "{}", output.stderr);
     assert!(asked.elapsed() < Duration::from_secs(1 + 5), "drained and left in time: {}", output.stderr);
 
     let made = workers::places(&workers::deliveries(&folder), "slow");

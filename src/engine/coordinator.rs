@@ -173,6 +173,12 @@ impl Coordinator {
         self.tracker.load()
     }
 
+    /// Records that were admitted and are delivered again.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.tracker.unsettled()
+    }
+
     /// The records that were settled since the run began.
     #[must_use]
     pub fn totals(&self) -> Counts {

@@ -23,6 +23,8 @@ pub struct NothingWorks {
     pub stage: Stage,
     /// How often each code was seen.
     pub codes: BTreeMap<String, usize>,
+    /// Where the first one was.
+    pub at: Option<Slot>,
     /// `TOPIC/PARTITION/OFFSET` of the first one, and what was said about it.
     pub sample: String,
     pub message: String,
@@ -127,11 +129,18 @@ fn nothing_works(topic: &str, stage: Stage, held: &[JournalJob]) -> NothingWorks
         Entry::Failed(failed) => Some(failed),
         _ => None,
     });
-    let mut found =
-        NothingWorks { topic: topic.to_owned(), stage, codes: BTreeMap::new(), sample: String::new(), message: String::new() };
+    let mut found = NothingWorks {
+        topic: topic.to_owned(),
+        stage,
+        codes: BTreeMap::new(),
+        at: None,
+        sample: String::new(),
+        message: String::new(),
+    };
     for failed in failures {
         *found.codes.entry(failed.failure.code.to_string()).or_default() += 1;
-        if found.sample.is_empty() {
+        if found.at.is_none() {
+            found.at = Some(failed.record.slot());
             found.sample = format!("{topic}/{}/{}", failed.record.partition().number, failed.record.offset());
             found.message.clone_from(&failed.failure.message);
         }

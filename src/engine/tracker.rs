@@ -84,7 +84,6 @@ pub struct Tracker {
     slots: HashMap<Slot, Assigned>,
     load: Load,
     totals: Counts,
-    abandoned: u64,
 }
 
 impl Tracker {
@@ -162,11 +161,7 @@ impl Tracker {
             assigned.out -= 1;
             self.load.records -= 1;
             self.load.bytes -= record.bytes as usize;
-            if run.how == Settled::Abandoned {
-                self.abandoned += 1;
-            } else {
-                count(&mut self.totals, run.how);
-            }
+            count(&mut self.totals, run.how);
         }
         assigned.advance();
         if !assigned.is_ours && assigned.out == 0 {
@@ -267,6 +262,14 @@ impl Tracker {
     #[must_use]
     pub fn load(&self) -> Load {
         self.load
+    }
+
+    /// Records that were admitted and are not settled, the given up ones among them: they are delivered again.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        let is_unsettled = |record: &&InFlight| record.ended.is_none_or(|how| how == Settled::Abandoned);
+        let ours = self.slots.values().filter(|assigned| assigned.is_ours);
+        ours.map(|assigned| assigned.in_flight.iter().filter(is_unsettled).count()).sum()
     }
 
     /// What was settled in all.

@@ -107,12 +107,8 @@ pub fn run(
     let_go(runtime, &receivers);
     to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
     let ledger = journal.join().map_err(|_| EngineError::Defect("journal"))?;
-    let summary = Summary {
-        reason,
-        counts: coordinator.totals(),
-        partitions: coordinator.partitions(),
-        unsettled: coordinator.load().records,
-    };
+    let summary =
+        Summary { reason, counts: coordinator.totals(), partitions: coordinator.partitions(), unsettled: coordinator.unsettled() };
     Ok(Finished { summary, ledger })
 }
 

@@ -220,8 +220,8 @@ impl Ledger for Writer {
     fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError> {
         let until = Instant::now() + LAST_TRIES;
         loop {
+            // Incidents that last stay open: their cause does not end with the run. The next run of the group will see.
             let written = self.transact(|writing| {
-                incidents::end_of_run(writing.transaction, writing.run, writing.now_us)?;
                 writing.transaction.execute(sql::RUN_ENDED, (writing.run, writing.now_us, end.as_str(), exit_code)).map(drop)
             });
             match written {

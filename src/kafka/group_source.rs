@@ -199,8 +199,8 @@ impl Source for GroupSource {
     }
 
     fn commit_now(&mut self, marks: &[Mark], deadline: Instant) -> Result<Vec<CommitResult>, SourceError> {
-        self.commit(marks)?;
-        let answered = self.commits.wait(&self.slots, marks, self.patience(LAST_ANSWER).min(deadline));
+        let deadline = self.patience(LAST_ANSWER).min(deadline);
+        let answered = self.commits.make(self.consumer.client(), &self.slots, marks, deadline);
         if answered.is_err() {
             self.away.give_up();
         }

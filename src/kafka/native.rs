@@ -297,6 +297,8 @@ pub(super) fn topic_uuids<C: ClientContext>(
                 return Err(format!("{topic}: {}", text(sys::rd_kafka_error_string(error))));
             }
             let uuid = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of)));
+            // The library writes the ordinary alphabet, Kafka's tools that of URLs.
+            let uuid = uuid.replace('+', "-").replace('/', "_");
             Ok(Some(uuid).filter(|uuid| has_bits(uuid)))
         };
         Ok(topics.iter().map(uuid).collect())

@@ -41,11 +41,13 @@ impl Coordinator {
     }
 
     pub(super) fn nothing_works(&mut self, found: Box<NothingWorks>, actions: &mut Vec<Action>) {
-        let NothingWorks { topic, stage, codes, sample, message } = &*found;
+        let NothingWorks { topic, stage, codes, at, sample, message } = &*found;
         let advice = found.advice();
+        let partition = at.and_then(|slot| self.tracker.partition(slot));
+        let key = partition.map(|partition| IncidentKey::at(IncidentKind::NothingWorks, partition));
         let incident = Incident {
             data: json!({ "topic": topic, "stage": stage.as_str(), "codes": codes, "sample": sample, "said": message, "advice": advice }),
-            ..Incident::new(IncidentKey::of(IncidentKind::NothingWorks), format!("{found}; {advice}"))
+            ..Incident::new(key.unwrap_or_else(|| IncidentKey::of(IncidentKind::NothingWorks)), format!("{found}; {advice}"))
         };
         actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
         self.give_up(StopReason::Guard(found), actions);

@@ -61,8 +61,8 @@ impl Writing<'_> {
     }
 }
 
-/// Incidents that last end with their run.
-pub(super) fn end_of_run(transaction: &Transaction<'_>, run: i64, now_us: i64) -> rusqlite::Result<()> {
+/// Incidents that last, and whose run is over.
+fn end_of_run(transaction: &Transaction<'_>, run: i64, now_us: i64) -> rusqlite::Result<()> {
     let mut open = transaction.prepare(sql::OPEN_OF_RUN)?;
     let open =
         open.query_map([run], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?.collect::<Result<Vec<_>, _>>()?;
@@ -73,7 +73,7 @@ pub(super) fn end_of_run(transaction: &Transaction<'_>, run: i64, now_us: i64) -
     Ok(())
 }
 
-/// A run that was killed could not end its incidents: the next run of its group does.
+/// What lasted when a run stopped, or was killed, ends when the next run of its group starts: that one finds out for itself.
 pub(super) fn end_of_gone_runs(transaction: &Transaction<'_>, group: &str, run: i64, here: (&Host, i64)) -> rusqlite::Result<()> {
     let (here, now_us) = here;
     let mut runs = transaction.prepare(sql::UNENDED_RUNS)?;

@@ -181,7 +181,7 @@ fn a_topic_of_another_uuid_is_another_topic() {
 }
 
 #[test]
-fn an_incident_counts_and_ends_with_its_run() {
+fn an_incident_counts_and_ends_when_the_next_run_starts() {
     let scene = Scene::new();
     let mut writer = scene.writer();
     let away = |message| scene.incident(IncidentKind::BrokerAway, message);
@@ -191,6 +191,8 @@ fn an_incident_counts_and_ends_with_its_run() {
     let [incident] = &list()[..] else { panic!("one incident") };
     assert_eq!((incident.count, incident.message.as_str(), incident.ended_at_us), (3, "three", None));
     writer.end(RunEnd::Done, 0).unwrap();
+    assert_eq!(list()[0].ended_at_us, None, "a broker that is away does not come back because a run stops");
+    let _next = scene.writer();
     assert!(list()[0].ended_at_us.is_some());
     assert_eq!(scene.reader().open_incidents().unwrap(), 0);
 }

@@ -1,5 +1,6 @@
 //! Commits that were started: which marks are out, and what the broker said of each.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
@@ -10,6 +11,9 @@ use crate::engine::source::{CommitError, CommitResult, Mark, SourceError};
 use crate::kafka::native::{Event, Queue, What};
 use crate::kafka::slots::Slots;
 use crate::record::Slot;
+
+/// A group that is on the move has arrived after a moment.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Commits {
     answers: Queue,
@@ -50,8 +54,35 @@ impl Commits {
         self.read(&event, slots)
     }
 
-    /// Waits until all of `marks` are answered.
-    pub(super) fn wait(&mut self, slots: &Slots, marks: &[Mark], deadline: Instant) -> Result<Vec<CommitResult>, SourceError> {
+    /// Starts a commit and waits until all of it is answered. What is refused because the group is on the move is tried again: a member
+    /// that leaves while another joins is the ordinary case when programs are replaced one by one.
+    pub(super) fn make<C: ClientContext>(
+        &mut self,
+        client: &Client<C>,
+        slots: &Slots,
+        marks: &[Mark],
+        deadline: Instant,
+    ) -> Result<Vec<CommitResult>, SourceError> {
+        self.start(client, slots, marks)?;
+        let mut results = self.wait(slots, marks, deadline)?;
+        while Instant::now() + TRY_AGAIN < deadline {
+            let is_passing = |(_, result): &mut CommitResult| matches!(result, Err(CommitError::Rebalancing { .. }));
+            let again: Vec<Mark> = results.extract_if(.., is_passing).map(|(mark, _)| mark).collect();
+            if again.is_empty() {
+                break;
+            }
+            thread::park_timeout(TRY_AGAIN);
+            self.start(client, slots, &again)?;
+            let unanswered = |error: SourceError| {
+                let error = CommitError::Unanswered { message: error.to_string() };
+                again.iter().map(|mark| (mark.clone(), Err(error.clone()))).collect()
+            };
+            results.extend(self.wait(slots, &again, deadline).unwrap_or_else(unanswered));
+        }
+        Ok(results)
+    }
+
+    fn wait(&mut self, slots: &Slots, marks: &[Mark], deadline: Instant) -> Result<Vec<CommitResult>, SourceError> {
         let mut results = Vec::new();
         while marks.iter().any(|mark| self.in_flight.contains(mark)) {
             let left = deadline.saturating_duration_since(Instant::now());
