@@ -85,6 +85,26 @@ impl Place {
         self.path.display().to_string()
     }
 
+    /// True for the files that SQLite keeps: the journal, and what lies beside it. Nobody else may write there.
+    #[must_use]
+    pub fn owns(&self, path: &Path) -> bool {
+        let whole = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+        };
+        ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
+            let ours = self.beside(suffix);
+            let is_same_file = matches!((Identity::of(&ours), Identity::of(path)), (Ok(ours), Ok(other)) if ours == other);
+            is_same_file || (whole(&ours).is_some() && whole(&ours) == whole(path))
+        })
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        self.path.with_file_name(name)
+    }
+
     /// Opens for writing; makes the journal when there is none.
     pub(super) fn open_to_write(&self) -> Result<Connection, OpenError> {
         self.check_file_system()?;
@@ -161,9 +181,7 @@ impl Place {
     /// that was called the same.
     fn check_nothing_is_left(&self) -> Result<(), OpenError> {
         for suffix in ["-wal", "-journal"] {
-            let mut name = self.path.file_name().unwrap_or_default().to_owned();
-            name.push(suffix);
-            let beside = self.path.with_file_name(name);
+            let beside = self.beside(suffix);
             // Empty ones hold nothing; and the journal may have been made by another process just now.
             if fs::metadata(&beside).is_ok_and(|metadata| metadata.len() > 0) && !self.exists()? {
                 return Err(OpenError::LeftBehind { path: self.name(), beside: beside.display().to_string() });
@@ -175,9 +193,7 @@ impl Place {
     fn create(&self) -> Result<(), OpenError> {
         self.check_nothing_is_left()?;
         let denied = |source| OpenError::Denied { path: self.name(), source };
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".new-{}", uuid::Uuid::new_v4().simple()));
-        let unfinished = self.path.with_file_name(name);
+        let unfinished = self.beside(&format!(".new-{}", uuid::Uuid::new_v4().simple()));
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(denied)?;
         let made = Self { path: unfinished.clone(), safety: self.safety }.fill();
         let linked = made.and_then(|()| match fs::hard_link(&unfinished, &self.path) {
@@ -263,6 +279,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn its_files_are_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "redrive.db");
+        let within = |name: &str| folder.path().join(name);
+        assert!(place.owns(&within("redrive.db")) && place.owns(&within("redrive.db-wal")) && !place.owns(&within("audit.jsonl")));
+        drop(place.open_to_write().unwrap());
+        fs::hard_link(&place.path, within("linked.jsonl")).unwrap();
+        std::os::unix::fs::symlink("redrive.db", within("symbolic.jsonl")).unwrap();
+        assert!(
+            place.owns(&within("linked.jsonl")) && place.owns(&within("symbolic.jsonl")) && place.owns(&within("./redrive.db-shm"))
+        );
+    }
 
     /// A consumer was killed, and somebody deleted the file but not what lay beside it: a new journal once held the old one's failures.
     #[test]
