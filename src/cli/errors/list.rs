@@ -117,7 +117,6 @@ impl Listing<'_> {
 
     /// How much of what is there this is. With filters, nobody has counted what fits.
     fn shown(&self, filters: &Filters) -> String {
-        let StateCounts { open, resolved, ignored } = self.counts;
         let shown = grouped(self.items.len() as u64);
         if !filters.are_none() {
             return match (self.items.len(), self.next) {
@@ -126,13 +125,7 @@ impl Listing<'_> {
                 (_, None) => format!("{shown} shown"),
             };
         }
-        let selected = FailureState::ALL.into_iter().filter(|state| filters.state.contains(state));
-        let all = selected.map(|state| match state {
-            FailureState::Open => open,
-            FailureState::Resolved => resolved,
-            FailureState::Ignored => ignored,
-        });
-        format!("{shown} of {}", grouped(all.sum()))
+        format!("{shown} of {}", grouped(self.counts.of(&filters.state)))
     }
 }
 
