@@ -3,6 +3,7 @@
 //! The one place where Kafka, SQLite and the engine meet. Whatever runs a consumer, the command line or a program, calls this.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, ReadError, Reader, ReceiverDefinition, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, From, GroupSource, Subscription};
-use crate::receiver::{Binding, Mode, OpenReceiverError};
+use crate::receiver::{Binding, MadeOf, Mode, OpenReceiverError, Specification, Target};
 use crate::settings::{ConsumeSettings, StartFrom};
 use crate::stage::{Router, TypePatternError};
 
@@ -101,7 +102,7 @@ pub fn run(
     let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
     let Some(cluster) = Cluster::connect(&place.connection, FIRST_ANSWER, stop)? else { return Err(BeginError::Stopped) };
     let topics = find_topics(&cluster, &settings.topics)?;
-    let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open()).collect::<Result<Vec<_>, _>>()?;
+    let bindings = open_receivers(&settings.receivers, &place.journal)?;
     let writer = Writer::open(&place.journal, &beginning(place, &settings.group, &bindings))?;
     let reader = Reader::open(&place.journal)?;
     let began = Began {
@@ -155,6 +156,18 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, w
     }
 }
 
+fn open_receivers(receivers: &[Specification], journal: &journal::Place) -> Result<Vec<Binding>, OpenReceiverError> {
+    for Specification { name, definition, made_of, .. } in receivers {
+        if let MadeOf::Target(Target::File(path)) = made_of
+            && journal.owns(path)
+        {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file");
+            return Err(OpenReceiverError { name: name.clone(), definition: definition.clone(), source });
+        }
+    }
+    receivers.iter().cloned().map(Specification::open).collect()
+}
+
 /// Every name must be there; a pattern may match nothing yet.
 fn find_topics(cluster: &Cluster, topics: &[String]) -> Result<Vec<(String, usize)>, BeginError> {
     let patterns = topics.iter().filter(|topic| topic.starts_with('^')).map(|pattern| {
@@ -166,6 +179,8 @@ fn find_topics(cluster: &Cluster, topics: &[String]) -> Result<Vec<(String, usiz
     found.retain(|topic| patterns.iter().any(|pattern| pattern.is_match(&topic.name)));
     for name in topics.iter().filter(|topic| !topic.starts_with('^')) {
         match cluster.topic(name)? {
+            // A pattern may have found it as well.
+            Some(topic) if found.iter().any(|of| of.name == topic.name) => {}
             Some(topic) => found.push(topic),
             None => {
                 let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();

@@ -140,6 +140,10 @@ fn what_cannot_be_meant_is_refused_with_the_flag_that_is_wrong() {
         ("", &["--on-gap", "ignore"], "--on-gap"),
         ("", &["-X", "enable.auto.commit=true"], "enable.auto.commit"),
         ("", &["-X", "no.such.property=1"], "no.such.property"),
+        ("", &["-X", "max.poll.interval.ms=1"], "max.poll.interval.ms"),
+        ("", &["--topic", ""], "topic"),
+        ("-b", &["-b", ""], "bootstrap-server"),
+        ("-b", &["-b", "localhost:abc"], "localhost:abc"),
         ("", &["--no-such-flag"], "--no-such-flag"),
     ] {
         let mut arguments: Vec<&str> = whole.to_vec();

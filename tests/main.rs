@@ -6,6 +6,7 @@
 mod architecture;
 mod books;
 mod brokers;
+mod delivery_ids;
 mod examples;
 mod faults;
 mod full_journal;

@@ -4,6 +4,7 @@ use crate::cli::error::{CommandError, ErrorKind};
 use crate::consumer::BeginError;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
+use crate::engine::source::SourceError;
 use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError};
@@ -93,6 +94,7 @@ impl From<ClusterError> for CommandError {
     fn from(error: ClusterError) -> Self {
         let told = Self::new(ErrorKind::CannotGoOn, error.to_string());
         match error {
+            ClusterError::Properties { .. } => Self { kind: ErrorKind::Usage, ..told },
             ClusterError::Unreachable { last, .. } => last
                 .into_iter()
                 .fold(told, CommandError::cause)
@@ -115,7 +117,9 @@ impl From<BeginError> for CommandError {
                 }
             }
             BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
-            BeginError::Types(_) | BeginError::Receiver(_) => Self::usage(error.to_string()),
+            BeginError::Types(_) | BeginError::Receiver(_) | BeginError::Source(SourceError::Properties { .. }) => {
+                Self::usage(error.to_string())
+            }
             BeginError::Read(error) => error.into(),
             BeginError::Stopped | BeginError::Source(_) | BeginError::Engine(_) => {
                 Self::new(ErrorKind::CannotGoOn, error.to_string())

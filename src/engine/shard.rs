@@ -233,7 +233,7 @@ impl Shard {
         let walk = &self.walk;
         let (Some(binding), Some(to)) = (walk.bindings.get(usize::from(receiver.0)), walk.addresses.get(usize::from(receiver.0)))
         else {
-            return Started::Answered(Ok(()));
+            return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
         let attempt = u32::try_from(history.tries.len()).unwrap_or(u32::MAX).saturating_add(1);
         let delivery = Delivery { event: event.clone(), attempt, mode: walk.mode, to: Arc::clone(to) };

@@ -162,6 +162,9 @@ pub enum SourceError {
     /// No broker has ever answered.
     #[error("no broker at {bootstrap} answered within {} s: {message}", after.as_secs())]
     Unreachable { bootstrap: String, after: Duration, message: String },
+    /// The client cannot be made of them.
+    #[error("the Kafka properties do not go together: {message}")]
+    Properties { message: String },
     /// A request about one thing failed.
     #[error("{what}: {message}")]
     Request { what: String, message: String },

@@ -98,6 +98,20 @@ impl Place {
         self.path.display().to_string()
     }
 
+    /// True for the files that SQLite keeps: the journal, and what lies beside it. Nobody else may write there.
+    #[must_use]
+    pub fn owns(&self, path: &Path) -> bool {
+        let whole = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+        };
+        ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
+            let ours = self.beside(suffix);
+            let is_same_file = matches!((Identity::of(&ours), Identity::of(path)), (Ok(ours), Ok(other)) if ours == other);
+            is_same_file || (whole(&ours).is_some() && whole(&ours) == whole(path))
+        })
+    }
+
     /// Opens for writing; makes the journal when there is none.
     pub(super) fn open_to_write(&self) -> Result<Connection, OpenError> {
         self.check_name()?;
@@ -331,6 +345,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn its_files_are_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "redrive.db");
+        let within = |name: &str| folder.path().join(name);
+        assert!(place.owns(&within("redrive.db")) && place.owns(&within("redrive.db-wal")) && !place.owns(&within("audit.jsonl")));
+        drop(place.open_to_write().unwrap());
+        fs::hard_link(&place.path, within("linked.jsonl")).unwrap();
+        std::os::unix::fs::symlink("redrive.db", within("symbolic.jsonl")).unwrap();
+        assert!(
+            place.owns(&within("linked.jsonl")) && place.owns(&within("symbolic.jsonl")) && place.owns(&within("./redrive.db-shm"))
+        );
+    }
 
     /// A consumer was killed, and somebody deleted the file but not what lay beside it: a new journal once held the old one's failures.
     #[test]

@@ -24,6 +24,8 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 pub enum ClusterError {
     #[error("no broker at {bootstrap} answered within {} s", after.as_secs())]
     Unreachable { bootstrap: String, after: Duration, last: Option<String> },
+    #[error("the Kafka properties do not go together: {message}")]
+    Properties { message: String },
     #[error("{what}: {message}")]
     Request { what: String, message: String },
 }
@@ -63,9 +65,10 @@ impl Cluster {
     /// When there is none `within` that time, with what the client library said last.
     pub fn connect(connection: &Connection, within: Duration, stop: &StopToken) -> Result<Option<Self>, ClusterError> {
         let last = LastError::default();
-        let client: BaseConsumer<LastError> = connection.client().create_with_context(last.clone()).map_err(|error| {
-            ClusterError::Request { what: "the Kafka client cannot be made".into(), message: error.to_string() }
-        })?;
+        let client: BaseConsumer<LastError> = connection
+            .client()
+            .create_with_context(last.clone())
+            .map_err(|error| ClusterError::Properties { message: error.to_string() })?;
         let deadline = Instant::now() + within;
         while stop.level().is_none() {
             let left = deadline.saturating_duration_since(Instant::now());

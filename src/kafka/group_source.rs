@@ -97,7 +97,7 @@ impl GroupSource {
         let consumer: BaseConsumer<Quiet> = connection
             .member_of(&subscription.group)
             .create_with_context(Quiet)
-            .map_err(|error| refused(cannot, error.to_string()))?;
+            .map_err(|error| SourceError::Properties { message: error.to_string() })?;
         let no_queue = || refused(cannot, "it has no queue".to_owned());
         let events = Queue::of_consumer(consumer.client()).ok_or_else(no_queue)?;
         let answers = Queue::new(consumer.client()).ok_or_else(no_queue)?;

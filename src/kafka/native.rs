@@ -297,8 +297,7 @@ pub(super) fn topic_uuids<C: ClientContext>(
                 return Err(format!("{topic}: {}", text(sys::rd_kafka_error_string(error))));
             }
             let uuid = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of)));
-            // The library writes the ordinary alphabet, Kafka's tools that of URLs.
-            let uuid = uuid.replace('+', "-").replace('/', "_");
+            let uuid = in_url_alphabet(&uuid);
             Ok(Some(uuid).filter(|uuid| has_bits(uuid)))
         };
         Ok(topics.iter().map(uuid).collect())
@@ -312,6 +311,11 @@ pub(super) fn add_brokers<C: ClientContext>(client: &Client<C>, bootstrap: &str)
     // SAFETY: the client is alive; the list is copied.
     let count = unsafe { sys::rd_kafka_brokers_add(client.native_ptr(), bootstrap.as_ptr()) };
     tracing::debug!(count, "no broker was known any more");
+}
+
+/// The client library writes uuids in the ordinary alphabet of base64, Kafka's tools in that of URLs.
+fn in_url_alphabet(uuid: &str) -> String {
+    uuid.replace('+', "-").replace('/', "_")
 }
 
 /// The uuid of nothing is all zeros.
@@ -369,5 +373,16 @@ fn checked(error: sys::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {
     match error {
         sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
         error => Err(RDKafkaErrorCode::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topic_ids_are_written_as_kafkas_tools_write_them() {
+        assert_eq!(in_url_alphabet("J8S90kybSTujoXTr/I+6FA"), "J8S90kybSTujoXTr_I-6FA");
+        assert!(!has_bits("AAAAAAAAAAAAAAAAAAAAAA") && has_bits("AAAAAAAAAAAAAAAAAAAAAQ"));
     }
 }

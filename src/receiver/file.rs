@@ -163,9 +163,10 @@ impl Appender {
             last != *b"\n"
         };
         let line_break: &[u8] = if is_torn { b"\n" } else { b"" };
-        file.write_all(line_break).and_then(|()| file.write_all(group)).and_then(|()| file.sync_data()).or_else(|error| {
-            file.set_len(length)?;
-            Err(error)
+        let written = file.write_all(line_break).and_then(|()| file.write_all(group)).and_then(|()| file.sync_data());
+        written.map_err(|error| match file.set_len(length) {
+            Ok(()) => error,
+            Err(also) => io::Error::other(format!("{error}, and what was written of it cannot be taken back: {also}")),
         })
     }
 }

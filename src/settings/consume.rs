@@ -92,7 +92,7 @@ impl ConsumeSettings {
 }
 
 fn topics(layers: &Layers<'_>) -> Result<Vec<String>, SettingsError> {
-    let topics = layers.many(&TOPIC);
+    let topics = layers.many(&TOPIC, |text| filled(text, "the name of a topic, or a pattern that begins with ^"))?;
     if topics.is_empty() {
         return Err(layers::missing(&TOPIC));
     }

@@ -74,6 +74,35 @@ impl ConnectionSettings {
     /// # Errors
     /// When no broker is named, or a property cannot be read.
     pub fn read(layers: &Layers<'_>) -> Result<Self, SettingsError> {
-        Ok(Self { bootstrap: layers.one(&BOOTSTRAP_SERVER, |text| Ok(text.to_owned()))?, properties: properties::read(layers)? })
+        Ok(Self { bootstrap: layers.one(&BOOTSTRAP_SERVER, brokers)?, properties: properties::read(layers)? })
+    }
+}
+
+/// `HOST:PORT,…`, as the client library takes it: a protocol may stand before a host, a port may be missing, IPv6 stands in brackets.
+fn brokers(text: &str) -> Result<String, String> {
+    let is_broker = |broker: &str| {
+        let host = broker.split_once("://").map_or(broker, |(_, rest)| rest).trim();
+        match host.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => !name.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0),
+            _ => !host.is_empty(),
+        }
+    };
+    if text.split(',').all(is_broker) { Ok(text.to_owned()) } else { Err("HOST:PORT, several parted by commas".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_brokers() {
+        for good in
+            ["localhost:9092", "kafka", "a:1,b:65535", "SASL_SSL://kafka-0.shop:9093", "[::1]:9092", "[::1]", "10.0.0.1:9092, b:1"]
+        {
+            assert!(brokers(good).is_ok(), "{good}");
+        }
+        for bad in ["", "localhost:abc", "localhost:", ":9092", "localhost:0", "localhost:65536", "a:1,,b:1", "a:1,"] {
+            assert!(brokers(bad).is_err(), "{bad}");
+        }
     }
 }

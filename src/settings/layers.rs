@@ -28,10 +28,10 @@ impl Given {
 /// Where the environment is read.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// The process's own environment.
+/// The process's own environment. What is empty is not set; what is not UTF-8 is, and will mean nothing to whoever reads it.
 #[must_use]
 pub fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Where a value came from.
@@ -132,9 +132,26 @@ impl<'e> Layers<'e> {
         self.maybe(setting, read)?.ok_or_else(|| missing(setting))
     }
 
-    /// All values of a list.
-    pub(super) fn many(&self, setting: &Setting) -> Vec<String> {
-        self.find(setting).map_or_else(Vec::new, |found| found.values)
+    /// All values of a list, each understood by `read`; the same value twice is one.
+    pub(super) fn many(
+        &self,
+        setting: &Setting,
+        read: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<Vec<String>, SettingsError> {
+        let Some(Found { values, origin }) = self.find(setting) else { return Ok(Vec::new()) };
+        let mut all = Vec::with_capacity(values.len());
+        for text in values {
+            let value = read(&text).map_err(|expected| SettingsError::Invalid {
+                name: setting.name.to_owned(),
+                given: text,
+                origin: origin.clone(),
+                expected,
+            })?;
+            if !all.contains(&value) {
+                all.push(value);
+            }
+        }
+        Ok(all)
     }
 
     pub(super) fn is_on(&self, setting: &Setting) -> Result<bool, SettingsError> {

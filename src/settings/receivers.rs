@@ -11,6 +11,7 @@ use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::properties::{masked, masked_command};
 use crate::settings::table::{RECEIVER, RETRIES};
+use crate::stage::check_type;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -116,6 +117,11 @@ fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError
     let Some((made_of, definition)) = made_of else {
         return Err(wrong(&name, "it has no target: add target = \"exec:PROGRAM ARGS…\", \"file:PATH\" or \"discard:\"", &origin));
     };
+    let own_types = table.filter(|table| !table.many("types").is_empty());
+    let origin_of_types = own_types.map_or(&origin, |table| &table.origin);
+    types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), origin_of_types)))?;
+    // Whatever else is said of it stands in its table.
+    let origin = table.map_or(&origin, |table| &table.origin);
     let one = |key: &str| table.and_then(|table| table.one(key));
     let read = |key: &'static str, expected: &str, given: &str| SettingsError::Invalid {
         name: format!("{key} of receiver {name}"),

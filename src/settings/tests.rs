@@ -105,6 +105,23 @@ fn receivers_of_flags_and_file_are_joined_by_name() {
 }
 
 #[test]
+fn what_is_wrong_with_a_receiver_is_said_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml").display().to_string();
+    let refused = |brought: &[&str], table: &str| {
+        std::fs::write(&path, format!("[[receiver]]\nname = \"billing\"\n{table}\n")).unwrap();
+        let layers = Layers::read(given(&LEAST).and(given(&[(&table::CONFIG, &[path.as_str()])])), &nothing).unwrap();
+        let brought = Receivers::new().on_blocking("billing", brought.iter().copied(), |_| Ok(()));
+        ConsumeSettings::read(&layers, &brought).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let expected = "receiver billing: `order*` is no event type: expected an exact type, or a prefix followed by `.*` (order.*)";
+    assert_eq!(refused(&["order*"], ""), format!("{expected} (from this program)"));
+    assert_eq!(refused(&["order.*"], "types = [\"order*\"]"), format!("{expected} (from {path}, line 1)"));
+    let timeout = format!("timeout of receiver billing is `soon` (from {path}, line 1): expected a duration like 500ms, 30s or 5m");
+    assert_eq!(refused(&["order.*"], "timeout = \"soon\""), timeout);
+}
+
+#[test]
 fn receivers_are_refused_by_name() {
     let refused = |receivers: &[&str]| consume(&[(&table::RECEIVER, receivers)]).err().unwrap_or_default();
     assert!(refused(&["Billing=discard:"]).contains("its name must be of a-z"));

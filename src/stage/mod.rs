@@ -6,4 +6,4 @@ mod route;
 
 pub use decode::{Format, decode};
 pub use identify::{TypeFrom, Unidentified, identify};
-pub use route::{Routed, Router, TypePatternError, Unrecognized};
+pub use route::{Routed, Router, TypePatternError, Unrecognized, check_type};

@@ -81,6 +81,14 @@ impl Router {
     }
 }
 
+/// Checks what a user calls a type, or a prefix of types.
+///
+/// # Errors
+/// When it is neither.
+pub fn check_type(pattern: &str) -> Result<(), TypePatternError> {
+    Rule::parse(pattern, ReceiverIx(0)).map(drop)
+}
+
 impl Rule {
     fn parse(pattern: &str, receiver: ReceiverIx) -> Result<Self, TypePatternError> {
         let (text, is_prefix) = match pattern.strip_suffix('*') {
@@ -136,7 +144,7 @@ mod tests {
     #[test]
     fn patterns_that_mean_nothing_are_refused() {
         for pattern in ["", "*", ".*", "order*", "*.placed", "a.*.b", "a.**"] {
-            assert!(router(&[&[pattern]], Unrecognized::Journal).is_err(), "{pattern}");
+            assert!(router(&[&[pattern]], Unrecognized::Journal).is_err() && check_type(pattern).is_err(), "{pattern}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::broker::Broker;
 use super::java::{Java, Kind};
 
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
@@ -127,6 +128,14 @@ impl<'b> Witness<'b> {
             (number(cells.next().unwrap_or_default()), offset)
         });
         lines.collect()
+    }
+
+    /// The id of a topic.
+    #[track_caller]
+    pub(crate) fn topic_id(&self, topic: &str) -> String {
+        let printed = self.ask(TOPICS, &["--describe", "--topic", topic]);
+        let mut words = printed.split_whitespace().skip_while(|word| *word != "TopicId:").skip(1);
+        words.next().unwrap_or_else(|| panic!("no id of {topic}:\n{printed}")).to_owned()
     }
 
     /// Every commit of the group since the broker's first start, in order.
