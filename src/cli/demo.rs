@@ -119,6 +119,9 @@ fn write_settings(folder: &Path, bootstrap: &str) -> io::Result<()> {
 topic = ["{TOPIC}"]
 group = "shop"
 
+[kafka_property]
+"session.timeout.ms" = "3000"   # the embedded broker keeps whoever comes next waiting for so long
+
 [[receiver]]
 name = "audit"
 target = "file:audit.jsonl"

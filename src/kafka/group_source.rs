@@ -10,6 +10,8 @@ mod events;
 mod fetching;
 mod looking;
 mod offering;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, mpsc};

@@ -122,3 +122,26 @@ impl Topics {
         known.zip(uuid).is_none_or(|(known, now)| known == now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_records_partition_is_found_whatever_the_last_one_was_of() {
+        let mut slots = Slots::default();
+        let places = [(c"orders", 0), (c"orders", 1), (c"payments", 1)];
+        let given = places.map(|(topic, partition)| slots.offer(topic.to_str().unwrap(), partition));
+        for _ in 0..2 {
+            for ((topic, partition), slot) in places.iter().zip(given) {
+                assert_eq!(slots.find_c(topic, *partition), Some(slot));
+                assert_eq!(slots.find_c(topic, *partition), Some(slot), "twice in a row");
+            }
+        }
+        assert_eq!((slots.find_c(c"payments", 0), slots.find_c(c"order", 1)), (None, None), "never ours");
+        let again = slots.offer("orders", 1);
+        assert_eq!(slots.find_c(c"orders", 1), Some(again), "its newest epoch");
+        slots.get_mut(again).unwrap().state = State::Away;
+        assert_eq!(slots.find_c(c"orders", 1), None, "not ours any more");
+    }
+}

@@ -154,7 +154,9 @@ impl<C: ConsumerContext> Asker<C> {
 
     fn look(&mut self, wanted: Vec<Wanted>) -> Answer {
         self.topics.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
-        let seen = looking::look(&self.consumer, &wanted, self.from);
+        // While nobody answers that is found out first: each of these questions would wait for longer.
+        let nobody = || wanted.iter().map(|_| Err("no broker answers".to_owned())).collect();
+        let seen = if self.misses > 0 { nobody() } else { looking::look(&self.consumer, &wanted, self.from) };
         if seen.iter().any(Result::is_err) {
             self.watch_soon();
         }

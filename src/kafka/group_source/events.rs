@@ -8,6 +8,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::engine::source::SourceError;
 use crate::kafka::group_source::{GroupSource, Told};
 use crate::kafka::native::{At, Event, What};
+use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
 
 /// Logs of the client library are ours to show; rebalances come as events, except when the consumer is being closed.
@@ -69,7 +70,8 @@ impl GroupSource {
             // The client library fetches nothing more of it by itself.
             RDKafkaErrorCode::AutoOffsetReset => {
                 let slot = at.and_then(|at| self.slots.find(&at.topic, at.partition));
-                self.offering.wait_for(slot.into_iter().collect());
+                let is_assigned = |slot: &Slot| self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+                self.offering.wait_for(slot.filter(is_assigned).into_iter().collect());
             }
             RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed => {
                 return Err(SourceError::Fatal { message: reason });

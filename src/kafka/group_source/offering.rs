@@ -89,6 +89,8 @@ impl GroupSource {
         if self.untold.is_empty() {
             self.reoffer();
         }
+        // One that was started anew waits under its next epoch.
+        self.offering.waiting.retain(|slot| self.slots.get(*slot).is_some());
         let wanted: Vec<Wanted> = self.offering.waiting.iter().filter_map(|slot| self.wanted(*slot)).collect();
         if wanted.is_empty() {
             self.looked(Vec::new());
