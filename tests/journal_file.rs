@@ -182,6 +182,7 @@ fn what_cannot_be_one_is_refused_before_anything_is_read() {
         ("folder/there.db", "cannot be opened"),
         ("folder/new.db", "cannot be opened"),
         ("nowhere/new.db", "cannot be opened"),
+        ("file:x?mode=memory", "is not the name of a file"),
     ] {
         let bytes = fs::read(folder.path().join(name)).ok();
         let bootstrap = topic.bootstrap();

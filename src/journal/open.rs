@@ -168,8 +168,11 @@ impl Place {
         if is_in_use { Err(OpenError::Sealed { path: self.name(), beside: log.display().to_string() }) } else { Ok(()) }
     }
 
-    /// What SQLite takes for a database without a file, or for a name with options behind it.
-    fn check_name(&self) -> Result<(), OpenError> {
+    /// Refuses what SQLite takes for a database without a file, or for a name with options behind it. So does opening.
+    ///
+    /// # Errors
+    /// [`OpenError::NoFileName`], and no other.
+    pub fn check_name(&self) -> Result<(), OpenError> {
         let name = self.path.as_os_str().as_bytes();
         let is_special = name.is_empty() || name.starts_with(b":") || name.starts_with(b"file:");
         if is_special { Err(OpenError::NoFileName(self.name())) } else { Ok(()) }
