@@ -77,6 +77,32 @@ fn a_broker_that_is_away_is_one_incident_and_consumption_goes_on() {
     assert_eq!(broker.witness().lag(&group), 0);
 }
 
+/// The journal once knew of records that the group knew nothing of, and the consumer stopped for a person to decide.
+#[test]
+fn a_group_whose_first_commit_is_lost_goes_on_by_itself() {
+    const AWAY_FOR_A_SESSION: Duration = Duration::from_secs(10);
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("first"));
+    let topic = broker.topic("first", 2);
+    topic.produce(&(0..200).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 2)).collect::<Vec<_>>());
+    let slow = workers::target(&folder, "slow", 0.02);
+    let arguments = ["--from", "earliest", "--receiver", &slow, "--commit-interval", "3s", "-X", "session.timeout.ms=6000"];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
+    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 10).then_some(()));
+    broker.stop();
+    assert_eq!(wait::at_most(AWAY_FOR_A_SESSION, || None::<()>), None);
+    broker.start();
+    let all: BTreeSet<_> = (0..2).flat_map(|partition| (0..100).map(move |offset| (partition, offset))).collect();
+    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
+    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
+    let is_done = || broker.witness().group_offsets(&group).iter().filter(|at| at.committed == Some(100)).count() == 2;
+    running.until("all is committed", SOON, |_| is_done().then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let commits = broker.witness().commits(&group);
+    let first = |partition| commits.iter().find(|commit| commit.partition == partition).and_then(|commit| commit.offset);
+    assert_eq!((first(0), first(1)), (Some(0), Some(0)), "where it starts is committed before anything else: {commits:?}");
+}
+
 #[test]
 fn names_that_lead_nowhere_are_named() {
     let (broker, folder) = (Broker::shared(), Folder::new());
