@@ -100,6 +100,7 @@ pub fn run(
     watch: impl FnOnce(&Began) -> Arc<dyn Observer>,
 ) -> Result<Ended, BeginError> {
     let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
+    place.journal.check_name()?;
     let Some(cluster) = Cluster::connect(&place.connection, FIRST_ANSWER, stop)? else { return Err(BeginError::Stopped) };
     let topics = find_topics(&cluster, &settings.topics)?;
     let bindings = open_receivers(&settings.receivers, &place.journal)?;

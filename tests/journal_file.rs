@@ -26,6 +26,16 @@ fn good(count: usize) -> Vec<Sample> {
     (0..count).map(|n| Sample::event("order.placed", &n.to_string(), "{}")).collect()
 }
 
+/// `redrive` without root's right to do as it likes.
+fn like_anybody(folder: &Folder) -> Command {
+    let redrive = Path::new(env!("CARGO_BIN_EXE_redrive"));
+    if rustix::process::geteuid().is_root() {
+        folder.program(Path::new("setpriv")).args(LIKE_ANYBODY).args([redrive.to_str().unwrap()])
+    } else {
+        folder.program(redrive)
+    }
+}
+
 fn consume(folder: &Folder, topic: &Topic<'_>, group: &str) -> Command {
     folder.consume(topic, group, ["--from", "earliest", "--receiver", "all=file:all.jsonl", "--no-startup-guard"])
 }
@@ -172,19 +182,41 @@ fn what_cannot_be_one_is_refused_before_anything_is_read() {
         ("folder/there.db", "cannot be opened"),
         ("folder/new.db", "cannot be opened"),
         ("nowhere/new.db", "cannot be opened"),
+        ("file:x?mode=memory", "is not the name of a file"),
     ] {
         let bytes = fs::read(folder.path().join(name)).ok();
-        let redrive = Path::new(env!("CARGO_BIN_EXE_redrive"));
-        let command = if rustix::process::geteuid().is_root() {
-            folder.program(Path::new("setpriv")).args(LIKE_ANYBODY).args([redrive.to_str().unwrap()])
-        } else {
-            folder.program(redrive)
-        };
         let bootstrap = topic.bootstrap();
         let arguments = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--receiver", "all=discard:"];
-        let output = command.args(arguments).args(["--until-end", "--journal", name]).run().expect_code(2);
+        let output = like_anybody(&folder).args(arguments).args(["--until-end", "--journal", name]).run().expect_code(2);
         assert!(output.stderr.contains(said) && output.stderr.contains(name), "{name}: {}", output.stderr);
         assert_eq!(fs::read(folder.path().join(name)).ok(), bytes, "{name} is as it was");
     }
     fs::set_permissions(folder.path().join("folder"), Permissions::from_mode(0o700)).unwrap();
+}
+
+/// A copy for those who look into an accident, on a medium that cannot be written.
+#[test]
+fn one_that_lies_where_nothing_can_be_written_is_read_unless_a_part_of_it_lies_beside_it() {
+    let (folder, group, topic) = (Folder::new(), unique("sealed"), Broker::shared().topic("sealed", 1));
+    topic.produce(&bad(3));
+    consume(&folder, &topic, &group).args(["--until-end"]).run().expect_code(0);
+    let (journal, sealed) = (folder.path().join("redrive.db"), folder.path().join("sealed"));
+    fs::create_dir(&sealed).unwrap();
+    let copy = |name: &str| fs::copy(&journal, sealed.join(name)).unwrap();
+    copy("whole.db");
+    // As a kill leaves it: what was written last is not in the file yet.
+    let killed = Connection::open(&journal).unwrap();
+    killed.execute_batch("UPDATE journal SET created_at_us = 0").unwrap();
+    copy("killed.db");
+    fs::copy(folder.path().join("redrive.db-wal"), sealed.join("killed.db-wal")).unwrap();
+    let was = fs::read_dir(&sealed).unwrap().count();
+    fs::set_permissions(&sealed, Permissions::from_mode(0o500)).unwrap();
+
+    let list = |name: &str| like_anybody(&folder).args(["errors", "list", "-o", "jsonl", "--journal", name]).run();
+    assert_eq!(list("sealed/whole.db").expect_code(0).stdout.lines().count(), 3);
+    let told = like_anybody(&folder).args(["errors", "list", "--journal", "sealed/killed.db"]).run().expect_code(2).stderr;
+    assert!(told.contains("hint: copy both to a folder that can be written: cp sealed/killed.db sealed/killed.db-wal"), "{told}");
+    assert_eq!(fs::read_dir(&sealed).unwrap().count(), was, "nothing is made there");
+    fs::set_permissions(&sealed, Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(list("sealed/killed.db").expect_code(0).stdout.lines().count(), 3, "where it can be written, all of it is read");
 }

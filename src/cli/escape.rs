@@ -34,11 +34,11 @@ pub(super) fn escape_lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| escape(&line.replace('\t', TAB)).into_owned())
 }
 
-/// The same JSON, with nothing unfit in its strings: outside of them there is none but line breaks.
-pub(super) fn escape_json(json: String) -> String {
+/// The same JSON, or a part of it, with nothing unfit in its strings: outside of them there is none but line breaks.
+pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
     let is_unfit = |c: char| c != '\n' && is_unfit(c);
     if !json.chars().any(is_unfit) {
-        return json;
+        return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 64);
     for c in json.chars() {
@@ -48,7 +48,7 @@ pub(super) fn escape_json(json: String) -> String {
             out.push(c);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// True for bytes that may go to a screen as they are.
@@ -123,7 +123,8 @@ mod tests {
         #[test]
         fn json_stays_the_same_value(text in any::<String>(), name in any::<String>()) {
             let value = serde_json::json!({ name: [text, "\u{202e}\u{7f}\u{9b}\u{e0001}"] });
-            let json = escape_json(serde_json::to_string_pretty(&value).unwrap());
+            let json = serde_json::to_string_pretty(&value).unwrap();
+            let json = escape_json(&json);
             prop_assert!(!has_unfit(&json.replace('\n', "")));
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
         }

@@ -2,10 +2,11 @@
 //!
 //! An error is a document, too, so that whoever reads JSON reads nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, BufWriter, Write};
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::escape::{escape_json, escape_lines};
@@ -25,6 +26,16 @@ pub(super) struct Output {
     screen: Screen,
     stdout: RefCell<Box<dyn Write>>,
     stderr: RefCell<Box<dyn Write>>,
+    /// The document that was begun has the error in it: there is only one.
+    has_told: Cell<bool>,
+}
+
+/// Items that are read while their document is written, so that they need not fit into memory.
+pub(super) trait Flowing: Serialize {
+    /// Behind which more follow; asked when all items are written.
+    fn next(&self) -> Option<i64>;
+    /// Why there are no more of them.
+    fn take_error(&self) -> Option<CommandError>;
 }
 
 /// Why printing stopped.
@@ -70,10 +81,55 @@ struct ErrorItem<'d> {
     hints: &'d [String],
 }
 
+impl<'d> ErrorItem<'d> {
+    fn of(error: &'d CommandError) -> Self {
+        let CommandError { kind, message, causes, hints } = error;
+        Self { kind: kind.as_str(), message, causes, hints }
+    }
+}
+
+struct FlowingDocument<'d, I> {
+    command: &'d str,
+    journal: JournalName<'d>,
+    items: &'d I,
+    /// What went wrong while it was written.
+    failed: &'d RefCell<Option<CommandError>>,
+}
+
+impl<I: Flowing> Serialize for FlowingDocument<'_, I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("version", &VERSION)?;
+        fields.serialize_entry("command", self.command)?;
+        fields.serialize_entry("journal", &self.journal)?;
+        fields.serialize_entry("items", self.items)?;
+        fields.serialize_entry("next", &self.items.next().map(|id| id.to_string()))?;
+        if let Some(error) = self.items.take_error() {
+            fields.serialize_entry("error", &ErrorItem::of(&error))?;
+            self.failed.replace(Some(error));
+        }
+        fields.end()
+    }
+}
+
+/// JSON on its way: each write is a whole piece of text.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.0.write_all(escape_json(text).as_bytes()).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 impl Output {
     pub(super) fn new(program: &str, format: OutputFormat, color: Color) -> Self {
         let (stdout, stderr) = (RefCell::new(Box::new(io::stdout()) as _), RefCell::new(Box::new(io::stderr()) as _));
-        Self { program: program.to_owned(), format, screen: Screen::of_stdout(color), stdout, stderr }
+        Self { program: program.to_owned(), format, screen: Screen::of_stdout(color), stdout, stderr, has_told: Cell::new(false) }
     }
 
     pub(super) fn program(&self) -> &str {
@@ -130,6 +186,20 @@ impl Output {
         self.lines([document])
     }
 
+    /// As `items`, one document; an error that comes when it is begun is its last field.
+    pub(super) fn flow(&self, command: &str, journal: Journal<'_>, items: &impl Flowing) -> Result<(), CommandError> {
+        let failed = RefCell::default();
+        let document =
+            FlowingDocument { command, journal: JournalName { path: journal.path, id: journal.id }, items, failed: &failed };
+        self.print(|out| {
+            serde_json::to_writer_pretty(Escaped(&mut *out), &document)
+                .map_err(|error| if error.is_io() { Stop::Io(error.into()) } else { no_json(error).into() })?;
+            writeln!(out).map_err(Stop::Io)
+        })?;
+        self.has_told.set(failed.borrow().is_some());
+        failed.take().map_or(Ok(()), Err)
+    }
+
     /// Something that is not part of the result.
     pub(super) fn note(&self, text: &str) -> Result<(), CommandError> {
         let mut stderr = self.stderr.borrow_mut();
@@ -139,9 +209,11 @@ impl Output {
 
     /// Tells why a command did not do what was asked; returns its exit code, which is all that is left when nobody listens.
     pub(super) fn error(&self, command: &str, error: &CommandError) -> u8 {
-        let CommandError { kind, message, causes, hints } = error;
-        let item = ErrorItem { kind: kind.as_str(), message, causes, hints };
-        let document = ErrorDocument { version: VERSION, command, error: item };
+        let (kind, message) = (error.kind, &error.message);
+        if self.has_told.get() {
+            return kind.exit_code();
+        }
+        let document = ErrorDocument { version: VERSION, command, error: ErrorItem::of(error) };
         let told = match self.format {
             OutputFormat::Table => self.text(error).map_err(|error| error.to_string()),
             OutputFormat::Json => pretty(&document).and_then(|document| self.lines([document])).map_err(|error| error.message),
@@ -169,11 +241,11 @@ impl Output {
 /// An item on its line.
 pub(super) fn write_line<T: Serialize>(out: &mut dyn Write, item: &T) -> Result<(), Stop> {
     let json = serde_json::to_string(item).map_err(no_json)?;
-    writeln!(out, "{}", escape_json(json)).map_err(Stop::Io)
+    writeln!(out, "{}", escape_json(&json)).map_err(Stop::Io)
 }
 
 fn pretty<T: Serialize>(document: &T) -> Result<String, CommandError> {
-    serde_json::to_string_pretty(document).map(escape_json).map_err(no_json)
+    serde_json::to_string_pretty(document).map(|json| escape_json(&json).into_owned()).map_err(no_json)
 }
 
 /// Texts, numbers and trees of them always have a form in JSON.
@@ -237,7 +309,7 @@ pub(super) mod captured {
             stderr: impl Write + 'static,
         ) -> Self {
             let (stdout, stderr) = (RefCell::new(Box::new(stdout) as _), RefCell::new(Box::new(stderr) as _));
-            Self { program: "redrive".to_owned(), format, screen, stdout, stderr }
+            Self { program: "redrive".to_owned(), format, screen, stdout, stderr, has_told: Cell::new(false) }
         }
     }
 }

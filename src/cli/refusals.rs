@@ -39,7 +39,9 @@ impl From<ConnectionError> for CommandError {
 impl From<OpenError> for CommandError {
     fn from(error: OpenError) -> Self {
         let kind = match error {
-            OpenError::Locked { .. } | OpenError::Sqlite { .. } | OpenError::Migration { .. } => ErrorKind::CannotGoOn,
+            OpenError::Locked { .. } | OpenError::Full { .. } | OpenError::Damaged { .. } | OpenError::Unusable { .. } => {
+                ErrorKind::CannotGoOn
+            }
             _ => ErrorKind::Usage,
         };
         let told = Self::new(kind, error.to_string());
@@ -51,6 +53,16 @@ impl From<OpenError> for CommandError {
             OpenError::LeftBehind { beside, .. } => told
                 .hint("put the journal back where it was, beside that file")
                 .hint(format!("to begin a new journal without what it holds: rm {beside}")),
+            OpenError::NoFileName(name) if name.is_empty() => told.hint("name a file: --journal PATH, or REDRIVE_JOURNAL"),
+            OpenError::NoFileName(name) => {
+                told.hint(format!("for a file of that name: --journal {}", shell_words::quote(&format!("./{name}"))))
+            }
+            OpenError::Sealed { path, beside } => told
+                .hint(format!("copy both to a folder that can be written: {}", shell_words::join(["cp", &path, &beside, "FOLDER"])))
+                .hint("and read the copy: --journal FOLDER/NAME"),
+            OpenError::Denied { .. } => told.hint("see whose it is: ls -l; to write a journal, its folder has to be writable, too"),
+            OpenError::Full { .. } => told.hint("make room there, or name another place: --journal PATH"),
+            OpenError::Damaged { path, .. } => told.hint(check_journal(&path)),
             OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
             OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),
@@ -59,13 +71,21 @@ impl From<OpenError> for CommandError {
     }
 }
 
+/// How to find out what is wrong with a journal, with SQLite's own tool.
+fn check_journal(path: &str) -> String {
+    format!("see what is wrong with it: {}", shell_words::join(["sqlite3", path, "PRAGMA integrity_check"]))
+}
+
 impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::UnknownFingerprint(_) | ReadError::AmbiguousFingerprint(_) | ReadError::MalformedFingerprint(_) => {
                 Self::usage(error.to_string()).hint("`errors list -o jsonl` and `errors show ID` have them")
             }
-            _ => Self::new(ErrorKind::CannotGoOn, error.to_string()),
+            ReadError::Damaged { ref path, .. } | ReadError::DamagedEntry { ref path, .. } => {
+                Self::new(ErrorKind::CannotGoOn, error.to_string()).hint(check_journal(path))
+            }
+            ReadError::Unreadable { .. } => Self::new(ErrorKind::CannotGoOn, error.to_string()),
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::cli::cut::{cut_end, cut_middle, width};
 use crate::cli::escape::escape;
 use crate::cli::screen::{Paint, Screen};
 
+/// From this width on there is room for all columns.
+const WIDE: usize = 140;
+
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -19,6 +22,41 @@ const SHORT_NAME: usize = 4;
 pub(super) struct Column {
     pub(super) name: &'static str,
     cut: for<'t> fn(&'t str, usize) -> Cow<'t, str>,
+}
+
+/// When a listing has a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    Always,
+    /// When more states than one are asked for.
+    WithStates,
+    /// On a wide screen.
+    Wide,
+}
+
+/// Which columns a listing has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    has_states: bool,
+    is_wide: bool,
+}
+
+impl Choice {
+    /// Those that say something when these states are asked for, and that the screen has room for.
+    pub(super) fn of<S: PartialEq>(states: &[S], screen: Screen) -> Self {
+        let has_states = states.iter().any(|state| states.first() != Some(state));
+        Self { has_states, is_wide: !screen.is_narrower_than(WIDE) }
+    }
+
+    /// The chosen ones of all columns, or of a row's cells.
+    pub(super) fn of_all<C, const N: usize>(self, all: [(Shows, C); N]) -> Vec<C> {
+        let is_chosen = |shows| match shows {
+            Shows::Always => true,
+            Shows::WithStates => self.has_states,
+            Shows::Wide => self.is_wide,
+        };
+        all.into_iter().filter(|(shows, _)| is_chosen(*shows)).map(|(_, one)| one).collect()
+    }
 }
 
 /// One step of making a table narrower.
@@ -66,37 +104,53 @@ impl Cell {
 pub(super) struct Table {
     columns: Vec<Column>,
     narrowing: &'static [Give],
+    /// The widest cell of each column.
+    cells: Vec<usize>,
     rows: Vec<Vec<Cell>>,
+}
+
+/// A table's columns, as wide as a screen lets them be.
+pub(super) struct Fitted<'t> {
+    columns: &'t [Column],
+    widths: Vec<usize>,
+    screen: Screen,
 }
 
 impl Table {
     /// `narrowing`: what gives way to a narrow screen, step after step, until the rest fits.
     pub(super) fn new(columns: Vec<Column>, narrowing: &'static [Give]) -> Self {
-        Self { columns, narrowing, rows: Vec::new() }
+        Self { cells: vec![0; columns.len()], columns, narrowing, rows: Vec::new() }
     }
 
     /// One cell for each column.
     pub(super) fn push(&mut self, row: Vec<Cell>) {
+        self.measure(&row);
         self.rows.push(row);
+    }
+
+    /// Makes room for a row that is written later: there may be more of them than there is memory.
+    pub(super) fn measure(&mut self, row: &[Cell]) {
+        for (widest, cell) in self.cells.iter_mut().zip(row) {
+            *widest = width(&cell.text).max(*widest);
+        }
     }
 
     /// The names, then the rows.
     pub(super) fn lines(&self, screen: Screen) -> impl Iterator<Item = String> {
-        let widths = self.widths(screen.width);
-        let names: Vec<Cell> = self.columns.iter().map(|column| Cell { text: column.name.to_owned(), paint: None }).collect();
-        let names = self.line(&names, &widths, screen);
-        std::iter::once(names).chain(self.rows.iter().map(move |row| self.line(row, &widths, screen)))
+        let fitted = self.fitted(screen);
+        std::iter::once(fitted.names()).chain(self.rows.iter().map(move |row| fitted.line(row)))
+    }
+
+    pub(super) fn fitted(&self, screen: Screen) -> Fitted<'_> {
+        Fitted { columns: &self.columns, widths: self.widths(screen.width), screen }
     }
 
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let cells: Vec<usize> = (0..self.columns.len())
-            .map(|at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| width(&cell.text)).max().unwrap_or_default())
-            .collect();
-        let mut widths: Vec<usize> =
-            self.columns.iter().zip(&cells).map(|(column, cells)| width(column.name).max(*cells)).collect();
+        let cells = &self.cells;
+        let mut widths: Vec<usize> = self.columns.iter().zip(cells).map(|(column, cells)| width(column.name).max(*cells)).collect();
         let Some(limit) = limit else { return widths };
         for give in self.narrowing {
-            for (at, (column, cells)) in self.columns.iter().zip(&cells).enumerate() {
+            for (at, (column, cells)) in self.columns.iter().zip(cells).enumerate() {
                 match give {
                     Give::Column(name, least) if *name == column.name => shrink(&mut widths, at, *least, limit),
                     Give::Names => shrink(&mut widths, at, (*cells).max(SHORT_NAME), limit),
@@ -106,20 +160,28 @@ impl Table {
         }
         widths
     }
+}
 
-    /// At a screen that is too narrow even so, the line ends where the screen does.
-    fn line(&self, row: &[Cell], widths: &[usize], screen: Screen) -> String {
+impl Fitted<'_> {
+    pub(super) fn names(&self) -> String {
+        let names: Vec<Cell> = self.columns.iter().map(|column| Cell { text: column.name.to_owned(), paint: None }).collect();
+        self.line(&names)
+    }
+
+    /// At a screen that is too narrow even so, the line ends where the screen does. Without one, nothing is cut, also of a row that nobody
+    /// has measured.
+    pub(super) fn line(&self, row: &[Cell]) -> String {
         let mut line = String::new();
         let (mut used, mut owed) = (0, 0);
-        for ((column, cell), wide) in self.columns.iter().zip(row).zip(widths) {
-            let room = screen.width.map_or(*wide, |limit| limit.saturating_sub(used + owed).min(*wide));
+        for ((column, cell), wide) in self.columns.iter().zip(row).zip(&self.widths) {
+            let room = self.screen.width.map_or(usize::MAX, |limit| limit.saturating_sub(used + owed).min(*wide));
             if room == 0 {
                 break;
             }
             let text = (column.cut)(&cell.text, room);
             line.extend(std::iter::repeat_n(' ', owed));
             let taken = width(&text);
-            line.push_str(&screen.paint(&text, cell.paint));
+            line.push_str(&self.screen.paint(&text, cell.paint));
             used += owed + taken;
             owed = wide.saturating_sub(taken) + GAP;
         }
@@ -197,6 +259,15 @@ mod tests {
         table.push(vec![Cell::new("1"), Cell::new("7"), Cell::new("abcdefgh")]);
         assert_eq!(lines(&table, Some(18)), ["A-LON…  ID  MESSA…", "1       7   abcde…"]);
         assert_eq!(lines(&table, Some(10)), ["A-L…  ID", "1     7"], "a short name stays whole");
+    }
+
+    #[test]
+    fn a_row_that_nobody_has_measured_is_cut_on_a_terminal_only() {
+        let table = table(&[["1", "orders/0/1", "billing", "short"]]);
+        let row = ["2", "orders/0/2", "billing", "longer than that"].map(Cell::new);
+        let line = |width| table.fitted(Screen { width, is_colored: false }).line(&row);
+        assert_eq!(line(None), "2   orders/0/2  billing   longer than that");
+        assert_eq!(line(Some(200)), "2   orders/0/2  billing   longer…");
     }
 
     proptest! {

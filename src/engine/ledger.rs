@@ -114,7 +114,7 @@ pub struct IncidentKey {
     pub kind: IncidentKind,
     pub partition: Option<Arc<Partition>>,
     pub receiver: Option<String>,
-    /// What else tells two incidents of a kind apart: the event type of `new_type`.
+    /// What tells two incidents of a kind apart wherever they are met: the event type of `new_type`. The place is then that of the first.
     pub subject: Option<String>,
 }
 

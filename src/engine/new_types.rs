@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
+use crate::record::{Partition, Record};
 
 /// As much of a type as is remembered and shown, in bytes.
 const LONGEST: usize = 200;
@@ -22,7 +23,7 @@ impl NewTypes {
     const MOST: usize = 1_000;
 
     /// Counts a skipped record. Of types beyond the bound it counts nothing: progress alone says that records were skipped.
-    pub(super) fn skip(&mut self, event_type: &str, place: impl FnOnce() -> String) {
+    pub(super) fn skip(&mut self, event_type: &str, record: &Record) {
         let event_type = event_type.get(..event_type.floor_char_boundary(LONGEST)).unwrap_or_default();
         if let Some(of) = self.skipped.0.get_mut(event_type) {
             of.records += 1;
@@ -34,7 +35,7 @@ impl NewTypes {
             None => return,
         };
         self.met.insert(Arc::clone(&event_type));
-        self.skipped.0.insert(event_type, OfType { records: 1, first: place() });
+        self.skipped.0.insert(event_type, OfType { records: 1, first: First::of(record) });
     }
 
     /// What was skipped since it was last asked; `None` when there is nothing to tell.
@@ -50,8 +51,21 @@ pub struct Skipped(BTreeMap<Arc<str>, OfType>);
 #[derive(Debug)]
 struct OfType {
     records: u64,
-    /// `TOPIC/PARTITION/OFFSET` of the first one.
-    first: String,
+    first: First,
+}
+
+/// Where the first one was.
+#[derive(Debug)]
+struct First {
+    partition: Arc<Partition>,
+    /// `TOPIC/PARTITION/OFFSET`
+    place: String,
+}
+
+impl First {
+    fn of(record: &Record) -> Self {
+        Self { partition: Arc::clone(record.partition()), place: record.place() }
+    }
 }
 
 impl Skipped {
@@ -64,8 +78,10 @@ impl Skipped {
     /// As incidents that count on.
     pub(super) fn take_entries(&mut self) -> impl Iterator<Item = Entry> {
         std::mem::take(&mut self.0).into_iter().map(|(event_type, OfType { records, first })| {
-            let key = IncidentKey { subject: Some(event_type.to_string()), ..IncidentKey::of(IncidentKind::NewType) };
-            let message = format!("no receiver takes the type {event_type}: such events are skipped, for example {first}");
+            let First { partition, place } = first;
+            let subject = Some(event_type.to_string());
+            let key = IncidentKey { subject, ..IncidentKey::at(IncidentKind::NewType, &partition) };
+            let message = format!("no receiver takes the type {event_type}: such events are skipped, for example {place}");
             let data = serde_json::json!({ "type": &*event_type });
             Entry::Incident(Incident { count: records, data, ..Incident::new(key, message) })
         })
@@ -75,6 +91,11 @@ impl Skipped {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::samples::{partition_of, record_at};
+
+    fn record(offset: i64) -> Record {
+        record_at(&partition_of("orders"), offset, &[], None)
+    }
 
     fn told(skipped: &mut Skipped) -> Vec<(String, u64)> {
         let told = skipped.take_entries().map(|entry| match entry {
@@ -88,13 +109,13 @@ mod tests {
     fn records_are_counted_by_type_until_they_are_told() {
         let (mut one, mut two, mut all) = (NewTypes::default(), NewTypes::default(), Skipped::default());
         for at in 0..5 {
-            one.skip("new", || format!("orders/0/{at}"));
-            two.skip(if at == 3 { "other" } else { "new" }, || format!("orders/1/{at}"));
+            one.skip("new", &record(at));
+            two.skip(if at == 3 { "other" } else { "new" }, &record(10 + at));
         }
         [&mut one, &mut two].into_iter().filter_map(NewTypes::take).for_each(|skipped| all.add(skipped));
         let expected = [
             ("new: such events are skipped, for example orders/0/0", 9),
-            ("other: such events are skipped, for example orders/1/3", 1),
+            ("other: such events are skipped, for example orders/0/13", 1),
         ];
         assert_eq!(told(&mut all), expected.map(|(message, records)| (message.to_owned(), records)));
         assert!(one.take().is_none() && told(&mut all).is_empty(), "told once");
@@ -104,8 +125,8 @@ mod tests {
     fn made_up_types_are_bounded_in_number_and_length() {
         let mut types = NewTypes::default();
         let long = "é".repeat(1_000_000);
-        types.skip(&long, String::new);
-        types.skip(&format!("{long}, only longer"), String::new);
+        types.skip(&long, &record(0));
+        types.skip(&format!("{long}, only longer"), &record(0));
         let mut first = types.take().unwrap();
         assert!(first.0.keys().all(|kept| kept.len() <= LONGEST));
         assert_eq!(
@@ -113,10 +134,10 @@ mod tests {
             [2],
             "told apart by what is remembered"
         );
-        (0..2 * NewTypes::MOST).for_each(|number| types.skip(&number.to_string(), String::new));
+        (0..2 * NewTypes::MOST).for_each(|number| types.skip(&number.to_string(), &record(0)));
         assert_eq!(types.take().map(|skipped| skipped.0.len()), Some(NewTypes::MOST - 1));
-        types.skip("0", String::new);
-        types.skip("1999", String::new);
+        types.skip("0", &record(0));
+        types.skip("1999", &record(0));
         assert_eq!(types.take().map(|skipped| skipped.0.len()), Some(1), "one that was met counts on");
     }
 }

@@ -166,7 +166,7 @@ impl Shard {
     fn skip(&mut self, event: &Event) {
         let record = event.record();
         self.pass(record, Stage::Route);
-        self.new_types.skip(&event.event_type(), || record.place());
+        self.new_types.skip(&event.event_type(), record);
         if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Route));
             self.settle_with_job(record, Settled::Skipped);

@@ -208,6 +208,19 @@ pub struct StateCounts {
     pub ignored: u64,
 }
 
+impl StateCounts {
+    /// How many there are in these states; in all when none is named.
+    #[must_use]
+    pub fn of(self, states: &[FailureState]) -> u64 {
+        let count = |state| match state {
+            FailureState::Open => self.open,
+            FailureState::Resolved => self.resolved,
+            FailureState::Ignored => self.ignored,
+        };
+        FailureState::ALL.into_iter().filter(|state| states.is_empty() || states.contains(state)).map(count).sum()
+    }
+}
+
 /// The journal's word for a kind of timestamp, back.
 pub(super) fn timestamp_kind(name: &str) -> TimestampKind {
     match name {

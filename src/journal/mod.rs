@@ -6,6 +6,7 @@ mod fingerprint;
 mod host;
 mod items;
 mod open;
+mod plain;
 mod reader;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -4,14 +4,17 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use thiserror::Error;
 
+use crate::journal::plain::{is_damage, plain};
 use crate::journal::sql;
 
 const APPLICATION_ID: i64 = 0x5244_5256;
@@ -22,6 +25,8 @@ const FORMAT: i64 = 1;
 /// A SQLite database has at least one page, and a page has at least 512 bytes.
 const SHORTEST: u64 = 512;
 const LOCKED_FOR: Duration = Duration::from_secs(30);
+/// What is spelled out in the path of a URI.
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
 
 /// Why a journal cannot be opened.
 #[derive(Debug, Error)]
@@ -29,6 +34,9 @@ const LOCKED_FOR: Duration = Duration::from_secs(30);
 pub enum OpenError {
     #[error("there is no journal at {0}")]
     Missing(String),
+    /// SQLite would open something else, or leave the file behind for what it takes for options.
+    #[error("the journal cannot be called `{0}`: to SQLite that is not the name of a file")]
+    NoFileName(String),
     /// SQLite would write what is in there into a new journal of this name.
     #[error("there is no journal at {path}, but {beside} of one that was there is left: what it holds is not in the journal yet")]
     LeftBehind { path: String, beside: String },
@@ -42,12 +50,17 @@ pub enum OpenError {
     Network { path: String, kind: &'static str },
     #[error("the journal {path} cannot be opened: {source}")]
     Denied { path: String, source: io::Error },
+    /// It may be in use, or have been when its process died.
+    #[error("the journal {path} cannot be read where it is: {beside} belongs to it, and to read both SQLite has to write there")]
+    Sealed { path: String, beside: String },
     #[error("the journal {path} is locked by another process for more than 30 s")]
     Locked { path: String },
-    #[error("the journal {path} cannot be used: {source}")]
-    Sqlite { path: String, source: rusqlite::Error },
-    #[error("the journal {path} cannot be made: {source}")]
-    Migration { path: String, source: rusqlite_migration::Error },
+    #[error("the journal {path} cannot be written: its disk is full")]
+    Full { path: String },
+    #[error("the journal {path} is damaged: {what}")]
+    Damaged { path: String, what: String },
+    #[error("the journal {path} cannot be used: {what}")]
+    Unusable { path: String, what: String },
 }
 
 /// Whether a network file system is accepted.
@@ -99,41 +112,77 @@ impl Place {
         })
     }
 
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(suffix);
-        self.path.with_file_name(name)
-    }
-
     /// Opens for writing; makes the journal when there is none.
     pub(super) fn open_to_write(&self) -> Result<Connection, OpenError> {
+        self.check_name()?;
         self.check_file_system()?;
         if !self.exists()? {
             self.create()?;
         }
         self.check_kind()?;
-        let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut connection = self.connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         self.check_identity(&connection, Access::Write)?;
-        migrations().to_latest(&mut connection).map_err(|source| OpenError::Migration { path: self.name(), source })?;
+        self.migrate(&mut connection)?;
         connection.execute_batch(sql::WRITER_SETTINGS).map_err(|error| self.failed(error))?;
         Ok(connection)
     }
 
     /// Opens for reading; never makes, migrates or changes anything.
     pub(super) fn open_to_read(&self) -> Result<Connection, OpenError> {
+        self.check_name()?;
         if !self.exists()? {
             return Err(OpenError::Missing(self.name()));
         }
         self.check_file_system()?;
         self.check_kind()?;
+        rustix::fs::access(&self.path, rustix::fs::Access::READ_OK).map_err(|error| self.denied(error.into()))?;
         // Read-write, because reading a journal that another process writes takes part in its shared memory; `query_only` keeps our hands off.
-        let connection = match self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE) {
-            Err(OpenError::Denied { .. }) => self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY)?,
-            other => other?,
-        };
+        match self.read_from(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            Err(OpenError::Denied { .. }) => self.read_immutable(),
+            other => other,
+        }
+    }
+
+    fn read_from(&self, file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+        let connection = self.connect(file, flags)?;
         connection.execute_batch(sql::READER_SETTINGS).map_err(|error| self.failed(error))?;
         self.check_identity(&connection, Access::Read)?;
         Ok(connection)
+    }
+
+    /// Reads where nothing can be written, as on a read-only medium: SQLite does so when it is told that the file does not change.
+    fn read_immutable(&self) -> Result<Connection, OpenError> {
+        let path = std::path::absolute(&self.path).map_err(|source| self.denied(source))?;
+        let uri = format!("file://{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_A_PATH));
+        self.check_nobody_writes()?;
+        let connection = self.read_from(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+        // Whoever began to write since then made a file beside it first.
+        self.check_nobody_writes()?;
+        Ok(connection)
+    }
+
+    /// A process that writes the journal has two files beside it; one that died left what it wrote last in the first of them.
+    fn check_nobody_writes(&self) -> Result<(), OpenError> {
+        let (log, shared) = (self.beside("-wal"), self.beside("-shm"));
+        let is_in_use = fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0 || shared.exists());
+        if is_in_use { Err(OpenError::Sealed { path: self.name(), beside: log.display().to_string() }) } else { Ok(()) }
+    }
+
+    /// Refuses what SQLite takes for a database without a file, or for a name with options behind it. So does opening.
+    ///
+    /// # Errors
+    /// [`OpenError::NoFileName`], and no other.
+    pub fn check_name(&self) -> Result<(), OpenError> {
+        let name = self.path.as_os_str().as_bytes();
+        let is_special = name.is_empty() || name.starts_with(b":") || name.starts_with(b"file:");
+        if is_special { Err(OpenError::NoFileName(self.name())) } else { Ok(()) }
+    }
+
+    /// The file beside it of the same name and this ending.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        self.path.with_file_name(name)
     }
 
     /// True when there is a file with something in it.
@@ -141,7 +190,7 @@ impl Place {
         match fs::metadata(&self.path) {
             Ok(metadata) => Ok(metadata.len() > 0 || !metadata.is_file()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(OpenError::Denied { path: self.name(), source }),
+            Err(source) => Err(self.denied(source)),
         }
     }
 
@@ -151,13 +200,13 @@ impl Place {
         match fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_file() && metadata.len() >= SHORTEST => Ok(()),
             Ok(_) => Err(OpenError::NotAJournal(self.name())),
-            Err(source) => Err(OpenError::Denied { path: self.name(), source }),
+            Err(source) => Err(self.denied(source)),
         }
     }
 
-    fn connect(&self, flags: OpenFlags) -> Result<Connection, OpenError> {
+    fn connect(&self, file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
         let connection =
-            Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| self.failed(error))?;
+            Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(|error| self.failed(error))?;
         connection.busy_timeout(LOCKED_FOR).map_err(|error| self.failed(error))?;
         Ok(connection)
     }
@@ -171,6 +220,11 @@ impl Place {
         }
         let found = pragma("user_version")?;
         let can_read = || connection.query_row(sql::FORMAT, [], |row| row.get::<_, i64>(0)).is_ok_and(|format| format <= FORMAT);
+        if found < 1 {
+            // A journal is made whole under another name: no crash leaves one half made.
+            let what = format!("the number of its schema (user_version) is {found}, and the first one was 1");
+            return Err(OpenError::Damaged { path: self.name(), what });
+        }
         if found > VERSION && (access == Access::Write || !can_read()) {
             return Err(OpenError::Newer { path: self.name(), found });
         }
@@ -192,11 +246,10 @@ impl Place {
 
     fn create(&self) -> Result<(), OpenError> {
         self.check_nothing_is_left()?;
-        let denied = |source| OpenError::Denied { path: self.name(), source };
+        let denied = |source| self.denied(source);
         let unfinished = self.beside(&format!(".new-{}", uuid::Uuid::new_v4().simple()));
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(denied)?;
-        let made = Self { path: unfinished.clone(), safety: self.safety }.fill();
-        let linked = made.and_then(|()| match fs::hard_link(&unfinished, &self.path) {
+        let linked = self.fill(&unfinished).and_then(|()| match fs::hard_link(&unfinished, &self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.take_over_empty(&unfinished).map_err(denied),
             other => other.map_err(denied),
         });
@@ -210,10 +263,11 @@ impl Place {
         if fs::metadata(&self.path)?.len() == 0 { fs::rename(unfinished, &self.path) } else { Ok(()) }
     }
 
-    fn fill(&self) -> Result<(), OpenError> {
-        let mut connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    /// Whatever goes wrong is told of the journal: nobody knows the other name.
+    fn fill(&self, unfinished: &Path) -> Result<(), OpenError> {
+        let mut connection = self.connect(unfinished, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.execute_batch(sql::FILE_SETTINGS).map_err(|error| self.failed(error))?;
-        migrations().to_latest(&mut connection).map_err(|source| OpenError::Migration { path: self.name(), source })?;
+        self.migrate(&mut connection)?;
         let uuid = uuid::Uuid::new_v4().to_string();
         connection
             .execute(sql::NEW_JOURNAL, (uuid, jiff::Timestamp::now().as_microsecond()))
@@ -221,28 +275,43 @@ impl Place {
         connection.close().map_err(|(_, error)| self.failed(error))
     }
 
+    fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
+        migrations().to_latest(connection).map_err(|error| match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => self.failed(err),
+            other => OpenError::Unusable { path: self.name(), what: other.to_string() },
+        })
+    }
+
     fn check_file_system(&self) -> Result<(), OpenError> {
         if self.safety == Safety::AnyFileSystem {
             return Ok(());
         }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let found = rustix::fs::statfs(folder).map_err(|error| OpenError::Denied { path: self.name(), source: error.into() })?;
+        let found = rustix::fs::statfs(folder).map_err(|error| self.denied(error.into()))?;
         match network(found.f_type.cast_unsigned() & 0xffff_ffff) {
             Some(kind) => Err(OpenError::Network { path: self.name(), kind }),
             None => Ok(()),
         }
     }
 
-    pub(super) fn failed(&self, source: rusqlite::Error) -> OpenError {
-        let path = self.name();
-        match source.sqlite_error_code() {
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in for the error, in map_err")]
+    pub(super) fn failed(&self, error: rusqlite::Error) -> OpenError {
+        let (path, what) = (self.name(), plain(&error));
+        match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path },
             Some(ErrorCode::NotADatabase) => OpenError::NotAJournal(path),
+            Some(ErrorCode::DiskFull) => OpenError::Full { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-                OpenError::Denied { path, source: io::Error::new(io::ErrorKind::PermissionDenied, source) }
+                OpenError::Denied { path, source: io::Error::new(io::ErrorKind::PermissionDenied, what) }
             }
-            _ => OpenError::Sqlite { path, source },
+            _ if is_damage(&error) => OpenError::Damaged { path, what },
+            _ => OpenError::Unusable { path, what },
         }
+    }
+
+    fn denied(&self, source: io::Error) -> OpenError {
+        let path = self.name();
+        if source.kind() == io::ErrorKind::StorageFull { OpenError::Full { path } } else { OpenError::Denied { path, source } }
     }
 }
 
@@ -354,6 +423,81 @@ mod tests {
         assert!(matches!(place(&folder, "nothing").open_to_read(), Err(OpenError::Missing(_))));
         assert!(!folder.path().join("nothing").exists(), "a reader makes none");
         assert!(matches!(place(&folder, "no/such/folder").open_to_write(), Err(OpenError::Denied { .. })));
+    }
+
+    #[test]
+    fn a_name_that_is_none_of_a_file_to_sqlite_is_refused() {
+        for name in ["", ":memory:", ":x", "file:x?mode=memory", "file:redrive.db"] {
+            let place = Place { path: name.into(), safety: Safety::Safe };
+            assert!(matches!(place.open_to_write(), Err(OpenError::NoFileName(_))), "{name}");
+            assert!(matches!(place.open_to_read(), Err(OpenError::NoFileName(_))), "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        for name in [":memory:", "file:x?mode=memory"] {
+            let place = place(&folder, name);
+            place.open_to_write().unwrap();
+            assert!(place.path.exists(), "in a folder that is named, it is a file: {name}");
+        }
+    }
+
+    /// On a read-only medium, say. What was written last may be in the file beside it, so that one must not be passed over.
+    #[test]
+    fn a_journal_is_read_without_writing_beside_it_unless_somebody_may_write_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "a journal?mode=%41.db");
+        place.open_to_write().unwrap();
+        let reader = place.read_immutable().unwrap();
+        let one: i64 = reader.query_row("SELECT count(*) FROM journal", [], |row| row.get(0)).unwrap();
+        assert_eq!((one, fs::read_dir(folder.path()).unwrap().count()), (1, 1), "nothing is made beside it");
+        let writer = place.open_to_write().unwrap();
+        let sealed =
+            |place: &Place| matches!(place.read_immutable(), Err(OpenError::Sealed { beside, .. }) if beside.ends_with("-wal"));
+        assert!(fs::metadata(place.beside("-wal")).unwrap().len() == 0 && sealed(&place), "somebody has it open");
+        writer.execute("UPDATE journal SET created_at_us = 0", []).unwrap();
+        let copy = Place { path: folder.path().join("copy.db"), safety: Safety::Safe };
+        fs::copy(&place.path, &copy.path).unwrap();
+        fs::copy(place.beside("-wal"), copy.beside("-wal")).unwrap();
+        assert!(sealed(&copy), "what was written last is in there");
+        fs::write(copy.beside("-wal"), "").unwrap();
+        copy.read_immutable().unwrap();
+    }
+
+    #[test]
+    fn a_damaged_journal_is_told_without_sql() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "damaged.db");
+        let damaged = |change: &str, said: &str| {
+            fs::remove_file(&place.path).or_else(|error| if place.path.exists() { Err(error) } else { Ok(()) }).unwrap();
+            place.open_to_write().unwrap().execute_batch(change).unwrap();
+            let beginning = crate::journal::Beginning {
+                command: "consume",
+                group: "shop".into(),
+                client_id: "c".into(),
+                receivers: Vec::new(),
+            };
+            for error in [
+                crate::journal::Reader::open(&place).map(drop).unwrap_err(),
+                crate::journal::Writer::open(&place, &beginning).map(drop).unwrap_err(),
+            ] {
+                assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+                let told = error.to_string();
+                assert!(told.contains(said) && !told.contains("SELECT") && !told.contains("CREATE"), "{told}");
+            }
+        };
+        damaged("PRAGMA user_version = 0", "user_version");
+        damaged("DELETE FROM journal", "a row that every journal has is missing");
+        damaged("PRAGMA foreign_keys = OFF; DROP TABLE journal", "no such table: journal");
+    }
+
+    #[test]
+    fn what_goes_wrong_in_the_making_is_told_of_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "new.db");
+        let told = place.fill(&folder.path().join("no/such/new.db.new-1")).unwrap_err().to_string();
+        assert!(told.contains("new.db") && !told.contains("new-1"), "{told}");
+        let full = rusqlite::ffi::Error { code: ErrorCode::DiskFull, extended_code: 13 };
+        let told = place.failed(rusqlite::Error::SqliteFailure(full, None)).to_string();
+        assert!(told.contains("new.db") && told.contains("disk is full"), "{told}");
     }
 
     #[test]

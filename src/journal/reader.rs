@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::journal::items::StateCounts;
 use crate::journal::open::{OpenError, Place};
+use crate::journal::plain::{is_damage, plain};
 use crate::journal::selection::Sort;
 use crate::journal::sql;
 
@@ -46,8 +47,10 @@ pub struct Window {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    #[error("the journal {path} cannot be read: {source}")]
-    Sqlite { path: String, source: rusqlite::Error },
+    #[error("the journal {path} cannot be read: {what}")]
+    Unreadable { path: String, what: String },
+    #[error("the journal {path} is damaged: {what}")]
+    Damaged { path: String, what: String },
     #[error("fingerprint `{0}` is not in the journal")]
     UnknownFingerprint(String),
     #[error("fingerprint `{0}` is not unique: give more of its digits")]
@@ -55,7 +58,7 @@ pub enum ReadError {
     #[error("fingerprint `{0}` is not one: expected 6 to 32 hex digits")]
     MalformedFingerprint(String),
     #[error("entry {id} of the journal {path} is damaged: {what}")]
-    Damaged { path: String, id: i64, what: String },
+    DamagedEntry { path: String, id: i64, what: String },
 }
 
 impl Window {
@@ -103,8 +106,10 @@ impl Reader {
         &self.uuid
     }
 
-    fn failed(&self, source: rusqlite::Error) -> ReadError {
-        ReadError::Sqlite { path: self.path.clone(), source }
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in for the error, in map_err")]
+    fn failed(&self, error: rusqlite::Error) -> ReadError {
+        let (path, what) = (self.path.clone(), plain(&error));
+        if is_damage(&error) { ReadError::Damaged { path, what } } else { ReadError::Unreadable { path, what } }
     }
 
     /// How many failures there are in each state.

@@ -27,6 +27,31 @@ pub struct FailureSelection {
     pub until: Option<Timestamp>,
 }
 
+impl FailureSelection {
+    /// True when nothing but their state leaves any out.
+    pub(super) fn is_by_state(&self) -> bool {
+        let Self {
+            states: _,
+            topics,
+            partitions,
+            offsets,
+            groups,
+            receivers,
+            stages,
+            classes,
+            codes,
+            types,
+            fingerprints,
+            since,
+            until,
+        } = self;
+        let names = [topics, groups, receivers, codes, types, fingerprints];
+        names.into_iter().all(Vec::is_empty)
+            && (partitions.is_empty() && offsets.is_empty() && stages.is_empty() && classes.is_empty())
+            && (since.is_none() && until.is_none())
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// Highest id first.

@@ -151,6 +151,11 @@ pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WH
 /// Index: incident_open.
 pub(super) const OPEN_OF_RUN: &str = "
     SELECT id, kind FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL AND run_id = ?1";
+/// The open incident of a type, and how many types of the group have one. Index: incident_open; there are at most 1,000 of a group.
+pub(super) const OPEN_NEW_TYPE: &str = "
+    SELECT max(CASE WHEN i.data = ?2 THEN i.id END), count(*)
+    FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
+    WHERE i.kind = 'new_type' AND i.ended_at_us IS NULL AND i.acked_at_us IS NULL AND r.consumer_group = ?1";
 
 // --- listings
 
@@ -178,11 +183,12 @@ pub(super) const ATTEMPTS_OF: &str = "
     UNION ALL SELECT attempts, last_failed_at_us, replay_id, 'failed', class, code, message, duration_us FROM failure WHERE id = ?1
     UNION ALL SELECT attempts + 1, settled_at_us, settled_replay_id, 'delivered', NULL, NULL, NULL, NULL FROM failure
         WHERE id = ?1 AND settled_by <> 'hand'";
+/// The record's other receivers: one that failed again had it once, too.
 pub(super) const DELIVERED_TO: &str = "
     SELECT p.receiver FROM failure f CROSS JOIN place q ON q.id = f.place_id
     CROSS JOIN delivered d ON d.topic_id = f.topic_id AND d.partition = f.partition AND d.offset = f.offset
     CROSS JOIN place p ON p.id = d.place_id
-    WHERE f.id = ?1 AND p.consumer_group = q.consumer_group ORDER BY p.receiver";
+    WHERE f.id = ?1 AND p.consumer_group = q.consumer_group AND d.place_id <> f.place_id ORDER BY p.receiver";
 pub(super) const KIND_OF: &str = "
     SELECT g.open, g.first_seen_at_us FROM failure f CROSS JOIN fingerprint g ON g.id = f.fingerprint_id WHERE f.id = ?1";
 pub(super) const DEFINITION_OF: &str = "SELECT definition FROM receiver WHERE consumer_group = ?1 AND name = ?2";
@@ -248,6 +254,7 @@ mod tests {
             ("FINGERPRINT_COUNTS", FINGERPRINT_COUNTS),
             ("INCIDENT_AGAIN", INCIDENT_AGAIN),
             ("INCIDENT_ENDED", INCIDENT_ENDED),
+            ("OPEN_NEW_TYPE", OPEN_NEW_TYPE),
             ("PROGRESS_AROUND", PROGRESS_AROUND),
             ("HIGHEST_ID", HIGHEST_ID),
             ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),

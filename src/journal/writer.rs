@@ -18,6 +18,7 @@ use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
 use crate::journal::open::{Identity, OpenError, Place};
+use crate::journal::plain::{is_damage, plain};
 use crate::journal::sql;
 use crate::journal::writer::incidents::Incidents;
 use crate::journal::writer::names::Names;
@@ -107,8 +108,8 @@ impl Writer {
         }
         let message = match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "the disk, or what the journal may use of it, is full".to_owned(),
-            Some(ErrorCode::DatabaseCorrupt) => format!("it is damaged ({error})"),
-            _ => error.to_string(),
+            _ if is_damage(error) => format!("it is damaged ({})", plain(error)),
+            _ => plain(error),
         };
         LedgerError::Write { path: self.path.display().to_string(), message }
     }

@@ -131,9 +131,12 @@ pub const EVENT_TYPE_FROM: Setting =
     Setting::consume("event-type-from", "WHERE", "Where the event type is: cloudevents, header:NAME, field:/json/pointer or topic")
         .by_default("cloudevents");
 pub const FORMAT: Setting = Setting::consume("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
-pub const UNRECOGNIZED: Setting =
-    Setting::consume("unrecognized", "WHAT", "What becomes of a type that no receiver takes: journal or skip")
-        .by_default("journal");
+pub const UNRECOGNIZED: Setting = Setting::consume(
+    "unrecognized",
+    "WHAT",
+    "What becomes of a type that no receiver takes: journal, or skip (one incident a type, 1,000 at most)",
+)
+.by_default("journal");
 pub const ON_GAP: Setting =
     Setting::consume("on-gap", "WHAT", "When committed records are gone from the log: earliest or halt").by_default("earliest");
 pub const ON_TRUNCATION: Setting =

@@ -11,8 +11,8 @@ use crate::cli::json::FailureJson;
 use crate::cli::numbers::grouped;
 use crate::cli::output::Output;
 use crate::cli::screen::{Paint, Screen};
-use crate::cli::table::{Cell, Column, Give, Table};
-use crate::cli::window::{Listed, WindowArgs};
+use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
+use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
 use crate::cli::{heading, times};
 use crate::failure::Class;
 use crate::journal::{FailureItem, FailureState, Place, Reader, StateCounts};
@@ -26,8 +26,6 @@ Examples:
 On a terminal, rows are cut to its width; CLASS and TYPE are there from 140 columns. Without one, nothing is left out.
 Exit status: 0 done, 1 the journal cannot be read, 2 usage or no journal, 6 with --fail-if-any when anything is listed.";
 
-/// From this width on there is room for all columns.
-const WIDE: usize = 140;
 /// Below this width times are shortened.
 const NARROW: usize = 100;
 /// The message gives way first; the code, which says the most in the fewest letters, last.
@@ -63,9 +61,9 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let selection = args.filters.selection(Timestamp::now())?;
     let reader = Reader::open(place)?;
     let page = |window| reader.failures(&selection, window);
-    let count = args.window.list(output, &reader, page, |items, next| {
-        let listing = Listing { items, next, counts: reader.counts()?, open_incidents: reader.open_incidents()? };
-        Ok(listing.lines(args, output.journal(&reader), output.screen()))
+    let count = args.window.list(output, &reader, page, || {
+        let (counts, open_incidents) = (reader.counts()?, reader.open_incidents()?);
+        Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), counts, open_incidents })
     })?;
     Ok(if args.fail_if_any && count > 0 { ErrorKind::Found.exit_code() } else { 0 })
 }
@@ -84,93 +82,88 @@ impl Listed for FailureItem {
 
 /// What a screen shows.
 pub(super) struct Listing<'l> {
-    pub(super) items: &'l [FailureItem],
-    /// Behind which more follow.
-    pub(super) next: Option<i64>,
+    pub(super) args: &'l ListArgs,
+    pub(super) journal: Journal<'l>,
+    pub(super) screen: Screen,
     pub(super) counts: StateCounts,
     pub(super) open_incidents: u64,
 }
 
 impl Listing<'_> {
-    pub(super) fn lines(&self, args: &ListArgs, journal: Journal<'_>, screen: Screen) -> Vec<String> {
+    fn choice(&self) -> Choice {
+        Choice::of(&self.args.filters.state, self.screen)
+    }
+
+    /// How much of what there is this is. With filters, nobody has counted what fits.
+    fn shown(&self, shown: Shown) -> String {
+        let filters = &self.args.filters;
+        let count = grouped(shown.count as u64);
+        if !filters.are_none() {
+            return match (shown.count, shown.next) {
+                (0, _) => "no failure fits the filters".to_owned(),
+                (_, Some(_)) => format!("{count} shown, more follow"),
+                (_, None) => format!("{count} shown"),
+            };
+        }
+        format!("{count} of {}", grouped(self.counts.of(&filters.state)))
+    }
+}
+
+impl Layout<FailureItem> for Listing<'_> {
+    fn heading(&self) -> Vec<String> {
         let StateCounts { open, resolved, ignored } = self.counts;
         let counts = format!("{} open, {} resolved, {} ignored", grouped(open), grouped(resolved), grouped(ignored));
-        let mut lines = screen.join([heading::journal(journal), counts]);
-        if !self.items.is_empty() {
-            lines.extend(table(self.items, &args.filters.state, screen).lines(screen));
-        }
-        let mut parts = vec![self.shown(&args.filters)];
-        if let Some(next) = self.next {
+        self.screen.join([heading::journal(self.journal), counts])
+    }
+
+    fn table(&self) -> Table {
+        let columns = self.choice().of_all([
+            (Shows::Always, Column::new("ID")),
+            (Shows::WithStates, Column::new("STATE")),
+            (Shows::Always, Column::new("LAST-FAILED")),
+            (Shows::Always, Column::cut_in_the_middle("TOPIC/PARTITION/OFFSET")),
+            (Shows::Always, Column::new("STAGE")),
+            (Shows::Always, Column::new("RECEIVER")),
+            (Shows::Wide, Column::new("CLASS")),
+            (Shows::Wide, Column::new("TYPE")),
+            (Shows::Always, Column::new("CODE")),
+            (Shows::Always, Column::new("ATTEMPTS")),
+            (Shows::Always, Column::new("MESSAGE")),
+        ]);
+        Table::new(columns, NARROWING)
+    }
+
+    fn row(&self, item: &FailureItem) -> Vec<Cell> {
+        let time = if self.screen.is_narrower_than(NARROW) { times::minute } else { times::second };
+        self.choice().of_all([
+            (Shows::Always, Cell::new(item.id.to_string())),
+            (Shows::WithStates, Cell::new(item.state.as_str()).painted(paint_of_state(item.state))),
+            (Shows::Always, Cell::new(time(item.last_failed_at_us))),
+            (Shows::Always, Cell::new(item.place())),
+            (Shows::Always, Cell::new(item.stage.as_str())),
+            (Shows::Always, Cell::new(item.receiver.as_deref().unwrap_or_default())),
+            (Shows::Wide, Cell::new(item.class.as_str()).painted(paint_of_class(item.class))),
+            (Shows::Wide, Cell::new(item.event.event_type.as_deref().unwrap_or_default())),
+            (Shows::Always, Cell::new(&item.code)),
+            (Shows::Always, Cell::new(item.attempts.to_string())),
+            (Shows::Always, Cell::new(&item.message)),
+        ])
+    }
+
+    fn ending(&self, shown: Shown) -> Vec<String> {
+        let Self { args, journal, .. } = self;
+        let mut parts = vec![self.shown(shown)];
+        if let Some(next) = shown.next {
             let mut words = vec!["errors".to_owned(), "list".to_owned()];
             words.extend(args.filters.words());
             words.extend(args.window.words());
             words.extend(["--after".to_owned(), next.to_string()]);
             parts.push(format!("next: {}", journal.command(&words)));
         }
-        if let Some(first) = self.items.first() {
-            parts.push(format!("details: {}", journal.hint(&format!("errors show {}", first.id))));
-        }
-        parts.push(heading::open_incidents(self.open_incidents, journal));
-        lines.extend(screen.join(parts));
-        lines
+        parts.extend(shown.first.map(|first| format!("details: {}", journal.hint(&format!("errors show {first}")))));
+        parts.push(heading::open_incidents(self.open_incidents, *journal));
+        self.screen.join(parts)
     }
-
-    /// How much of what is there this is. With filters, nobody has counted what fits.
-    fn shown(&self, filters: &Filters) -> String {
-        let StateCounts { open, resolved, ignored } = self.counts;
-        let shown = grouped(self.items.len() as u64);
-        if !filters.are_none() {
-            return match (self.items.len(), self.next) {
-                (0, _) => "no failure fits the filters".to_owned(),
-                (_, Some(_)) => format!("{shown} shown, more follow"),
-                (_, None) => format!("{shown} shown"),
-            };
-        }
-        let selected = FailureState::ALL.into_iter().filter(|state| filters.state.contains(state));
-        let all = selected.map(|state| match state {
-            FailureState::Open => open,
-            FailureState::Resolved => resolved,
-            FailureState::Ignored => ignored,
-        });
-        format!("{shown} of {}", grouped(all.sum()))
-    }
-}
-
-fn table(items: &[FailureItem], states: &[FailureState], screen: Screen) -> Table {
-    let has_state = states.iter().any(|state| states.first() != Some(state));
-    let is_wide = !screen.is_narrower_than(WIDE);
-    let columns = [
-        Some(Column::new("ID")),
-        has_state.then_some(Column::new("STATE")),
-        Some(Column::new("LAST-FAILED")),
-        Some(Column::cut_in_the_middle("TOPIC/PARTITION/OFFSET")),
-        Some(Column::new("STAGE")),
-        Some(Column::new("RECEIVER")),
-        is_wide.then_some(Column::new("CLASS")),
-        is_wide.then_some(Column::new("TYPE")),
-        Some(Column::new("CODE")),
-        Some(Column::new("ATTEMPTS")),
-        Some(Column::new("MESSAGE")),
-    ];
-    let mut table = Table::new(columns.into_iter().flatten().collect(), NARROWING);
-    let time = if screen.is_narrower_than(NARROW) { times::minute } else { times::second };
-    for item in items {
-        let cells = [
-            Some(Cell::new(item.id.to_string())),
-            has_state.then(|| Cell::new(item.state.as_str()).painted(paint_of_state(item.state))),
-            Some(Cell::new(time(item.last_failed_at_us))),
-            Some(Cell::new(item.place())),
-            Some(Cell::new(item.stage.as_str())),
-            Some(Cell::new(item.receiver.as_deref().unwrap_or_default())),
-            is_wide.then(|| Cell::new(item.class.as_str()).painted(paint_of_class(item.class))),
-            is_wide.then(|| Cell::new(item.event.event_type.as_deref().unwrap_or_default())),
-            Some(Cell::new(&item.code)),
-            Some(Cell::new(item.attempts.to_string())),
-            Some(Cell::new(&item.message)),
-        ];
-        table.push(cells.into_iter().flatten().collect());
-    }
-    table
 }
 
 pub(super) fn paint_of_state(state: FailureState) -> Option<Paint> {

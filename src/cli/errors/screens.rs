@@ -7,6 +7,8 @@ use crate::cli::errors::parts::Shown;
 use crate::cli::errors::payload::Payload;
 use crate::cli::samples::{self, JOURNAL};
 use crate::cli::screen::Screen;
+use crate::cli::window::Turn;
+use crate::cli::window::composed::composed;
 use crate::journal::{FailureDetail, StateCounts};
 
 #[derive(clap::Parser)]
@@ -21,9 +23,8 @@ const WIDTHS: [(&str, Option<usize>); 5] =
 
 fn list(words: &str, screen: Screen) -> String {
     let Line { args } = Line::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-    let items = samples::failures();
-    let listing = Listing { items: &items, next: Some(17), counts: COUNTS, open_incidents: 1 };
-    listing.lines(&args, JOURNAL, screen).join("\n")
+    let listing = Listing { args: &args, journal: JOURNAL, screen, counts: COUNTS, open_incidents: 1 };
+    composed(&listing, Turn { items: samples::failures(), next: Some(17) }, screen)
 }
 
 fn show(failure: &FailureDetail, screen: Screen) -> String {

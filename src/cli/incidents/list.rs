@@ -10,8 +10,8 @@ use crate::cli::json::IncidentJson;
 use crate::cli::numbers::counted;
 use crate::cli::output::Output;
 use crate::cli::screen::Screen;
-use crate::cli::table::{Cell, Column, Give, Table};
-use crate::cli::window::{Listed, WindowArgs};
+use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
+use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
 use crate::cli::{heading, times, word};
 use crate::journal::{IncidentItem, IncidentSelection, IncidentState, Place, Reader};
 
@@ -22,8 +22,6 @@ Examples:
   redrive incidents list -o json | jq '.items[].message'
 Exit status: 0 done, 1 the journal cannot be read, 2 usage or no journal.";
 
-/// From this width on there is room for all columns.
-const WIDE: usize = 140;
 const NARROWING: &[Give] = &[
     Give::Column("MESSAGE", 40),
     Give::Column("GROUP", 12),
@@ -84,9 +82,8 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let selection = args.selection();
     let reader = Reader::open(place)?;
     let page = |window| reader.incidents(&selection, window);
-    args.window.list(output, &reader, page, |items, next| {
-        let listing = Listing { items, next, open: reader.open_incidents()? };
-        Ok(listing.lines(args, output.journal(&reader), output.screen()))
+    args.window.list(output, &reader, page, || {
+        Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), open: reader.open_incidents()? })
     })?;
     Ok(0)
 }
@@ -105,64 +102,63 @@ impl Listed for IncidentItem {
 
 /// What a screen shows.
 pub(super) struct Listing<'l> {
-    pub(super) items: &'l [IncidentItem],
-    /// Behind which more follow.
-    pub(super) next: Option<i64>,
+    pub(super) args: &'l ListArgs,
+    pub(super) journal: Journal<'l>,
+    pub(super) screen: Screen,
     pub(super) open: u64,
 }
 
 impl Listing<'_> {
-    pub(super) fn lines(&self, args: &ListArgs, journal: Journal<'_>, screen: Screen) -> Vec<String> {
-        let mut lines = screen.join([heading::journal(journal), counted(self.open, "open incident")]);
-        if !self.items.is_empty() {
-            lines.extend(table(self.items, &args.state, screen).lines(screen));
-        }
-        lines.extend(screen.join(self.ending(args, journal)));
-        lines
-    }
-
-    fn ending(&self, args: &ListArgs, journal: Journal<'_>) -> Vec<String> {
-        let Some(first) = self.items.first() else {
-            let states: Vec<_> = args.state.iter().map(|state| state.as_str()).collect();
-            return vec![format!("no incident fits: state {}", states.join(" or "))];
-        };
-        let mut parts = vec![format!("{} shown", self.items.len())];
-        parts.extend(self.next.map(|after| format!("next: {}", journal.command(&args.next(after)))));
-        parts.push(format!("details: {}", journal.hint(&format!("incidents show {}", first.id))));
-        parts
+    fn choice(&self) -> Choice {
+        Choice::of(&self.args.state, self.screen)
     }
 }
 
-fn table(items: &[IncidentItem], states: &[IncidentState], screen: Screen) -> Table {
-    let has_state = states.iter().any(|state| states.first() != Some(state));
-    let is_wide = !screen.is_narrower_than(WIDE);
-    let columns = [
-        Some(Column::new("ID")),
-        has_state.then_some(Column::new("STATE")),
-        Some(Column::new("LAST-SEEN")),
-        Some(Column::new("KIND")),
-        is_wide.then_some(Column::new("GROUP")),
-        Some(Column::cut_in_the_middle("TOPIC/PARTITION")),
-        is_wide.then_some(Column::new("OFFSETS")),
-        Some(Column::new("RECEIVER")),
-        Some(Column::new("COUNT")),
-        Some(Column::new("MESSAGE")),
-    ];
-    let mut table = Table::new(columns.into_iter().flatten().collect(), NARROWING);
-    for item in items {
-        let cells = [
-            Some(Cell::new(item.id.to_string())),
-            has_state.then(|| Cell::new(item.state.as_str()).painted(paint(item.state))),
-            Some(Cell::new(times::second(item.last_at_us))),
-            Some(Cell::new(&item.kind)),
-            is_wide.then(|| Cell::new(&item.group)),
-            Some(Cell::new(place_of(item))),
-            is_wide.then(|| Cell::new(offsets_of(item))),
-            Some(Cell::new(item.receiver.as_deref().unwrap_or_default())),
-            Some(Cell::new(item.count.to_string())),
-            Some(Cell::new(&item.message)),
-        ];
-        table.push(cells.into_iter().flatten().collect());
+impl Layout<IncidentItem> for Listing<'_> {
+    fn heading(&self) -> Vec<String> {
+        self.screen.join([heading::journal(self.journal), counted(self.open, "open incident")])
     }
-    table
+
+    fn table(&self) -> Table {
+        let columns = self.choice().of_all([
+            (Shows::Always, Column::new("ID")),
+            (Shows::WithStates, Column::new("STATE")),
+            (Shows::Always, Column::new("LAST-SEEN")),
+            (Shows::Always, Column::new("KIND")),
+            (Shows::Wide, Column::new("GROUP")),
+            (Shows::Always, Column::cut_in_the_middle("TOPIC/PARTITION")),
+            (Shows::Wide, Column::new("OFFSETS")),
+            (Shows::Always, Column::new("RECEIVER")),
+            (Shows::Always, Column::new("COUNT")),
+            (Shows::Always, Column::new("MESSAGE")),
+        ]);
+        Table::new(columns, NARROWING)
+    }
+
+    fn row(&self, item: &IncidentItem) -> Vec<Cell> {
+        self.choice().of_all([
+            (Shows::Always, Cell::new(item.id.to_string())),
+            (Shows::WithStates, Cell::new(item.state.as_str()).painted(paint(item.state))),
+            (Shows::Always, Cell::new(times::second(item.last_at_us))),
+            (Shows::Always, Cell::new(&item.kind)),
+            (Shows::Wide, Cell::new(&item.group)),
+            (Shows::Always, Cell::new(place_of(item))),
+            (Shows::Wide, Cell::new(offsets_of(item))),
+            (Shows::Always, Cell::new(item.receiver.as_deref().unwrap_or_default())),
+            (Shows::Always, Cell::new(item.count.to_string())),
+            (Shows::Always, Cell::new(&item.message)),
+        ])
+    }
+
+    fn ending(&self, shown: Shown) -> Vec<String> {
+        let Self { args, journal, screen, .. } = self;
+        let Some(first) = shown.first else {
+            let states: Vec<_> = args.state.iter().map(|state| state.as_str()).collect();
+            return screen.join([format!("no incident fits: state {}", states.join(" or "))]);
+        };
+        let mut parts = vec![format!("{} shown", shown.count)];
+        parts.extend(shown.next.map(|after| format!("next: {}", journal.command(&args.next(after)))));
+        parts.push(format!("details: {}", journal.hint(&format!("incidents show {first}"))));
+        screen.join(parts)
+    }
 }

@@ -6,6 +6,8 @@ use crate::cli::incidents::list::{ListArgs, Listing};
 use crate::cli::incidents::show;
 use crate::cli::samples::{self, JOURNAL};
 use crate::cli::screen::Screen;
+use crate::cli::window::Turn;
+use crate::cli::window::composed::composed;
 
 #[derive(clap::Parser)]
 struct Line {
@@ -15,8 +17,8 @@ struct Line {
 
 fn list(words: &str, screen: Screen) -> String {
     let Line { args } = Line::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-    let items = samples::incidents();
-    Listing { items: &items, next: Some(2), open: 2 }.lines(&args, JOURNAL, screen).join("\n")
+    let listing = Listing { args: &args, journal: JOURNAL, screen, open: 2 };
+    composed(&listing, Turn { items: samples::incidents(), next: Some(2) }, screen)
 }
 
 #[test]

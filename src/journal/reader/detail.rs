@@ -26,7 +26,7 @@ impl Reader {
     fn detail(&self, item: FailureItem) -> Result<FailureDetail, ReadError> {
         let id = item.id;
         let stored = self.connection.query_row(sql::RECORD_OF, [id], rows::stored).map_err(|error| self.failed(error))?;
-        let damaged = |what: String| ReadError::Damaged { path: self.path.clone(), id, what };
+        let damaged = |what: String| ReadError::DamagedEntry { path: self.path.clone(), id, what };
         let key = item.key.as_ref().map(|key| key.0.as_slice());
         if !stored.is_value_gone && stored.crc != crc_of(key, &stored.headers, stored.value.as_deref()) {
             return Err(damaged("its bytes do not have the checksum that they were written with".to_owned()));

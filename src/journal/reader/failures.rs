@@ -22,14 +22,32 @@ impl Reader {
     /// One page of the failures of a selection.
     ///
     /// # Errors
-    /// When the journal cannot be read, or a fingerprint names none or several.
+    /// When the journal cannot be read, when it counts failures and has none, or when a fingerprint names none or several.
     pub fn failures(&self, selection: &FailureSelection, window: Window) -> Result<Page<FailureItem>, ReadError> {
         let names = self.names(selection)?;
         if names.fit_nothing() {
             return Ok(Page { items: Vec::new(), has_more: false });
         }
+        // One moment: what is counted there is there.
+        let snapshot = self.connection.unchecked_transaction().map_err(|error| self.failed(error))?;
         let list = || self.merge(&self.statements(selection, &names, window)?, window);
-        list().map(|items| Page::of(items, window)).map_err(|error| self.failed(error))
+        let items = list().map_err(|error| self.failed(error))?;
+        if items.is_empty() && window.after.is_none() && selection.is_by_state() {
+            self.check_none(&selection.states)?;
+        }
+        snapshot.finish().map_err(|error| self.failed(error))?;
+        Ok(Page::of(items, window))
+    }
+
+    /// A damaged journal must not look like an empty one.
+    fn check_none(&self, states: &[FailureState]) -> Result<(), ReadError> {
+        match self.counts()?.of(states) {
+            0 => Ok(()),
+            count => {
+                let what = format!("it counts {count} failures in these states, and none of them can be found");
+                Err(ReadError::Damaged { path: self.path.clone(), what })
+            }
+        }
     }
 
     pub(super) fn statements(

@@ -267,3 +267,24 @@ fn a_claim_holds_while_its_run_lives() {
     );
     assert!(is_replaying("UPDATE run SET host = 'elsewhere'"));
 }
+
+/// The counters are in other pages than what they count: half of a file may be lost.
+#[test]
+fn a_journal_that_counts_failures_and_has_none_is_damaged() {
+    let scene = Scene::new();
+    scene.writer().append(&[]).unwrap();
+    let all = |states: &[FailureState]| FailureSelection { states: states.to_vec(), ..FailureSelection::default() };
+    let list = |selection: &FailureSelection| scene.reader().failures(selection, Window::default()).map(|page| page.items.len());
+    assert_eq!(list(&all(&[])).unwrap(), 0, "empty is not damaged");
+    scene.writer().append(&[scene.failed(1, "billing", &["failed"])]).unwrap();
+    assert_eq!(list(&all(&[FailureState::Resolved])).unwrap(), 0);
+    let by_hand = rusqlite::Connection::open(scene.place().path).unwrap();
+    by_hand.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM failure").unwrap();
+    for states in [&[][..], &[FailureState::Open]] {
+        let error = list(&all(states)).unwrap_err();
+        assert!(matches!(&error, ReadError::Damaged { what, .. } if what.contains("counts 1 failure")), "{error}");
+    }
+    assert_eq!(list(&all(&[FailureState::Ignored])).unwrap(), 0);
+    let filtered = FailureSelection { codes: vec!["http_503".into()], ..all(&[]) };
+    assert_eq!(list(&filtered).unwrap(), 0, "with filters, nobody has counted");
+}

@@ -11,21 +11,50 @@ use crate::journal::writer::Writing;
 
 type Key = (IncidentKind, Option<(i64, i32)>, String, String);
 
-/// The rows of this run that count on.
+/// The types of a group that have an open incident at a time: a topic can make up types without end, from run to run.
+const MOST_NEW_TYPES: u64 = 1_000;
+
+/// The rows that count on; `None` for a type beyond the bound, which has none.
 #[derive(Default)]
-pub(super) struct Incidents(HashMap<Key, i64>);
+pub(super) struct Incidents(HashMap<Key, Option<i64>>);
 
 impl Writing<'_> {
     pub(super) fn incident(&mut self, incident: &Incident) -> rusqlite::Result<()> {
-        let Incident { key, from, to, message, data, count, began_ago } = incident;
-        let count = count.cast_signed();
-        let same = self.same(key)?;
-        if let Some(id) = self.incidents.0.get(&same) {
-            self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute((id, self.now_us, message, count))?;
-            return Ok(());
+        let place = self.place_of(&incident.key)?;
+        let same = same(&incident.key, place);
+        if let Some(row) = self.incidents.0.get(&same) {
+            return row.map_or(Ok(()), |id| self.incident_again(id, incident));
         }
-        let data = if data.is_null() { "{}".to_owned() } else { data.to_string() };
-        let (topic, partition) = same.1.unzip();
+        let data = if incident.data.is_null() { "{}".to_owned() } else { incident.data.to_string() };
+        let row = match incident.key.kind {
+            IncidentKind::NewType => self.new_type(incident, place, &data)?,
+            _ => Some(self.new_incident(incident, place, &data)?),
+        };
+        self.incidents.0.insert(same, row);
+        Ok(())
+    }
+
+    /// One that was told by an earlier run, or by another process of the group, counts on in its row until somebody has seen it.
+    fn new_type(&mut self, incident: &Incident, place: Option<(i64, i32)>, data: &str) -> rusqlite::Result<Option<i64>> {
+        let (told, open): (Option<i64>, i64) = self
+            .transaction
+            .prepare_cached(sql::OPEN_NEW_TYPE)?
+            .query_row((self.group, data), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match told {
+            Some(id) => self.incident_again(id, incident).map(|()| Some(id)),
+            None if open.cast_unsigned() < MOST_NEW_TYPES => self.new_incident(incident, place, data).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn incident_again(&self, id: i64, incident: &Incident) -> rusqlite::Result<()> {
+        let count = incident.count.cast_signed();
+        self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute((id, self.now_us, &incident.message, count)).map(drop)
+    }
+
+    fn new_incident(&self, incident: &Incident, place: Option<(i64, i32)>, data: &str) -> rusqlite::Result<i64> {
+        let Incident { key, from, to, message, data: _, count, began_ago } = incident;
+        let (topic, partition) = place.unzip();
         self.transaction.prepare_cached(sql::NEW_INCIDENT)?.execute(params![
             self.run,
             key.kind.as_str(),
@@ -36,29 +65,30 @@ impl Writing<'_> {
             key.receiver.as_deref().unwrap_or_default(),
             message,
             data,
-            count,
+            count.cast_signed(),
             self.now_us.saturating_sub(i64::try_from(began_ago.as_micros()).unwrap_or(i64::MAX)),
             self.now_us,
         ])?;
-        self.incidents.0.insert(same, self.transaction.last_insert_rowid());
-        Ok(())
+        Ok(self.transaction.last_insert_rowid())
     }
 
     pub(super) fn incident_ended(&mut self, key: &IncidentKey) -> rusqlite::Result<()> {
-        let same = self.same(key)?;
-        if let Some(id) = self.incidents.0.remove(&same) {
+        let place = self.place_of(key)?;
+        if let Some(id) = self.incidents.0.remove(&same(key, place)).flatten() {
             self.transaction.prepare_cached(sql::INCIDENT_ENDED)?.execute((id, self.now_us))?;
         }
         Ok(())
     }
 
-    fn same(&mut self, key: &IncidentKey) -> rusqlite::Result<Key> {
-        let partition = match &key.partition {
-            Some(partition) => Some((self.topic(&partition.topic)?, partition.number)),
-            None => None,
-        };
-        Ok((key.kind, partition, key.receiver.clone().unwrap_or_default(), key.subject.clone().unwrap_or_default()))
+    fn place_of(&mut self, key: &IncidentKey) -> rusqlite::Result<Option<(i64, i32)>> {
+        key.partition.as_ref().map(|partition| Ok((self.topic(&partition.topic)?, partition.number))).transpose()
     }
+}
+
+/// A subject is the same one wherever it is met.
+fn same(key: &IncidentKey, place: Option<(i64, i32)>) -> Key {
+    let place = place.filter(|_| key.subject.is_none());
+    (key.kind, place, key.receiver.clone().unwrap_or_default(), key.subject.clone().unwrap_or_default())
 }
 
 /// Incidents that last, and whose run is over.

@@ -13,7 +13,7 @@ use crate::journal::items::FailureDetail;
 use crate::journal::samples::{Sample, Scene};
 use crate::journal::{FailureSelection, FailureState, IncidentSelection, Window};
 use crate::record::samples::partition_of;
-use crate::record::{Debts, NextOffset, Offset};
+use crate::record::{Debts, NextOffset, Offset, Partition};
 
 impl Scene {
     fn entries(&self) -> Vec<FailureDetail> {
@@ -83,6 +83,7 @@ fn success_resolves_and_a_later_failure_regresses() {
     writer.append(&[scene.failed(7, "billing", &["again"])]).unwrap();
     let entry = &scene.entries()[0];
     assert_eq!((entry.item.state, entry.item.is_regressed, entry.item.attempts), (FailureState::Open, true, 3));
+    assert!(entry.delivered_to.is_empty(), "of the record's receivers, the others: {:?}", entry.delivered_to);
     let outcomes: Vec<_> = entry.history.iter().map(|attempt| attempt.is_delivered).collect();
     assert_eq!(outcomes, [false, true, false]);
     assert_eq!(scene.reader().counts().unwrap().open, 1);
@@ -207,6 +208,40 @@ fn an_incident_that_is_told_late_says_when_it_began_and_how_often_it_happened() 
     let incidents = scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
     let [incident] = &incidents[..] else { panic!("one incident") };
     assert_eq!((incident.count, incident.ended_at_us.map(|at_us| at_us - incident.first_at_us)), (14, Some(9_000_000)));
+}
+
+/// A run over the same topic once told of every type again.
+#[test]
+fn a_new_type_is_one_incident_of_its_group_in_whatever_run_and_partition_it_is_met() {
+    let scene = Scene::new();
+    let types = |topic: &str, number: i32, names: std::ops::Range<u32>| -> Vec<_> {
+        let partition = Arc::new(Partition { number, ..Arc::into_inner(partition_of(topic)).unwrap() });
+        let entry = |name: u32| {
+            let key = IncidentKey { subject: Some(name.to_string()), ..IncidentKey::at(IncidentKind::NewType, &partition) };
+            Entry::Incident(Incident { data: serde_json::json!({ "type": name.to_string() }), ..Incident::new(key, "new".into()) })
+        };
+        names.map(entry).collect()
+    };
+    let list = || scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
+    scene.writer().append(&[types("orders", 3, 0..1), types("orders", 5, 0..1)].concat()).unwrap();
+    let mut next_run = scene.writer();
+    next_run.append(&types("bills", 0, 0..2)).unwrap();
+    let told = |at: usize| {
+        let item = list().swap_remove(at);
+        (item.data["type"].as_str().unwrap().to_owned(), item.topic.unwrap(), item.partition.unwrap(), item.count)
+    };
+    assert_eq!((list().len(), told(1)), (2, ("0".into(), "orders".into(), 3, 3)), "where it was met first");
+    assert_eq!(told(0), ("1".into(), "bills".into(), 0, 1));
+    scene.writer_of("other", Vec::new()).append(&types("orders", 0, 0..1)).unwrap();
+    assert_eq!(list().len(), 3, "another group has its own");
+
+    next_run.append(&types("orders", 0, 0..1_500)).unwrap();
+    let mut later = scene.writer();
+    later.append(&types("orders", 0, 0..3_000)).unwrap();
+    assert_eq!(list().len(), 1_001, "however many types there are, and however many runs");
+    next_run.transact(|writing| writing.transaction.execute("UPDATE incident SET acked_at_us = 1", []).map(drop)).unwrap();
+    scene.writer().append(&types("orders", 0, 2_999..3_000)).unwrap();
+    assert_eq!((list().len(), told(0).0.as_str()), (1_002, "2999"), "those that were seen make room");
 }
 
 #[test]
