@@ -156,7 +156,8 @@ impl Place {
         let uri = format!("file://{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_A_PATH));
         self.check_nobody_writes()?;
         let connection = self.read_from(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
-        // Whoever began to write since then made a file beside it first.
+        // Whoever began to write since then made a file beside it first. Whoever begins later leaves the file itself alone until its first
+        // checkpoint.
         self.check_nobody_writes()?;
         Ok(connection)
     }
