@@ -12,6 +12,8 @@ use crate::receiver::ReceiverError;
 pub(super) const LONGEST: usize = 16 * 1024 * 1024;
 /// As much of a line as an error quotes, in bytes.
 const QUOTED: usize = 200;
+/// As much of a line as a failure's detail shows, in bytes.
+const SHOWN: usize = 4 * 1024;
 /// As much of a message or a detail as is kept, in bytes: what the journal would keep.
 const LONGEST_TEXT: usize = 64 * 1024;
 
@@ -42,36 +44,40 @@ struct Whose {
 }
 
 pub(super) fn read(line: &[u8]) -> Answer {
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Answer::Garbage(bad(format!("the answer is not a JSON object: {}", quote(line))));
+    }
     let wire: Wire<'_> = match serde_json::from_slice(line) {
         Ok(wire) => wire,
         Err(error) => {
-            let error = bad(format!("the answer is not what was expected ({error}): {}", quote(line)));
+            let why = format!("the answer is not what was expected, {}", in_words(&error));
             return match serde_json::from_slice::<Whose>(line) {
-                Ok(Whose { sendid }) => Answer::To(sendid, Err(error)),
-                Err(_) => Answer::Garbage(error),
+                Ok(Whose { sendid }) => Answer::To(sendid, Err(bad(why).with_detail(answered(line)))),
+                Err(_) => Answer::Garbage(bad(format!("{why}: {}", quote(line)))),
             };
         }
     };
     let result = match wire.ok {
         Some(true) => Ok(()),
-        Some(false) => Err(failure(&wire)),
-        None => Err(bad(format!("the answer has no \"ok\": {}", quote(line)))),
+        Some(false) => Err(failure(&wire).unwrap_or_else(|why| bad(why).with_detail(answered(line)))),
+        None => Err(bad("the answer has no \"ok\"".to_owned()).with_detail(answered(line))),
     };
     Answer::To(wire.sendid, result)
 }
 
-fn failure(wire: &Wire<'_>) -> ReceiverError {
+/// What the worker says of its failure; or what is wrong with that.
+fn failure(wire: &Wire<'_>) -> Result<ReceiverError, String> {
     let class = match wire.class.as_deref() {
         None => Class::Unknown,
         Some("transient") => Class::Transient,
         Some("permanent") => Class::Permanent,
-        Some(other) => return bad(format!("the answer's class is \"{}\": expected transient or permanent", cut(other, QUOTED))),
+        Some(other) => return Err(format!("the answer's class is \"{}\": expected transient or permanent", cut(other, QUOTED))),
     };
     let code = match wire.code.as_deref() {
         None => const { Code::known("rejected") },
         Some(code) => match Code::parse(code) {
             Some(code) => code,
-            None => return bad(format!("the answer's code is \"{}\": expected 1 to 64 of [a-z0-9_]", cut(code, QUOTED))),
+            None => return Err(format!("the answer's code is \"{}\": expected 1 to 64 of [a-z0-9_]", cut(code, QUOTED))),
         },
     };
     let message = cut(wire.message.as_deref().unwrap_or("the worker said that it failed, not why"), LONGEST_TEXT);
@@ -80,7 +86,7 @@ fn failure(wire: &Wire<'_>) -> ReceiverError {
         let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
         cut(&text, LONGEST_TEXT).to_owned()
     });
-    ReceiverError::known(class, code, message).with_detail(detail.unwrap_or_default())
+    Ok(ReceiverError::known(class, code, message).with_detail(detail.unwrap_or_default()))
 }
 
 pub(super) fn too_long() -> ReceiverError {
@@ -91,9 +97,25 @@ fn bad(message: String) -> ReceiverError {
     ReceiverError::known(Class::Unknown, const { Code::known("bad_reply") }, message)
 }
 
+/// What the JSON parser says, of a line and to somebody who does not write Rust.
+fn in_words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    text.replace("expected u64", "expected a whole number")
+}
+
+/// The detail of an answer that is none: all that the worker said, within reason.
+fn answered(line: &[u8]) -> String {
+    format!("the worker answered: {}", start(line, SHOWN))
+}
+
 fn quote(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line.get(..QUOTED).unwrap_or(line)).into_owned();
-    if line.len() > QUOTED { format!("{text}…") } else { text }
+    start(line, QUOTED)
+}
+
+fn start(line: &[u8], longest: usize) -> String {
+    let text = String::from_utf8_lossy(line.get(..longest).unwrap_or(line)).into_owned();
+    if line.len() > longest { format!("{text}…") } else { text }
 }
 
 fn cut(text: &str, longest: usize) -> &str {
@@ -142,6 +164,31 @@ mod tests {
         ] {
             assert_eq!(code(wrong), (Some(7), "unknown bad_reply".into()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_answer_is_said_to_people_and_the_answer_is_shown() {
+        for (wrong, expected) in [
+            (
+                r#"{"sendid":7,"ok":false,"class":"bad","message":"no total"}"#,
+                "the answer's class is \"bad\": expected transient or permanent",
+            ),
+            (r#"{"sendid":7,"ok":"yes"}"#, "the answer is not what was expected, invalid type: string \"yes\", expected a boolean"),
+            (r#"{"sendid":7,"message":"no total"}"#, "the answer has no \"ok\""),
+        ] {
+            assert_eq!((error(wrong).message.as_str(), error(wrong).detail), (expected, format!("the worker answered: {wrong}")));
+        }
+        for (garbage, expected) in [
+            ("[7,true,null,null,null,null]", "the answer is not a JSON object: [7,true,null,null,null,null]"),
+            (
+                r#"{"sendid":-1}"#,
+                r#"the answer is not what was expected, invalid value: integer `-1`, expected a whole number: {"sendid":-1}"#,
+            ),
+            (r#"{"sendid":7"#, r#"the answer is not what was expected, EOF while parsing an object: {"sendid":7"#),
+        ] {
+            assert_eq!(error(garbage).message, expected);
+        }
+        assert!(error(&format!(r#"{{"sendid":7,"x":"{}"}}"#, "x".repeat(1 << 20))).detail.len() < 5_000);
     }
 
     #[test]
