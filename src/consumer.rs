@@ -17,8 +17,8 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, ReadError, Reader, ReceiverDefinition, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, From, GroupSource, Subscription};
-use crate::receiver::{Binding, MadeOf, Mode, OpenReceiverError, Specification, Target};
-use crate::settings::{ConsumeSettings, StartFrom};
+use crate::receiver::{self, Binding, MadeOf, Mode, OpenReceiverError, Specification, Target};
+use crate::settings::{self, ConsumeSettings, StartFrom};
 use crate::stage::{Router, TypePatternError};
 
 /// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
@@ -158,13 +158,19 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, w
 }
 
 fn open_receivers(receivers: &[Specification], journal: &journal::Place) -> Result<Vec<Binding>, OpenReceiverError> {
-    for Specification { name, definition, made_of, .. } in receivers {
-        if let MadeOf::Target(Target::File(path)) = made_of
-            && journal.owns(path)
-        {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file");
-            return Err(OpenReceiverError { name: name.clone(), definition: definition.clone(), source });
+    let search = settings::environment("PATH");
+    let check = |made_of: &MadeOf| match made_of {
+        MadeOf::Target(Target::File(path)) if journal.owns(path) => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
         }
+        MadeOf::Target(Target::Exec(command)) => {
+            command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
+        }
+        MadeOf::Target(Target::File(_) | Target::Discard) | MadeOf::Function(_) => Ok(()),
+    };
+    for Specification { name, definition, made_of, .. } in receivers {
+        let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };
+        check(made_of).map_err(refused)?;
     }
     receivers.iter().cloned().map(Specification::open).collect()
 }

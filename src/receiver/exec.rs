@@ -7,9 +7,12 @@ mod answer;
 mod last_words;
 mod pool;
 mod process;
+mod program;
 #[cfg(test)]
 mod tests;
 mod worker;
+
+pub use program::check_program;
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;

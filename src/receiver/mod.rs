@@ -23,7 +23,7 @@ use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
 
 pub use discard::Discard;
-pub use exec::{Exec, ExecOptions};
+pub use exec::{Exec, ExecOptions, check_program};
 pub use file::File;
 pub use function::{ALL_TYPES, Receivers, Registered};
 pub use opening::{MadeOf, OpenReceiverError, Specification};

@@ -1,0 +1,70 @@
+//! Whether a program can be started at all, asked when a receiver is opened: a mistyped name would make every event fail.
+//!
+//! It is looked for as the system will: in the folders of PATH, unless its name has a slash in it.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+/// `search`: what PATH is; without it nobody but the system knows where it looks.
+///
+/// # Errors
+/// When there is no such program, or it may not be run.
+pub fn check_program(program: &str, search: Option<&str>) -> io::Result<()> {
+    if program.contains('/') {
+        return may_run(Path::new(program));
+    }
+    let Some(search) = search else { return Ok(()) };
+    let folders = std::env::split_paths(OsStr::new(search));
+    let found: Vec<_> = folders.map(|folder| may_run(&folder.join(program))).collect();
+    if found.iter().any(Result::is_ok) {
+        return Ok(());
+    }
+    let denied = found.into_iter().filter_map(Result::err).find(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    let missing =
+        || io::Error::new(io::ErrorKind::NotFound, format!("there is no program {program} in the folders of PATH, {search}"));
+    Err(denied.unwrap_or_else(missing))
+}
+
+fn may_run(path: &Path) -> io::Result<()> {
+    let name = path.display();
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("there is no program {name}")))
+        }
+        Err(error) => Err(io::Error::new(error.kind(), format!("{name}: {error}"))),
+        Ok(metadata) if !metadata.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a file"))),
+        Ok(_) if access(path, Access::EXEC_OK).is_err() => {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{name} may not be run: chmod +x makes a file a program")))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_where_the_system_will() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for (name, mode) in [("worker", 0o755), ("text", 0o644)] {
+            fs::write(path(name), "#!/bin/sh\n").unwrap();
+            fs::set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
+        }
+        let search = format!("/nowhere:{}:/bin", folder.path().display());
+        let check = |program: &str| check_program(program, Some(&search)).map_err(|error| error.to_string());
+        assert_eq!((check("worker"), check("sh"), check(&path("worker"))), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(check("wroker"), Err(format!("there is no program wroker in the folders of PATH, {search}")));
+        assert_eq!(check("text"), Err(format!("{} may not be run: chmod +x makes a file a program", path("text"))));
+        assert_eq!(check(&path("wroker")), Err(format!("there is no program {}", path("wroker"))));
+        assert_eq!(check(&path("")), Err(format!("{} is not a file", path(""))));
+        assert!(check_program("wroker", None).is_ok(), "the system has its own list");
+    }
+}
