@@ -23,6 +23,7 @@ use crate::engine::source::{Offer, Polled};
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
+use crate::stage::TypeFrom;
 
 /// How a run behaves.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct CoordinatorOptions {
     pub drain_timeout: Duration,
     pub on_gap: OnGap,
     pub on_truncation: OnTruncation,
+    /// Where the stage before the receivers looks for the type: said when it is nowhere.
+    pub type_from: TypeFrom,
     /// Stop after this many admitted records.
     pub max_records: Option<u64>,
     /// Stop once every partition was read to its end as it was at assignment.

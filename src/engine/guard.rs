@@ -11,9 +11,12 @@ use crate::engine::ledger::Entry;
 use crate::engine::report::JournalJob;
 use crate::failure::Stage;
 use crate::record::Slot;
+use crate::stage::TypeFrom;
 
 /// This many failures with nothing passed are no accident.
 const TOO_MANY: usize = 20;
+/// As many headers of the first record are named.
+const HEADERS: usize = 12;
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Every record of a topic fails at one stage.
@@ -28,6 +31,8 @@ pub struct NothingWorks {
     /// `TOPIC/PARTITION/OFFSET` of the first one, and what was said about it.
     pub sample: String,
     pub message: String,
+    /// The names of the headers that the first one has.
+    pub headers: Vec<String>,
 }
 
 impl fmt::Display for NothingWorks {
@@ -38,18 +43,34 @@ impl fmt::Display for NothingWorks {
 }
 
 impl NothingWorks {
-    /// The flags that are likely wrong, and what they should say.
+    /// The flags that are likely wrong, and what they should say. `type_from`: where the type was looked for.
     #[must_use]
-    pub fn advice(&self) -> &'static str {
-        let has = |code: &str| self.codes.contains_key(code);
+    pub fn advice(&self, type_from: &TypeFrom) -> String {
         match self.stage {
-            Stage::Identify if has("missing_type") || has("missing_id") => {
-                "the records carry no CloudEvents headers: say where the type is with --event-type-from topic, header:NAME or field:/json/pointer"
+            Stage::Identify => self.where_the_type_may_be(type_from),
+            Stage::Route => "no receiver takes these types: see the receivers' types, or --unrecognized skip".to_owned(),
+            Stage::Decode => {
+                "the values are not in the expected format: see --format, --format raw hands them on as bytes".to_owned()
             }
-            Stage::Identify => "the type is not where it was expected: see --event-type-from",
-            Stage::Route => "no receiver takes these types: see the receivers' types, or --unrecognized skip",
-            Stage::Decode => "the values are not in the expected format: see --format, --format raw hands them on as bytes",
-            Stage::Receive => "see the receivers",
+            Stage::Receive => "see the receivers".to_owned(),
+        }
+    }
+
+    fn where_the_type_may_be(&self, type_from: &TypeFrom) -> String {
+        let has = |code: &str| self.codes.contains_key(code);
+        match type_from {
+            TypeFrom::CloudEvents if has("missing_type") || has("missing_id") => {
+                "the records carry no CloudEvents headers: say where the type is with --event-type-from topic, header:NAME or field:/json/pointer"
+                    .to_owned()
+            }
+            TypeFrom::Header(name) if has("missing_type") => {
+                let there = if self.headers.is_empty() { "none".to_owned() } else { self.headers.join(", ") };
+                format!("the header {name}, where --event-type-from looks for the type, is not there: the headers of the first record are {there}")
+            }
+            TypeFrom::Field(pointer) if has("missing_type") => {
+                format!("the values have nothing at {pointer}, where --event-type-from looks for the type")
+            }
+            _ => format!("the type is not where it was looked for: see --event-type-from, which is {type_from}"),
         }
     }
 }
@@ -136,6 +157,7 @@ fn nothing_works(topic: &str, stage: Stage, held: &[JournalJob]) -> NothingWorks
         at: None,
         sample: String::new(),
         message: String::new(),
+        headers: Vec::new(),
     };
     for failed in failures {
         *found.codes.entry(failed.failure.code.to_string()).or_default() += 1;
@@ -143,7 +165,33 @@ fn nothing_works(topic: &str, stage: Stage, held: &[JournalJob]) -> NothingWorks
             found.at = Some(failed.record.slot());
             found.sample = format!("{topic}/{}/{}", failed.record.partition().number, failed.record.offset());
             found.message.clone_from(&failed.failure.message);
+            let names = failed.record.headers().iter().map(|header| String::from_utf8_lossy(header.name).into_owned());
+            found.headers = names.take(HEADERS).collect();
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_about_what_was_asked_for() {
+        let found = |headers: &[&str]| NothingWorks {
+            topic: "orders".into(),
+            stage: Stage::Identify,
+            codes: BTreeMap::from([("missing_type".to_owned(), TOO_MANY)]),
+            at: None,
+            sample: String::new(),
+            message: String::new(),
+            headers: headers.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let header = TypeFrom::Header("kind".into());
+        let advice = found(&["type", "id"]).advice(&header);
+        assert!(advice.contains("header kind") && advice.ends_with("are type, id") && !advice.contains("CloudEvents"), "{advice}");
+        assert!(found(&[]).advice(&header).ends_with("are none"));
+        assert!(found(&[]).advice(&TypeFrom::CloudEvents).contains("say where the type is with --event-type-from"));
+        assert!(found(&[]).advice(&TypeFrom::Field("/a/b".into())).contains("nothing at /a/b"));
+    }
 }

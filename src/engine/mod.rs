@@ -79,6 +79,7 @@ impl Plan {
             drain_timeout: self.drain_timeout,
             on_gap: self.on_gap,
             on_truncation: self.on_truncation,
+            type_from: self.type_from.clone(),
             max_records: self.max_records,
             until_end: self.until_end,
             idle_exit: self.idle_exit,

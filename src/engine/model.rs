@@ -24,6 +24,7 @@ use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
 use crate::record::{Debts, Record, Slot};
+use crate::stage::TypeFrom;
 
 const PARTITIONS: u32 = 3;
 const END: i64 = 1_000_000;
@@ -132,6 +133,7 @@ impl World {
             drain_timeout: Duration::from_secs(1),
             on_gap: OnGap::Earliest,
             on_truncation: OnTruncation::Hold,
+            type_from: TypeFrom::CloudEvents,
             max_records: None,
             until_end: UntilEnd::No,
             idle_exit: None,

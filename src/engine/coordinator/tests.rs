@@ -17,6 +17,7 @@ fn options() -> CoordinatorOptions {
         drain_timeout: Duration::from_secs(10),
         on_gap: OnGap::Earliest,
         on_truncation: OnTruncation::Hold,
+        type_from: TypeFrom::CloudEvents,
         max_records: None,
         until_end: UntilEnd::No,
         idle_exit: None,

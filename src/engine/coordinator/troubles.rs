@@ -41,8 +41,8 @@ impl Coordinator {
     }
 
     pub(super) fn nothing_works(&mut self, found: Box<NothingWorks>, actions: &mut Vec<Action>) {
-        let NothingWorks { topic, stage, codes, at, sample, message } = &*found;
-        let advice = found.advice();
+        let NothingWorks { topic, stage, codes, at, sample, message, .. } = &*found;
+        let advice = found.advice(&self.options.type_from);
         let partition = at.and_then(|slot| self.tracker.partition(slot));
         let key = partition.map(|partition| IncidentKey::at(IncidentKind::NothingWorks, partition));
         let incident = Incident {
