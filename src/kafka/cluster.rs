@@ -52,7 +52,7 @@ impl ClientContext for LastError {
     }
 
     fn error(&self, _: KafkaError, reason: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(plain_reason(reason).to_owned());
     }
 }
 
@@ -118,6 +118,11 @@ impl Cluster {
     }
 }
 
+/// What the client library says of a broker, without what it adds for itself: `(after 0ms in state CONNECT, 1 identical error(s) suppressed)`.
+pub(super) fn plain_reason(reason: &str) -> &str {
+    reason.rsplit_once(" (after ").filter(|(_, added)| added.ends_with(')')).map_or(reason, |(plain, _)| plain)
+}
+
 /// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing. What is
 /// wrong with one partition is its element's error.
 pub(super) fn committed<C: ConsumerContext>(consumer: &BaseConsumer<C>, of: &[(&str, i32)]) -> Result<Vec<At>, String> {
@@ -142,4 +147,18 @@ fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String
         list.add_partition_offset(topic, *partition, offset).map_err(|error| error.to_string())?;
     }
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_library_adds_for_itself_is_left_out() {
+        let refused = "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused";
+        for added in [" (after 0ms in state CONNECT)", " (after 3ms in state CONNECT, 30 identical error(s) suppressed)", ""] {
+            assert_eq!(plain_reason(&format!("{refused}{added}")), refused);
+        }
+        assert_eq!(plain_reason("gave up (after all) as it seems"), "gave up (after all) as it seems");
+    }
 }

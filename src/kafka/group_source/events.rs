@@ -6,6 +6,7 @@ use rdkafka::consumer::{Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::engine::source::SourceError;
+use crate::kafka::cluster::plain_reason;
 use crate::kafka::group_source::{GroupSource, Told};
 use crate::kafka::native::{At, Event, What};
 use crate::kafka::slots::State;
@@ -64,7 +65,7 @@ impl GroupSource {
             | RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut => {
-                self.away.complained(reason);
+                self.away.complained(plain_reason(&reason).to_owned());
                 return self.asking.anybody();
             }
             // The client library fetches nothing more of it by itself.
