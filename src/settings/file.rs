@@ -12,10 +12,46 @@ use toml::de::{DeTable, DeValue};
 
 use crate::settings::error::SettingsError;
 use crate::settings::layers::{Found, Origin};
-use crate::settings::table::{self, Kind, nearest};
+use crate::settings::table::{self, Kind, Setting, nearest};
 
 /// The keys of a `[[receiver]]`.
 const RECEIVER_KEYS: [&str; 8] = ["name", "target", "types", "timeout", "window", "processes", "on_outage", "retries"];
+
+/// Those of them that are whole numbers.
+const RECEIVER_NUMBERS: [&str; 3] = ["window", "processes", "retries"];
+
+/// What a value may be beside a text.
+#[derive(Clone, Copy)]
+enum Beside {
+    Nothing,
+    Number,
+    Truth,
+    Time,
+    /// A number or a truth.
+    Scalar,
+}
+
+impl Beside {
+    fn of(setting: &Setting) -> Self {
+        match setting.kind {
+            Kind::Switch => Self::Truth,
+            Kind::Count => Self::Scalar,
+            _ if ["N", "SIZE"].contains(&setting.value) => Self::Number,
+            _ if setting.name == table::FROM.name => Self::Time,
+            Kind::One | Kind::Many | Kind::Names => Self::Nothing,
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Nothing => "expected a text, in quotes",
+            Self::Number => "expected a whole number, or a text",
+            Self::Truth => "expected true or false",
+            Self::Time => "expected a text, or a time with its zone",
+            Self::Scalar => "expected a text, a whole number, or true or false",
+        }
+    }
+}
 
 /// A settings file, read and checked for unknown keys.
 pub(super) struct File {
@@ -70,12 +106,19 @@ impl File {
                 file.receivers = reading.receivers(value)?;
                 continue;
             }
-            let setting = table::ALL.iter().find(|setting| setting.key() == name && setting.name != table::CONFIG.name);
+            if name == table::CONFIG.key() {
+                let variable = table::CONFIG.variable();
+                return Err(
+                    reading.wrong(&key.span(), format!("a settings file names no other one: give --{name}, or set {variable}"))
+                );
+            }
+            let setting = table::ALL.iter().find(|setting| setting.key() == name);
             let Some(setting) = setting else { return Err(reading.unknown(key, table::ALL.map(|setting| setting.key()))) };
+            let beside = Beside::of(setting);
             let texts = match value.get_ref() {
                 DeValue::Table(of) if setting.name == table::KAFKA_PROPERTY.name => reading.properties(of)?,
-                DeValue::Array(_) if matches!(setting.kind, Kind::Many | Kind::Names) => reading.texts(value)?,
-                _ => vec![reading.text(value)?],
+                DeValue::Array(_) if matches!(setting.kind, Kind::Many | Kind::Names) => reading.texts(value, beside)?,
+                _ => vec![reading.text(value, beside)?],
             };
             file.values.insert(name.to_owned(), Values { line: reading.line(&key.span()), texts });
         }
@@ -109,29 +152,27 @@ impl Reading<'_> {
         SettingsError::UnknownKey { path: self.path.to_owned(), line, key: key.get_ref().to_string(), nearest_key }
     }
 
-    fn text(&self, value: &Spanned<DeValue<'_>>) -> Result<String, SettingsError> {
-        match value.get_ref() {
-            DeValue::String(text) => Ok(text.to_string()),
-            DeValue::Boolean(on) => Ok(on.to_string()),
-            DeValue::Datetime(time) => Ok(time.to_string()),
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+    fn text(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {
+        match (value.get_ref(), beside) {
+            (DeValue::String(text), _) => Ok(text.to_string()),
+            (DeValue::Boolean(on), Beside::Truth | Beside::Scalar) => Ok(on.to_string()),
+            (DeValue::Datetime(time), Beside::Time) => Ok(time.to_string()),
+            (DeValue::Integer(number), Beside::Number | Beside::Scalar) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(|number| number.to_string())
                 .map_err(|error| self.wrong(&value.span(), error.to_string())),
-            DeValue::Float(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                Err(self.wrong(&value.span(), "expected a text, a whole number, or true or false"))
-            }
+            _ => Err(self.wrong(&value.span(), beside.expected())),
         }
     }
 
-    fn texts(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
+    fn texts(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<Vec<String>, SettingsError> {
         match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|item| self.text(item)).collect(),
-            _ => Ok(vec![self.text(value)?]),
+            DeValue::Array(items) => items.iter().map(|item| self.text(item, beside)).collect(),
+            _ => Ok(vec![self.text(value, beside)?]),
         }
     }
 
     fn properties(&self, table: &DeTable<'_>) -> Result<Vec<String>, SettingsError> {
-        table.iter().map(|(key, value)| Ok(format!("{}={}", key.get_ref(), self.text(value)?))).collect()
+        table.iter().map(|(key, value)| Ok(format!("{}={}", key.get_ref(), self.text(value, Beside::Scalar)?))).collect()
     }
 
     fn receivers(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ReceiverTable>, SettingsError> {
@@ -155,7 +196,8 @@ impl Reading<'_> {
                 return Err(self.unknown(key, RECEIVER_KEYS));
             }
             is_target_in_words |= name == "target" && matches!(value.get_ref(), DeValue::Array(_));
-            values.insert(name.to_owned(), self.texts(value)?);
+            let beside = if RECEIVER_NUMBERS.contains(&name) { Beside::Number } else { Beside::Nothing };
+            values.insert(name.to_owned(), self.texts(value, beside)?);
         }
         let origin = Origin::File { path: self.path.to_owned(), line: self.line(span) };
         Ok(ReceiverTable { origin, values, is_target_in_words })
@@ -209,9 +251,14 @@ mod tests {
             ("group = shop", "redrive.toml, line 1: "),
             ("\ngruop = \"shop\"", "redrive.toml, line 2: there is no setting `gruop`; did you mean `group`?"),
             ("entirely_else = 1", "redrive.toml, line 1: there is no setting `entirely_else`"),
-            ("config = \"x\"", "redrive.toml, line 1: there is no setting `config`"),
-            ("group = 1.5", "redrive.toml, line 1: expected a text, a whole number, or true or false"),
-            ("group = [\"a\"]", "redrive.toml, line 1: expected a text, a whole number, or true or false"),
+            ("config = \"x\"", "redrive.toml, line 1: a settings file names no other one: give --config, or set REDRIVE_CONFIG"),
+            ("group = 1.5", "redrive.toml, line 1: expected a text, in quotes"),
+            ("journal = 5", "redrive.toml, line 1: expected a text, in quotes"),
+            ("topic = [\"a\",\n1]", "redrive.toml, line 2: expected a text, in quotes"),
+            ("group = [\"a\"]", "redrive.toml, line 1: expected a text, in quotes"),
+            ("until_end = 1", "redrive.toml, line 1: expected true or false"),
+            ("max_in_flight = true", "redrive.toml, line 1: expected a whole number, or a text"),
+            ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: expected a text, in quotes"),
             ("receiver = 1", "redrive.toml, line 1: receivers are written as [[receiver]], with name and target"),
             ("[[receiver]]\nnmae = \"x\"", "redrive.toml, line 2: there is no setting `nmae`; did you mean `name`?"),
         ];

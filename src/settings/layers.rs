@@ -34,6 +34,32 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// The names of our own variables that are set in the process's environment.
+#[must_use]
+pub fn variables() -> Vec<String> {
+    let names = std::env::vars_os().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with(VARIABLE)).collect()
+}
+
+/// What all of our variables begin with.
+const VARIABLE: &str = "REDRIVE_";
+
+/// A variable that looks like one of ours, and is none: most likely mistyped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownVariable {
+    pub name: String,
+    pub nearest: Option<String>,
+}
+
+/// Those of the names that no setting has.
+#[must_use]
+pub fn unknown_variables(names: &[String]) -> Vec<UnknownVariable> {
+    let known = table::ALL.map(|setting| setting.variable());
+    let unknown = names.iter().filter(|name| !known.contains(name));
+    let nearest = |name: &str| table::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    unknown.map(|name| UnknownVariable { name: name.clone(), nearest: nearest(name) }).collect()
+}
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -98,10 +124,18 @@ impl<'e> Layers<'e> {
         Self { given, environment, file: None }
     }
 
+    /// True when the command line has it.
+    #[must_use]
+    pub fn is_flag(&self, setting: &Setting) -> bool {
+        self.given.0.contains_key(setting.name)
+    }
+
     /// What each layer says about a setting, the winner first.
     pub(super) fn all(&self, setting: &Setting) -> impl Iterator<Item = Found> {
-        let flag =
-            self.given.0.get(setting.name).map(|values| Found { values: values.clone(), origin: Origin::Flag(setting.name) });
+        let flag = self.given.0.get(setting.name).map(|values| {
+            let values = values.iter().flat_map(|value| split_flag(setting.kind, value)).collect();
+            Found { values, origin: Origin::Flag(setting.name) }
+        });
         let ours = Some(setting.variable());
         let variables = [ours, setting.other_variable.map(str::to_owned)];
         let variable = variables.into_iter().flatten().find_map(|name| {
@@ -166,6 +200,14 @@ impl<'e> Layers<'e> {
 
 pub(super) fn missing(setting: &Setting) -> SettingsError {
     SettingsError::Missing { name: setting.name, variable: setting.variable(), key: setting.key() }
+}
+
+/// No topic has a comma in its name; a pattern may.
+fn split_flag(kind: Kind, value: &str) -> Vec<String> {
+    match kind {
+        Kind::Names if !value.starts_with('^') => value.split(',').map(|name| name.trim().to_owned()).collect(),
+        _ => vec![value.to_owned()],
+    }
 }
 
 fn split(kind: Kind, text: &str) -> Vec<String> {

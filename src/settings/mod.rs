@@ -17,7 +17,7 @@ mod units;
 pub use consume::{ConsumeSettings, StartFrom};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
-pub use layers::{Environment, Found, Given, Layers, Origin, environment};
+pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
 pub use screen::{Color, LogFormat, OutputFormat};
 
 /// Reads one of some words; the error lists them.

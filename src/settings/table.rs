@@ -25,7 +25,7 @@ pub enum Kind {
     One,
     /// May be repeated; a list in the file, and in the environment one a line.
     Many,
-    /// As `Many`, and its items may also be parted by commas in the environment.
+    /// As `Many`, and its items may also be parted by commas, in flags and in the environment.
     Names,
     Switch,
     /// A switch that may be repeated; its value is how often.
@@ -93,7 +93,8 @@ pub const KAFKA_PROPERTY: Setting = Setting::global(
 .kind(Kind::Many);
 pub const COMMAND_CONFIG: Setting = Setting::global("command-config", "FILE", "Kafka properties, one KEY=VALUE a line");
 pub const CONFIG: Setting = Setting::global("config", "FILE", "Settings file (TOML) [default: redrive.toml, if there is one]");
-pub const JOURNAL: Setting = Setting::global("journal", "PATH", "The journal, a SQLite file").by_default("./redrive.db");
+pub const JOURNAL: Setting =
+    Setting::global("journal", "PATH", "The journal, a SQLite file [env: REDRIVE_JOURNAL]").by_default("./redrive.db");
 pub const ALLOW_UNSAFE_JOURNAL: Setting =
     Setting::global("allow-unsafe-journal", "", "Accept a journal on a network file system, where its locks cannot be relied on");
 pub const OUTPUT: Setting =
@@ -107,7 +108,9 @@ pub const QUIET: Setting = Setting::global("quiet", "", "Only errors on stderr")
 pub const LOG_FORMAT: Setting = Setting::global("log-format", "FORMAT", "How stderr speaks: text or json").by_default("text");
 
 pub const TOPIC: Setting =
-    Setting::consume("topic", "TOPIC", "Topic to read; a pattern when it begins with ^ (repeatable)").short('t').kind(Kind::Names);
+    Setting::consume("topic", "TOPIC", "Topic to read, several parted by commas; a pattern when it begins with ^ (repeatable)")
+        .short('t')
+        .kind(Kind::Names);
 pub const GROUP: Setting = Setting::consume("group", "GROUP", "Consumer group").short('g');
 pub const RECEIVER: Setting =
     Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, file:PATH or discard: (repeatable)")

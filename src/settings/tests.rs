@@ -150,6 +150,25 @@ fn topics_take_a_prefix() {
 }
 
 #[test]
+fn topics_are_parted_by_commas_but_patterns_are_not() {
+    let topics = |topics: &[&str]| consume(&[(&table::TOPIC, topics)]).map(|of| of.topics);
+    assert_eq!(topics(&["a,b", " c , d", "^x{1,2}$"]).unwrap(), ["a", "b", "c", "d", "^x{1,2}$"]);
+    for nothing in ["", "a,,b", ","] {
+        assert!(topics(&[nothing]).unwrap_err().contains("expected the name of a topic"), "{nothing}");
+    }
+}
+
+#[test]
+fn a_variable_that_no_setting_has_is_told_with_the_one_that_was_meant() {
+    let names = ["REDRIVE_OUTPT", "REDRIVE_OUTPUT", "REDRIVE_JOURNAL", "REDRIVE_ENTIRELY_ELSE"];
+    let unknown = |name: &str, nearest: Option<&str>| UnknownVariable { name: name.into(), nearest: nearest.map(str::to_owned) };
+    assert_eq!(
+        unknown_variables(&names.map(str::to_owned)),
+        [unknown("REDRIVE_OUTPT", Some("REDRIVE_OUTPUT")), unknown("REDRIVE_ENTIRELY_ELSE", None)]
+    );
+}
+
+#[test]
 fn every_setting_has_its_own_name() {
     let names: std::collections::HashSet<_> = table::ALL.iter().map(|setting| setting.name).collect();
     assert_eq!(names.len(), table::ALL.len());
