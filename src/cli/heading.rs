@@ -15,3 +15,9 @@ pub(super) fn open_incidents(open: u64, journal: Journal<'_>) -> String {
     let counted = counted(open, "open incident");
     if open == 0 { counted } else { format!("{counted}: {}", journal.hint("incidents list")) }
 }
+
+/// That nothing is listed, and what was asked for.
+pub(super) fn nothing_fits(what: &str, filters: &[(&str, String)]) -> String {
+    let named: Vec<_> = filters.iter().map(|(flag, value)| format!("{} {value}", flag.trim_start_matches('-'))).collect();
+    format!("no {what} fits: {}", escape(&named.join(" · ")))
+}

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::cli::error::CommandError;
 use crate::cli::output::Output;
 use crate::cli::screen::Paint;
+use crate::engine::ledger::IncidentKind;
 use crate::journal::{IncidentItem, IncidentState, Place};
 
 #[derive(Args, Debug)]
@@ -60,11 +61,11 @@ fn place_of(item: &IncidentItem) -> String {
     }
 }
 
-/// Two offsets. Of a move they are where the journal stood and where the group is now; else a range without its end.
+/// Two offsets. Of a gap they are the range that is lost, without its end; else where the group was, and where it is or could go on.
 fn offsets_of(item: &IncidentItem) -> String {
     match (item.from_offset, item.to_offset) {
-        (Some(from), Some(to)) if item.kind == "moved" => format!("{from}→{to}"),
-        (Some(from), Some(to)) => format!("[{from},{to})"),
+        (Some(from), Some(to)) if item.kind == IncidentKind::Gap.as_str() => format!("[{from},{to})"),
+        (Some(from), Some(to)) => format!("{from}→{to}"),
         (Some(from), None) => from.to_string(),
         (None, Some(to)) => to.to_string(),
         (None, None) => String::new(),

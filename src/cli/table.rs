@@ -14,9 +14,6 @@ const WIDE: usize = 140;
 /// Between two columns.
 const GAP: usize = 2;
 
-/// The width down to which a column's name stays with it.
-const SHORT_NAME: usize = 4;
-
 /// A column's name, and where its text is cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
@@ -64,8 +61,10 @@ impl Choice {
 pub(super) enum Give {
     /// The column of this name, down to this width.
     Column(&'static str, usize),
-    /// Names that are wider than what is under them.
-    Names,
+    /// Names that are wider than what is under them, down to this width.
+    Names(usize),
+    /// The column of this name, and all behind it.
+    All(&'static str),
 }
 
 impl Column {
@@ -142,19 +141,22 @@ impl Table {
     }
 
     pub(super) fn fitted(&self, screen: Screen) -> Fitted<'_> {
-        Fitted { columns: &self.columns, widths: self.widths(screen.width), screen }
+        Fitted { columns: &self.columns, widths: self.widths(self.columns.len(), screen.width), screen }
     }
 
-    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let cells = &self.cells;
-        let mut widths: Vec<usize> = self.columns.iter().zip(cells).map(|(column, cells)| width(column.name).max(*cells)).collect();
+    /// The widths of the first `count` columns, or of fewer where they make room for the others.
+    fn widths(&self, count: usize, limit: Option<usize>) -> Vec<usize> {
+        let cells = self.cells.iter().take(count);
+        let mut widths: Vec<usize> =
+            self.columns.iter().zip(cells.clone()).map(|(column, cells)| width(column.name).max(*cells)).collect();
         let Some(limit) = limit else { return widths };
         for give in self.narrowing {
-            for (at, (column, cells)) in self.columns.iter().zip(cells).enumerate() {
+            for (at, (column, cells)) in self.columns.iter().zip(cells.clone()).enumerate() {
                 match give {
                     Give::Column(name, least) if *name == column.name => shrink(&mut widths, at, *least, limit),
-                    Give::Names => shrink(&mut widths, at, (*cells).max(SHORT_NAME), limit),
-                    Give::Column(..) => {}
+                    Give::Names(least) => shrink(&mut widths, at, (*cells).max(*least), limit),
+                    Give::All(name) if *name == column.name && total(&widths) > limit => return self.widths(at, Some(limit)),
+                    Give::Column(..) | Give::All(_) => {}
                 }
             }
         }
@@ -164,7 +166,8 @@ impl Table {
 
 impl Fitted<'_> {
     pub(super) fn names(&self) -> String {
-        let names: Vec<Cell> = self.columns.iter().map(|column| Cell { text: column.name.to_owned(), paint: None }).collect();
+        let name = |(column, wide): (&Column, &usize)| Cell { text: cut_end(column.name, *wide).into_owned(), paint: None };
+        let names: Vec<Cell> = self.columns.iter().zip(&self.widths).map(name).collect();
         self.line(&names)
     }
 
@@ -191,11 +194,14 @@ impl Fitted<'_> {
 
 /// Takes from one column what is too much, but leaves it `least`.
 fn shrink(widths: &mut [usize], at: usize, least: usize, limit: usize) {
-    let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-    let excess = total.saturating_sub(limit);
+    let excess = total(widths).saturating_sub(limit);
     if let Some(wide) = widths.get_mut(at) {
         *wide = (*wide).min(wide.saturating_sub(excess).max(least));
     }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -207,7 +213,7 @@ mod tests {
     const NARROWING: &[Give] = &[
         Give::Column("MESSAGE", 10),
         Give::Column("RECEIVER", 8),
-        Give::Names,
+        Give::Names(4),
         Give::Column("PLACE", 6),
         Give::Column("MESSAGE", 5),
     ];
@@ -255,10 +261,12 @@ mod tests {
     #[test]
     fn names_give_way_to_what_is_under_them() {
         let columns = vec![Column::new("A-LONG-NAME"), Column::new("ID"), Column::new("MESSAGE")];
-        let mut table = Table::new(columns, &[Give::Column("MESSAGE", 6), Give::Names]);
+        let mut table = Table::new(columns, &[Give::Column("MESSAGE", 6), Give::Names(4), Give::All("MESSAGE")]);
         table.push(vec![Cell::new("1"), Cell::new("7"), Cell::new("abcdefgh")]);
         assert_eq!(lines(&table, Some(18)), ["A-LON…  ID  MESSA…", "1       7   abcde…"]);
-        assert_eq!(lines(&table, Some(10)), ["A-L…  ID", "1     7"], "a short name stays whole");
+        assert_eq!(lines(&table, Some(17)), ["A-LO…  ID  MESSA…", "1      7   abcde…"]);
+        assert_eq!(lines(&table, Some(15)), ["A-LONG-NAME  ID", "1            7"], "a column that cannot be read makes room");
+        assert_eq!(lines(&table, Some(10)), ["A-LON…  ID", "1       7"], "a short name stays whole");
     }
 
     #[test]

@@ -37,10 +37,10 @@ pub(super) trait Listed {
 #[derive(Args, Clone, Debug)]
 pub(super) struct WindowArgs {
     /// List at most this many; 0: all
-    #[arg(long, value_name = "N", default_value_t = USUAL)]
+    #[arg(long, value_name = "N", default_value_t = USUAL, value_parser = word::number::<usize>(0, i64::MAX))]
     limit: usize,
     /// Go on behind this ID: the next page, as the end of a page says
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, value_name = "ID", value_parser = word::number::<i64>(0, i64::MAX))]
     after: Option<i64>,
     /// What comes first
     #[arg(long, value_name = "ORDER", default_value = "newest", value_parser = word::one_of(Sort::ALL, Sort::as_str))]

@@ -20,7 +20,7 @@ pub(super) struct Filters {
     #[arg(short = 't', long, value_name = "TOPIC", value_delimiter = ',')]
     topic: Vec<String>,
     /// Of these partitions of the topics
-    #[arg(long, value_name = "N", value_delimiter = ',', requires = "topic", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_delimiter = ',', requires = "topic", value_parser = word::number::<i32>(0, i64::from(i32::MAX)))]
     partition: Vec<i32>,
     /// At these offsets, [TOPIC:[PARTITION|*:]]RANGE; a RANGE is N, N..M, N.., @TIME..@TIME or @TIME.., without its end
     #[arg(long, value_name = "RANGE", value_delimiter = ',')]
@@ -40,8 +40,8 @@ pub(super) struct Filters {
     /// With these codes
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     code: Vec<String>,
-    /// Of these event types
-    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    /// Of these event types, each in full
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = whole_type)]
     event_type: Vec<String>,
     /// Of these kinds: fingerprints, or at least 6 digits of them
     #[arg(long, value_name = "HEX", value_delimiter = ',')]
@@ -87,12 +87,17 @@ impl Filters {
 
     /// The same filters as arguments.
     pub(super) fn words(&self) -> Vec<String> {
+        let given = self.given().into_iter().filter(|(flag, _)| *flag != "--state" || self.state != [FailureState::Open]);
+        given.flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    }
+
+    /// What is asked for, each with its flag: the states, and then all others that were given.
+    pub(super) fn given(&self) -> Vec<(&'static str, String)> {
         let named = |names: Vec<&str>| names.join(",");
-        let states = if self.state == [FailureState::Open] { Vec::new() } else { self.state.clone() };
         let partitions: Vec<String> = self.partition.iter().map(i32::to_string).collect();
         let single = |text: &Option<String>| text.clone().unwrap_or_default();
         let all = [
-            ("--state", named(states.into_iter().map(FailureState::as_str).collect())),
+            ("--state", named(self.state.iter().map(|state| state.as_str()).collect())),
             ("--topic", self.topic.join(",")),
             ("--partition", partitions.join(",")),
             ("--offset", self.offset.join(",")),
@@ -107,8 +112,13 @@ impl Filters {
             ("--until", single(&self.until)),
             ("--older-than", single(&self.older_than)),
         ];
-        all.into_iter().filter(|(_, value)| !value.is_empty()).flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
+}
+
+/// Receivers take patterns, so somebody will try one here.
+fn whole_type(text: &str) -> Result<String, String> {
+    if text.ends_with(".*") { Err("expected a type in full, not a pattern".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn told<T>(flag: &str, read: Result<T, GrammarError>) -> Result<T, CommandError> {
@@ -207,6 +217,7 @@ mod tests {
         for (words, expected) in [
             (["x", "--state=gone"], "[possible values: open, resolved, ignored]"),
             (["x", "--partition=3"], "--topic <TOPIC>"),
+            (["x", "--type=order.*"], "expected a type in full, not a pattern"),
             (["x", "--class=x"], "[possible values: transient, permanent, consumer, unknown]"),
         ] {
             let error = Line::try_parse_from(words).err().map(|error| error.to_string()).unwrap_or_default();

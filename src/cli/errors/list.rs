@@ -28,22 +28,26 @@ Exit status: 0 done, 1 the journal cannot be read, 2 usage or no journal, 6 with
 
 /// Below this width times are shortened.
 const NARROW: usize = 100;
-/// The message gives way first; the code, which says the most in the fewest letters, last.
+/// The message gives way first, then the type, then the receiver; the code, which says the most in the fewest letters, last. A message of
+/// which too little is left to be read makes room for them.
 const NARROWING: &[Give] = &[
     Give::Column("MESSAGE", 40),
     Give::Column("TYPE", 16),
-    Give::Column("RECEIVER", 12),
+    Give::Column("RECEIVER", 16),
     Give::Column("TOPIC/PARTITION/OFFSET", 32),
     Give::Column("MESSAGE", 20),
+    Give::Names(8),
     Give::Column("TYPE", 12),
-    Give::Column("RECEIVER", 8),
-    Give::Names,
-    Give::Column("TOPIC/PARTITION/OFFSET", 14),
+    Give::Column("TOPIC/PARTITION/OFFSET", 20),
     Give::Column("MESSAGE", 12),
     Give::Column("TYPE", 8),
+    Give::Column("RECEIVER", 8),
+    Give::Column("TOPIC/PARTITION/OFFSET", 14),
+    Give::Names(4),
+    Give::Column("MESSAGE", 8),
+    Give::All("MESSAGE"),
     Give::Column("RECEIVER", 6),
     Give::Column("CODE", 10),
-    Give::Column("MESSAGE", 8),
 ];
 
 #[derive(Args, Debug)]
@@ -98,12 +102,11 @@ impl Listing<'_> {
     fn shown(&self, shown: Shown) -> String {
         let filters = &self.args.filters;
         let count = grouped(shown.count as u64);
+        if shown.count == 0 {
+            return heading::nothing_fits("failure", &filters.given());
+        }
         if !filters.are_none() {
-            return match (shown.count, shown.next) {
-                (0, _) => "no failure fits the filters".to_owned(),
-                (_, Some(_)) => format!("{count} shown, more follow"),
-                (_, None) => format!("{count} shown"),
-            };
+            return if shown.next.is_some() { format!("{count} shown, more follow") } else { format!("{count} shown") };
         }
         format!("{count} of {}", grouped(self.counts.of(&filters.state)))
     }

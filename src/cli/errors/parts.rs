@@ -15,8 +15,13 @@ use crate::journal::{AttemptItem, Bytes, FailureDetail, FailureItem, FailureStat
 /// What of a value is shown when nobody said how, in columns.
 const MOST_OF_A_VALUE: usize = 16 * 1024;
 
-const NARROWING_AROUND: &[Give] =
-    &[Give::Column("MESSAGE", 20), Give::Column("RECEIVER", 8), Give::Names, Give::Column("CODE", 10), Give::Column("MESSAGE", 8)];
+const NARROWING_AROUND: &[Give] = &[
+    Give::Column("MESSAGE", 20),
+    Give::Column("RECEIVER", 8),
+    Give::Names(4),
+    Give::Column("CODE", 10),
+    Give::Column("MESSAGE", 8),
+];
 
 /// A failure that is shown.
 pub(super) struct Shown<'s> {

@@ -24,7 +24,7 @@ Exit status: 0 done, 1 the journal cannot be read, 2 usage, no journal or no suc
 #[derive(Args, Debug)]
 pub(super) struct ShowArgs {
     /// The failure's ID, as the list has it
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_parser = word::number::<i64>(1, i64::MAX))]
     id: i64,
     /// How the value is shown on the screen [default: json if it is JSON, else text if it is UTF-8, else hex; at most 16 KiB]
     #[arg(long, value_name = "FORM", value_parser = word::one_of(Payload::ALL, Payload::as_str))]
@@ -33,7 +33,7 @@ pub(super) struct ShowArgs {
     #[arg(long, conflicts_with_all = ["payload", "around"])]
     raw: bool,
     /// With the N failures before and behind it in its partition, and the ranges that were settled there
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", value_parser = word::number::<u32>(1, 1_000))]
     around: Option<u32>,
 }
 

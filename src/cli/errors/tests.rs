@@ -304,9 +304,9 @@ fn an_empty_journal_says_what_there_is() {
     let scene = Scene::new();
     scene.writer().append(&[scene.failed(1, "billing", &["failed"]), scene.delivered(1, "billing")]).unwrap();
     let text = run(&scene, "list", OutputFormat::Table).1.stdout();
-    assert!(text.contains("· 0 open, 1 resolved, 0 ignored\n0 of 0 · 0 open incidents\n"), "{text}");
+    assert!(text.contains("· 0 open, 1 resolved, 0 ignored\nno failure fits: state open · 0 open incidents\n"), "{text}");
     let text = run(&scene, "list --code x", OutputFormat::Table).1.stdout();
-    assert!(text.contains("\nno failure fits the filters · 0 open incidents\n"), "{text}");
+    assert!(text.contains("\nno failure fits: state open · code x · 0 open incidents\n"), "{text}");
 }
 
 /// What `entry` was, later.

@@ -13,6 +13,7 @@ use crate::cli::screen::Screen;
 use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
 use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
 use crate::cli::{heading, times, word};
+use crate::engine::ledger::IncidentKind;
 use crate::journal::{IncidentItem, IncidentSelection, IncidentState, Place, Reader};
 
 pub(super) const NAME: &str = "incidents list";
@@ -29,7 +30,7 @@ const NARROWING: &[Give] = &[
     Give::Column("TOPIC/PARTITION", 24),
     Give::Column("MESSAGE", 20),
     Give::Column("RECEIVER", 8),
-    Give::Names,
+    Give::Names(8),
     Give::Column("TOPIC/PARTITION", 10),
     Give::Column("MESSAGE", 8),
 ];
@@ -42,9 +43,9 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',', default_value = "open")]
     #[arg(value_parser = word::one_of(IncidentState::ALL, IncidentState::as_str))]
     state: Vec<IncidentState>,
-    /// Of these kinds, like gap or receiver_down
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    kind: Vec<String>,
+    /// Of these kinds
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = word::one_of(IncidentKind::ALL, IncidentKind::as_str))]
+    kind: Vec<IncidentKind>,
     /// Of these consumer groups
     #[arg(short = 'g', long, value_name = "GROUP", value_delimiter = ',')]
     group: Vec<String>,
@@ -56,22 +57,28 @@ pub(super) struct ListArgs {
 impl ListArgs {
     fn selection(&self) -> IncidentSelection {
         let Self { state, kind, group, topic, .. } = self;
-        IncidentSelection { states: state.clone(), kinds: kind.clone(), groups: group.clone(), topics: topic.clone() }
+        let kinds = kind.iter().map(|kind| kind.as_str().to_owned()).collect();
+        IncidentSelection { states: state.clone(), kinds, groups: group.clone(), topics: topic.clone() }
+    }
+
+    /// What is asked for, each with its flag: the states, and then all others that were given.
+    fn filters(&self) -> Vec<(&'static str, String)> {
+        let states: Vec<_> = self.state.iter().map(|state| state.as_str()).collect();
+        let kinds: Vec<_> = self.kind.iter().map(|kind| kind.as_str()).collect();
+        let lists = [
+            ("--state", states.join(",")),
+            ("--kind", kinds.join(",")),
+            ("--group", self.group.join(",")),
+            ("--topic", self.topic.join(",")),
+        ];
+        lists.into_iter().filter(|(_, list)| !list.is_empty()).collect()
     }
 
     /// The command that lists what follows.
     fn next(&self, after: i64) -> Vec<String> {
         let mut words = vec!["incidents".to_owned(), "list".to_owned()];
-        let states = if self.state == [IncidentState::Open] { Vec::new() } else { self.state.clone() };
-        let states: Vec<_> = states.into_iter().map(IncidentState::as_str).collect();
-        let lists = [
-            ("--state", states.join(",")),
-            ("--kind", self.kind.join(",")),
-            ("--group", self.group.join(",")),
-            ("--topic", self.topic.join(",")),
-        ];
-        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
-        words.extend(lists.flat_map(|(flag, list)| [flag.to_owned(), list]));
+        let given = self.filters().into_iter().filter(|(flag, _)| *flag != "--state" || self.state != [IncidentState::Open]);
+        words.extend(given.flat_map(|(flag, list)| [flag.to_owned(), list]));
         words.extend(self.window.words());
         words.extend(["--after".to_owned(), after.to_string()]);
         words
@@ -153,8 +160,7 @@ impl Layout<IncidentItem> for Listing<'_> {
     fn ending(&self, shown: Shown) -> Vec<String> {
         let Self { args, journal, screen, .. } = self;
         let Some(first) = shown.first else {
-            let states: Vec<_> = args.state.iter().map(|state| state.as_str()).collect();
-            return screen.join([format!("no incident fits: state {}", states.join(" or "))]);
+            return screen.join([heading::nothing_fits("incident", &args.filters())]);
         };
         let mut parts = vec![format!("{} shown", shown.count)];
         parts.extend(shown.next.map(|after| format!("next: {}", journal.command(&args.next(after)))));

@@ -10,7 +10,7 @@ use crate::cli::numbers::grouped;
 use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::sheet::Sheet;
-use crate::cli::times;
+use crate::cli::{times, word};
 use crate::journal::{IncidentItem, Place, Reader};
 use crate::settings::OutputFormat;
 
@@ -19,7 +19,7 @@ pub(super) const NAME: &str = "incidents show";
 #[derive(Args, Debug)]
 pub(super) struct ShowArgs {
     /// The incident's ID, as the list has it
-    #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(value_parser = word::number::<i64>(1, i64::MAX))]
     id: i64,
 }
 

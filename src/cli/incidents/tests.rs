@@ -106,3 +106,14 @@ fn nothing_open_is_said() {
     let text = run(&scene, "list", OutputFormat::Table).1.stdout();
     assert!(text.ends_with("\nno incident fits: state open\n") && text.contains("0 open incidents"), "{text}");
 }
+
+#[test]
+fn the_readme_knows_every_kind() {
+    let readme = include_str!("../../../README.md").split("\n## Incidents\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    for kind in IncidentKind::ALL {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str())));
+        let ends = row.map(|row| row.contains("| by itself |"));
+        let is_told = readme.contains(&format!("`{}`", kind.as_str()));
+        assert!(is_told && ends.is_none_or(|ends| ends == kind.ends_by_itself()), "{kind:?}: {row:?}");
+    }
+}
