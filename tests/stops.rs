@@ -60,11 +60,25 @@ fn a_second_signal_ends_it_at_once() {
     let hang = workers::target(&folder, "hang", 1000.0);
     let arguments = ["--from", "earliest", "--receiver", &hang, "--drain-timeout", "5m"];
     let mut running = folder.consume(&topic, &group, arguments).spawn();
-    running.line("partitions assigned", Duration::from_secs(20));
+    running.line("partition assigned", Duration::from_secs(20));
     running.signal(Signal::TERM);
     running.line("stopping", Duration::from_secs(5));
     running.signal(Signal::INT);
     let output = running.wait(Duration::from_secs(10));
     assert_eq!(output.code(), Some(130), "{}", output.stderr);
     assert!(broker.witness().group_offsets(&group).iter().all(|at| at.committed.unwrap_or(0) == 0), "nothing was settled");
+}
+
+/// The terminal was closed: what was settled is committed, and the group is left.
+#[test]
+fn a_hangup_stops_as_a_termination_does() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("stops"));
+    let topic = broker.topic("stops", 1);
+    topic.produce(&[Sample::event("t", "1", "{}")]);
+    let mut running = folder.consume(&topic, &group, ["--from", "earliest", "--receiver", "all=file:all.jsonl"]).spawn();
+    running.until("the event is delivered", Duration::from_secs(20), |_| (folder.lines("all.jsonl").len() == 1).then_some(()));
+    running.signal(Signal::HUP);
+    let output = running.wait(Duration::from_secs(20)).expect_code(0);
+    assert!(output.stderr.contains("stopped: 1 delivered"), "{}", output.stderr);
+    assert_eq!(broker.witness().lag(&group), 0);
 }

@@ -3,7 +3,8 @@
 //! Without a terminal there is no width to keep to: whoever reads a pipe or a file, as with `kubectl` and `kcat`, gets whole lines.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 use crate::cli::cut::width;
 use crate::settings::Color;
@@ -44,12 +45,11 @@ impl Paint {
 impl Screen {
     /// As stdout is.
     pub(super) fn of_stdout(color: Color) -> Self {
-        let is_terminal = io::stdout().is_terminal();
-        let columns = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+        let width = width_of(&io::stdout());
         Self {
-            width: is_terminal.then(|| columns().filter(|columns| *columns > 0).unwrap_or(USUAL)),
+            width,
             is_colored: match color {
-                Color::Auto => is_terminal,
+                Color::Auto => width.is_some(),
                 Color::Always => true,
                 Color::Never => false,
             },
@@ -92,6 +92,12 @@ impl Screen {
     pub(super) fn indented(self, by: usize) -> Self {
         Self { width: self.width.map(|width| width.saturating_sub(by)), ..self }
     }
+}
+
+/// The columns of a terminal; `None` when it is none.
+pub(super) fn width_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let columns = || rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col));
+    stream.is_terminal().then(|| columns().filter(|columns| *columns > 0).unwrap_or(USUAL))
 }
 
 /// The columns that text takes with its colours.

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first one drains, the second one ends at once.
+//! SIGINT, SIGTERM and SIGHUP (the terminal is gone): the first one drains, the second one ends at once.
 
 use std::io;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use crate::engine::stop::StopToken;
 
 /// How long the end may take after the second signal.
 const AT_ONCE: Duration = Duration::from_secs(1);
+const SIGHUP: u8 = 1;
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 /// A write beyond the file size limit. Listened to, so that it is an error of that write instead of the end of the process.
@@ -34,9 +35,11 @@ impl Signals {
         let signals = Self::default();
         let (theirs, stop) = (signals.clone(), stop.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut interrupt, mut terminate, too_large) = {
+        let (mut interrupt, mut terminate, mut hangup, too_large) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::from_raw(SIGXFSZ))?)
+            // What runs under nohup is to live on when its terminal goes.
+            let hangup = if is_ignored(SIGHUP) { None } else { Some(signal(SignalKind::hangup())?) };
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, hangup, signal(SignalKind::from_raw(SIGXFSZ))?)
         };
         thread::Builder::new().name("redrive-signals".to_owned()).spawn(move || {
             runtime.block_on(async move {
@@ -44,6 +47,7 @@ impl Signals {
                     tokio::select! {
                         _ = interrupt.recv() => SIGINT,
                         _ = terminate.recv() => SIGTERM,
+                        Some(()) = async { hangup.as_mut()?.recv().await } => SIGHUP,
                     }
                 };
                 next().await;
@@ -64,5 +68,30 @@ impl Signals {
     pub(super) fn exit_code(&self) -> Option<u8> {
         let second = self.second.load(Ordering::Relaxed);
         (second != 0).then_some(128 + second)
+    }
+}
+
+/// True when whoever started this process had this signal ignored, as nohup does. Only Linux tells.
+fn is_ignored(signal: u8) -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, signal))
+}
+
+/// The mask of ignored signals, in hexadecimal: its lowest bit is signal 1.
+fn ignores(status: &str, signal: u8) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nohup_is_seen_in_the_mask_of_ignored_signals() {
+        let status =
+            |mask: &str| format!("Name:\tredrive\nSigBlk:\t0000000000000000\nSigIgn:\t{mask}\nSigCgt:\tffffffffffffffff\n");
+        assert!(ignores(&status("0000000000001001"), SIGHUP));
+        assert!(!ignores(&status("0000000000001000"), SIGHUP) && !ignores(&status("0000000000000002"), SIGHUP));
+        assert!(!ignores("", SIGHUP) && !ignores(&status("x"), SIGHUP));
     }
 }

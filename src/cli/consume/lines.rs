@@ -3,20 +3,26 @@
 //! The engine's threads must not wait for whoever reads stderr: lines go through a thread of their own, and are dropped when it is
 //! behind. Nothing is lost by that: the journal has it all.
 
-use std::collections::HashSet;
+mod known;
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use serde_json::json;
+use jiff::Timestamp;
 
 use crate::cli::escape::escape;
 use crate::cli::hint::Journal;
+use crate::cli::line::{Level, Line, bounded, shortened};
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
+use crate::cli::times;
 use crate::consumer::{Began, Ended};
-use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKind};
+use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKey};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
@@ -24,10 +30,10 @@ use crate::engine::tracker::Load;
 use crate::receiver::Specification;
 use crate::settings::{ConsumeSettings, LogFormat, Verbosity};
 
+use known::Known;
+
 /// Lines that may wait to be written.
 const WAITING: usize = 1_000;
-/// Kinds of failures that are told apart; beyond that only the journal does.
-const MOST_KINDS: usize = 1_000;
 
 /// The lines of one run.
 pub(super) struct Lines {
@@ -39,24 +45,19 @@ struct Said {
     program: String,
     format: LogFormat,
     verbosity: Verbosity,
-    to_writer: SyncSender<Line>,
+    to_writer: SyncSender<ToWriter>,
     known: Mutex<Known>,
+    has_assigned: AtomicBool,
+    /// Path and uuid, once it has begun.
+    journal: OnceLock<(String, String)>,
     receivers: Vec<String>,
     group: String,
     order: &'static str,
     is_from_said: bool,
 }
 
-/// What was said already.
-#[derive(Default)]
-struct Known {
-    has_begun: bool,
-    kinds: HashSet<(Option<String>, &'static str, String)>,
-    incidents: HashSet<(IncidentKind, Option<String>)>,
-}
-
-enum Line {
-    Text(String),
+enum ToWriter {
+    Line(String),
     End,
 }
 
@@ -70,6 +71,8 @@ impl Lines {
             verbosity: session.global.verbosity,
             to_writer,
             known: Mutex::default(),
+            has_assigned: AtomicBool::new(false),
+            journal: OnceLock::new(),
             receivers: settings.receivers.iter().map(describe(settings)).collect(),
             group: settings.group.clone(),
             order: settings.order.as_str(),
@@ -80,36 +83,38 @@ impl Lines {
 
     /// Says who runs, and gives the engine its observer.
     pub(super) fn observe(&self, began: &Began) -> Arc<dyn Observer> {
-        self.said.banner(began);
+        self.said.begin(began);
         Arc::clone(&self.said) as Arc<dyn Observer>
     }
 
     pub(super) fn stopped_early(&self) {
-        self.said.line("stopped", "stopped before a broker answered");
+        self.said.line(&Line::new("stopped", "stopped before a broker answered"));
     }
 
     pub(super) fn stopped(&self, ended: &Ended) {
-        let Ended { began, summary, .. } = ended;
+        let summary = &ended.summary;
         let counts = &summary.counts;
-        let mut text = format!(
-            "stopped: {} delivered, {} failed, {} skipped",
-            grouped(counts.delivered),
-            grouped(counts.failed),
-            grouped(counts.skipped)
-        );
+        let open = self.said.known().open_incidents();
+        let (delivered, failed, skipped) = (grouped(counts.delivered), grouped(counts.failed), grouped(counts.skipped));
+        let mut text = format!("stopped: {delivered} delivered, {failed} failed, {skipped} skipped");
         if summary.unsettled > 0 {
             text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
         }
         if counts.failed > 0 {
-            text.push_str(&format!(" · {}", self.said.errors_list(began)));
+            text.push_str(&format!(" · {}", self.said.hint("errors list")));
         }
-        self.said.line("stopped", &text);
+        if open > 0 {
+            text.push_str(&format!(" · {}: {}", counted(open, "open incident"), self.said.hint("incidents list")));
+        }
+        let line = Line::new("stopped", text).with("delivered", counts.delivered).with("failed", counts.failed);
+        let line = line.with("skipped", counts.skipped).with("unsettled", summary.unsettled);
+        self.said.line(&line.with("open_incidents", open));
     }
 
     /// Waits until everything is written.
     pub(super) fn finish(self) {
         let Self { said, writer } = self;
-        if said.to_writer.send(Line::End).is_ok() && writer.join().is_err() {
+        if said.to_writer.send(ToWriter::End).is_ok() && writer.join().is_err() {
             tracing::debug!("the lines of this run could not all be written");
         }
     }
@@ -126,8 +131,8 @@ fn describe(settings: &ConsumeSettings) -> impl Fn(&Specification) -> String {
     }
 }
 
-fn write(lines: &Receiver<Line>) {
-    while let Ok(Line::Text(line)) = lines.recv() {
+fn write(lines: &Receiver<ToWriter>) {
+    while let Ok(ToWriter::Line(line)) = lines.recv() {
         // Nobody may be listening any more; the journal has it all.
         if writeln!(io::stderr().lock(), "{line}").is_err() {
             return;
@@ -137,36 +142,40 @@ fn write(lines: &Receiver<Line>) {
 
 impl Said {
     fn put(&self, text: String) {
-        if self.to_writer.try_send(Line::Text(text)).is_err() {
+        if self.to_writer.try_send(ToWriter::Line(text)).is_err() {
             tracing::debug!("stderr is not read fast enough: a line was dropped");
         }
     }
 
     /// One thing that happened.
-    fn line(&self, kind: &str, text: &str) {
-        if self.verbosity == Verbosity::Quiet {
-            return;
-        }
-        let now = jiff::Timestamp::now();
-        match self.format {
-            LogFormat::Text => self.put(format!("{}  {}", now.strftime("%H:%M:%SZ"), escape(text))),
-            LogFormat::Json => self.put(json!({ "timestamp": format!("{now:.6}"), "kind": kind, "message": text }).to_string()),
+    fn line(&self, line: &Line) {
+        if self.verbosity != Verbosity::Quiet {
+            self.put(line.told(self.format));
         }
     }
 
-    /// How to see what failed.
-    fn errors_list(&self, began: &Began) -> String {
-        Journal { program: &self.program, path: &began.journal_path, id: &began.journal_uuid }.hint("errors list")
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn banner(&self, began: &Began) {
-        let topics: Vec<_> = began.topics.iter().map(|(name, partitions)| format!("{name} ({partitions} partitions)")).collect();
-        let topics = if topics.is_empty() { "no topic yet".to_owned() } else { topics.join(", ") };
-        let uuid = began.journal_uuid.get(..8).unwrap_or(&began.journal_uuid);
-        let version = env!("CARGO_PKG_VERSION");
-        let first = format!("redrive {version} · group {} · {topics} · journal {} ({uuid})", self.group, began.journal_path);
+    /// The command of these words, on the journal of this run.
+    fn hint(&self, words: &str) -> String {
+        let (path, id) = self.journal.get().map_or(("", ""), |(path, id)| (path, id));
+        Journal { program: &self.program, path, id }.hint(words)
+    }
+
+    fn begin(&self, began: &Began) {
+        let Began { journal_path: path, journal_uuid: id, topics, failures } = began;
+        self.journal.get_or_init(|| (path.clone(), id.clone()));
+        let counted_topics =
+            topics.iter().map(|(name, partitions)| format!("{name} ({})", counted(*partitions as u64, "partition")));
+        let there = if topics.is_empty() { "no topic yet".to_owned() } else { counted_topics.collect::<Vec<_>>().join(", ") };
+        let (version, short) = (env!("CARGO_PKG_VERSION"), id.get(..8).unwrap_or(id));
+        let first = format!("redrive {version} · group {} · {there} · journal {path} ({short})", self.group);
         if self.format == LogFormat::Json {
-            return self.line("began", &first);
+            let names: Vec<&str> = topics.iter().map(|(name, _)| name.as_str()).collect();
+            let line = Line::new("began", first).with("group", self.group.as_str()).with("topics", names);
+            return self.line(&line.with("journal", path.as_str()).with("order", self.order).with("open_failures", failures.open));
         }
         if self.verbosity == Verbosity::Quiet {
             return;
@@ -174,29 +183,58 @@ impl Said {
         self.put(escape(&first).into_owned());
         self.receivers.iter().for_each(|receiver| self.put(receiver.clone()));
         let mut order = format!("  order {}", self.order);
-        if began.failures.open > 0 {
-            let open = counted(began.failures.open, "open failure");
-            order.push_str(&format!(" · {open} from before: {}", self.errors_list(began)));
+        if failures.open > 0 {
+            order.push_str(&format!(" · {} from before: {}", counted(failures.open, "open failure"), self.hint("errors list")));
         }
         self.put(order);
     }
 
-    fn failed(&self, failed: &FailedDelivery, known: &mut Known) {
+    fn failed(&self, failed: &FailedDelivery) {
         let FailedDelivery { record, receiver, failure, .. } = failed;
-        let kind = (receiver.clone(), failure.stage.as_str(), failure.code.to_string());
-        if known.kinds.len() >= MOST_KINDS || !known.kinds.insert(kind) {
-            return;
-        }
-        let receiver = receiver.as_deref().unwrap_or("-");
-        let (place, stage, code) = (record.place(), failure.stage.as_str(), &failure.code);
-        self.line("failed", &format!("{stage}  {place}  {receiver}  {code}  {}  (first of its kind)", failure.message));
+        let (stage, code) = (failure.stage.as_str(), failure.code.as_str());
+        let shown = receiver.as_deref().unwrap_or("-");
+        let text = format!("{stage}  {}  {shown}  {code}  {}", record.place(), failure.message);
+        let line = Line::new("failed", failure.message.as_str()).at(Level::Warn).with("topic", record.topic());
+        let line = line.with("partition", record.partition().number).with("offset", record.offset().get());
+        let line = line.with("stage", stage).with("receiver", receiver.clone());
+        let line = line.with("class", failure.class.as_str()).with("code", code);
+        self.line(&line.shown_as(shortened(&text, "  (first of its kind in this run)")));
     }
 
-    fn incident(&self, incident: &Incident, known: &mut Known) {
-        if known.incidents.insert((incident.key.kind, incident.key.receiver.clone())) {
-            self.line("incident", &format!("{}: {}", incident.key.kind.as_str(), incident.message));
+    /// Incidents that were written together. People read of the first one of each kind, and how many more there are.
+    fn began(&self, incidents: &[&Incident]) {
+        if self.format == LogFormat::Json {
+            return incidents.iter().for_each(|incident| {
+                self.line(&incident_line(&incident.key, incident.message.clone(), "open").at(Level::Warn));
+            });
+        }
+        let mut rest = incidents.to_vec();
+        while let Some(first) = rest.first().copied() {
+            let of_its_kind: Vec<_> = rest.extract_if(.., |incident| incident.key.kind == first.key.kind).collect();
+            let kind = first.key.kind;
+            let mut text = bounded(&format!("{}: {}", kind.as_str(), first.message));
+            if let more @ 1.. = of_its_kind.len() - 1 {
+                text.push_str(&format!(" · and {} more", grouped(more as u64)));
+            }
+            if of_its_kind.len() > 1 || !kind.ends_by_itself() {
+                text.push_str(&format!(" · {}", self.hint("incidents list")));
+            }
+            self.line(&Line::new("incident", first.message.clone()).shown_as(text));
         }
     }
+
+    fn over(&self, key: &IncidentKey, lasted: jiff::SignedDuration) {
+        let at = key.partition.as_ref().map(|partition| format!(" of {}/{}", partition.topic.name, partition.number));
+        let text = format!("{}{} is over after {}", key.kind.as_str(), at.unwrap_or_default(), times::lasted(lasted));
+        self.line(&incident_line(key, text, "ended"));
+    }
+}
+
+fn incident_line(key: &IncidentKey, message: String, state: &str) -> Line {
+    let partition = key.partition.as_ref();
+    let line = Line::new("incident", message).with("kind", key.kind.as_str()).with("state", state);
+    let line = line.with("topic", partition.map(|partition| partition.topic.name.clone()));
+    line.with("partition", partition.map(|partition| partition.number)).with("receiver", key.receiver.clone())
 }
 
 impl Observer for Said {
@@ -205,39 +243,46 @@ impl Observer for Said {
         if starts.iter().any(|start| start.basis == Basis::Gap) {
             return;
         }
-        let held = starts.iter().filter(|start| start.at == StartAt::Held).count();
-        let committed = starts.iter().filter(|start| start.basis == Basis::Commit).count();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if starts.is_empty() && known.has_begun {
+        if self.has_assigned.swap(true, Ordering::Relaxed) && starts.is_empty() {
             return;
         }
-        known.has_begun = true;
-        let held = if held > 0 { format!(", {held} of them held") } else { String::new() };
-        self.line("assigned", &format!("{} partitions assigned{held}", starts.len()));
+        let held = starts.iter().filter(|start| start.at == StartAt::Held).count();
+        let committed = starts.iter().filter(|start| start.basis == Basis::Commit).count();
+        let mut text = format!("{} assigned", counted(starts.len() as u64, "partition"));
+        if held > 0 {
+            text.push_str(&format!(", {held} of them held"));
+        }
+        self.line(&Line::new("assigned", text).with("partitions", starts.len()).with("held", held));
         if self.is_from_said && committed > 0 {
-            self.line("assigned", &format!("--from is ignored for {committed} of them: the group has committed offsets there"));
+            let text = format!("--from is ignored for {committed} of them: the group has committed offsets there");
+            self.line(&Line::new("from_ignored", text).with("partitions", committed));
         }
     }
 
     fn written(&self, entries: &[Entry]) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
+        let mut begun = Vec::new();
         for entry in entries {
             match entry {
-                Entry::Failed(failed) => self.failed(failed, &mut known),
-                Entry::Incident(incident) => self.incident(incident, &mut known),
+                Entry::Failed(failed) if known.is_new(failed) => self.failed(failed),
+                Entry::Incident(incident) if known.begins(incident, Timestamp::now()) => begun.push(incident),
                 Entry::IncidentEnded(key) => {
-                    if known.incidents.remove(&(key.kind, key.receiver.clone())) {
-                        self.line("incident", &format!("{} is over", key.kind.as_str()));
+                    // In the order in which they were written.
+                    self.began(&std::mem::take(&mut begun));
+                    if let Some(lasted) = known.ends(key, Timestamp::now()) {
+                        self.over(key, lasted);
                     }
                 }
-                Entry::Delivered(_) | Entry::Passed { .. } | Entry::Progress(_) => {}
+                Entry::Failed(_) | Entry::Incident(_) | Entry::Delivered(_) | Entry::Passed { .. } | Entry::Progress(_) => {}
             }
         }
+        self.began(&begun);
     }
 
     fn stopping(&self, reason: &StopReason, in_flight: Load) {
         if *reason == StopReason::Asked {
-            self.line("stopping", &format!("stopping: {} in flight", grouped(in_flight.records as u64)));
+            let text = format!("stopping: {} in flight", grouped(in_flight.records as u64));
+            self.line(&Line::new("stopping", text).with("in_flight", in_flight.records));
         }
     }
 }
