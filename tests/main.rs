@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod architecture;
+mod arguments;
 mod books;
 mod brokers;
 mod delivery_ids;

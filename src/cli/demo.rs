@@ -13,12 +13,14 @@ use serde::Deserialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::execute;
+use crate::cli::output::Stop;
 use crate::cli::session::{Caller, Session};
 use crate::cli::signals::Signals;
 use crate::engine::stop::StopToken;
 use crate::kafka::{Connection, EmbeddedBroker, Sample};
 use crate::receiver::Receivers;
 use crate::settings::OutputFormat;
+use crate::settings::table::{self, Setting};
 
 const TOPIC: &str = "orders";
 const PARTITIONS: i32 = 3;
@@ -64,23 +66,47 @@ struct Fixture {
     value: Option<String>,
 }
 
+/// What the demo brings along itself.
+const ITS_OWN: [Setting; 6] = [
+    table::BOOTSTRAP_SERVER,
+    table::KAFKA_PROPERTY,
+    table::COMMAND_CONFIG,
+    table::CONFIG,
+    table::JOURNAL,
+    table::ALLOW_UNSAFE_JOURNAL,
+];
+
 pub(super) fn run(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, CommandError> {
     if session.output.format() != OutputFormat::Table {
         return Err(CommandError::usage("the demo is for people: it has no other output than the table").hint("leave out -o"));
     }
+    if let Some(setting) = ITS_OWN.iter().find(|setting| session.layers.is_flag(setting)) {
+        let message = format!("the demo brings its own broker, settings and journal: it does not take --{}", setting.name);
+        return Err(CommandError::usage(message).hint("leave it out"));
+    }
+    match play(arguments, session) {
+        // Whoever has seen enough closes the pipe.
+        Err(Stop::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(Stop::Io(error)) => Err(CommandError::new(ErrorKind::CannotGoOn, "stdout cannot be written").cause(error)),
+        Err(Stop::Error(error)) => Err(error),
+        Ok(code) => Ok(code),
+    }
+}
+
+fn play(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, Stop> {
     let failed = |what: &str| {
         let what = what.to_owned();
         move |error: io::Error| CommandError::new(ErrorKind::CannotGoOn, what).cause(error)
     };
-    let folder = folder().map_err(failed("the demo's folder cannot be made"))?;
+    let folder = folder().map_err(failed(&format!("the demo's folder cannot be made in {}", std::env::temp_dir().display())))?;
     let (broker, count) = broker()?;
     write_settings(&folder, &broker.bootstrap()).map_err(failed("the demo's files cannot be written"))?;
     // The commands are the user's: they run where the user would run them.
     std::env::set_current_dir(&folder).map_err(failed("the demo's folder cannot be entered"))?;
-    tell(&folder, count).map_err(failed("stdout cannot be written"))?;
-    let code = steps(session.output.program()).map_err(failed("stdout cannot be written"))?;
+    tell(&folder, count).map_err(Stop::Io)?;
+    let code = steps(session.output.program()).map_err(Stop::Io)?;
     if code == 0 && arguments.keep {
-        keep(&folder, session.output.program()).map_err(failed("stdout cannot be written"))
+        keep(&folder, &broker.bootstrap(), session.output.program()).map_err(Stop::Io)
     } else {
         Ok(code)
     }
@@ -117,7 +143,7 @@ fn write_settings(folder: &Path, bootstrap: &str) -> io::Result<()> {
     let settings = format!(
         r#"bootstrap_server = "{bootstrap}"
 topic = ["{TOPIC}"]
-group = "shop"
+group = "demo"
 
 [kafka_property]
 "session.timeout.ms" = "3000"   # the embedded broker keeps whoever comes next waiting for so long
@@ -166,12 +192,15 @@ fn say(text: &str) -> io::Result<()> {
 fn show(program: &str, command: &str) -> io::Result<u8> {
     writeln!(io::stdout().lock(), "\n$ {program} {command}")?;
     let arguments: Vec<OsString> = std::iter::once(program).chain(command.split(' ')).map(OsString::from).collect();
-    Ok(execute(&arguments, Caller { program: program.to_owned(), receivers: Receivers::new(), environment: &|_| None }))
+    Ok(execute(
+        &arguments,
+        Caller { program: program.to_owned(), receivers: Receivers::new(), environment: &|_| None, variables: Vec::new() },
+    ))
 }
 
-fn keep(folder: &Path, program: &str) -> io::Result<u8> {
+fn keep(folder: &Path, bootstrap: &str, program: &str) -> io::Result<u8> {
     let mut out = io::stdout().lock();
-    writeln!(out, "\nThe broker stays up until Ctrl-C. From another terminal:")?;
+    writeln!(out, "\nThe broker stays up until Ctrl-C, at {bootstrap}. From another terminal:")?;
     writeln!(out, "  cd {}", folder.display())?;
     for command in ["consume", "errors list", "errors list --stage identify,decode -o json", "incidents list"] {
         writeln!(out, "  {program} {command}")?;

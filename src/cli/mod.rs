@@ -11,7 +11,9 @@ mod heading;
 mod hint;
 mod incidents;
 mod json;
+mod line;
 mod logs;
+mod misread;
 mod numbers;
 mod output;
 mod refusals;
@@ -44,7 +46,7 @@ use crate::settings;
 
 /// Replay and recovery for Apache Kafka consumers: every failure in a SQLite journal.
 #[derive(Parser)]
-#[command(name = "redrive", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP)]
+#[command(name = "redrive", version, max_term_width = 100, args_override_self = true, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(flatten)]
     global: GlobalFlags,
@@ -72,8 +74,10 @@ enum Command {
 
 const CONSUME_EXAMPLES: &str = "\
 Examples:
-  redrive consume -b localhost:9092 -t orders -g shop --from earliest --receiver audit=file:audit.jsonl
-  redrive consume -t orders -g shop --receiver 'billing=exec:python3 worker.py' --order key
+  redrive consume -b localhost:9092 -t orders -g shop --from earliest \\
+      --receiver audit=file:audit.jsonl
+  redrive consume -t orders -g shop --order key \\
+      --receiver 'billing=exec:python3 worker.py'
 Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors, 4 stopped by a guard.";
 
 impl Command {
@@ -105,7 +109,8 @@ impl Command {
 pub fn main_with(receivers: Receivers) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = arguments.first().and_then(|path| Path::new(path).file_name()).and_then(OsStr::to_str).unwrap_or("redrive");
-    let caller = Caller { program: program.to_owned(), receivers, environment: &settings::environment };
+    let caller =
+        Caller { program: program.to_owned(), receivers, environment: &settings::environment, variables: settings::variables() };
     ExitCode::from(execute(&arguments, caller))
 }
 
@@ -114,7 +119,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     let matched = named(Arguments::command(), &caller.program).try_get_matches_from(arguments);
     let parsed = match matched.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => return session::not_understood(&command_of(arguments), arguments, &error, &caller),
+        Err(error) => return misread::not_understood(&command_of(arguments), arguments, &error, &caller),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {

@@ -65,7 +65,7 @@ impl From<OpenError> for CommandError {
             OpenError::Damaged { path, .. } => told.hint(check_journal(&path)),
             OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
-            OpenError::Locked { .. } => told.hint("see which process has it open: fuser PATH"),
+            OpenError::Locked { path } => told.hint(format!("see which process has it open: fuser {}", shell_words::quote(&path))),
             _ => told,
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
     let error = match reason {
         StopReason::Asked | StopReason::Done => return None,
         StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, format!("{found}; nothing was committed"))
-            .hint(found.advice())
+            .hint(found.advice(&settings.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
         StopReason::Halt(finding) => CommandError::new(ErrorKind::Stopped, finding.message.clone())
             .hint("to go on at the start of what is there: --on-gap earliest"),

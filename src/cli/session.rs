@@ -1,14 +1,15 @@
 //! What every command starts from: its settings, how it speaks, and how its error is told.
 
-use std::ffi::OsString;
-
 use crate::cli::error::CommandError;
+use crate::cli::line::{Level, Line};
 use crate::cli::logs;
 use crate::cli::output::Output;
 use crate::journal::{Place, Safety};
 use crate::kafka::Connection;
 use crate::receiver::Receivers;
-use crate::settings::{self, ConnectionSettings, Environment, Given, GlobalSettings, Layers, SettingsError};
+use crate::settings::{
+    self, ConnectionSettings, Environment, Given, GlobalSettings, Layers, LogFormat, OutputFormat, SettingsError, UnknownVariable,
+};
 
 /// Who runs a command line.
 pub(super) struct Caller<'c> {
@@ -17,6 +18,8 @@ pub(super) struct Caller<'c> {
     /// Those that the program brings along.
     pub(super) receivers: Receivers,
     pub(super) environment: Environment<'c>,
+    /// The names of our own variables that are set in it.
+    pub(super) variables: Vec<String>,
 }
 
 /// One command's surroundings.
@@ -40,6 +43,23 @@ impl Session<'_> {
     }
 }
 
+impl Session<'_> {
+    /// Tells why a command did not do what was asked, and returns its exit code. Where stderr speaks JSON, so does its error.
+    fn tell(&self, name: &str, error: &CommandError) -> u8 {
+        let is_line = self.global.log_format == LogFormat::Json && self.output.format() == OutputFormat::Table;
+        if !is_line {
+            return self.output.error(name, error);
+        }
+        let CommandError { kind, message, causes, hints } = error;
+        let line = Line::new("error", message.as_str()).at(Level::Error).with("kind", kind.as_str());
+        let line = line.with("command", name).with("causes", causes.clone()).with("hints", hints.clone());
+        if let Err(untold) = self.output.note(&line.told(LogFormat::Json)) {
+            tracing::debug!(untold = untold.message, message, "an error could not be told");
+        }
+        kind.exit_code()
+    }
+}
+
 /// Runs a command, tells its error, and returns the exit code.
 pub(super) fn with(
     name: &str,
@@ -47,7 +67,7 @@ pub(super) fn with(
     caller: Caller<'_>,
     command: impl FnOnce(&Session<'_>) -> Result<u8, CommandError>,
 ) -> u8 {
-    let Caller { program, receivers, environment } = caller;
+    let Caller { program, receivers, environment, variables } = caller;
     let output = match screen(&program, &Layers::without_file(given.clone(), environment)) {
         Ok(output) => output,
         Err(error) => return plain(&program).error(name, &error.into()),
@@ -62,54 +82,22 @@ pub(super) fn with(
         Err(error) => return output.error(name, &CommandError::from(error)),
     };
     logs::start(global.verbosity, global.log_format);
+    for UnknownVariable { name, nearest } in settings::unknown_variables(&variables) {
+        let meant = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+        tracing::warn!("the environment variable {name} is no setting{meant}");
+    }
     let session = Session { layers, global, output, receivers };
     match command(&session) {
         Ok(code) => code,
-        Err(error) => session.output.error(name, &error),
+        Err(error) => session.tell(name, &error),
     }
 }
 
-fn screen(program: &str, layers: &Layers<'_>) -> Result<Output, SettingsError> {
+pub(super) fn screen(program: &str, layers: &Layers<'_>) -> Result<Output, SettingsError> {
     let (format, color) = settings::screen(layers)?;
     Ok(Output::new(program, format, color))
 }
 
-fn plain(program: &str) -> Output {
+pub(super) fn plain(program: &str) -> Output {
     Output::new(program, settings::OutputFormat::Table, settings::Color::Never)
-}
-
-/// Tells what clap says of arguments that it did not understand, or prints the help that was asked for.
-pub(super) fn not_understood(command: &str, arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
-    if !error.use_stderr() {
-        // Help and version; a reader that has gone away wanted no more of it.
-        return u8::from(error.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe));
-    }
-    let text = error.render().to_string();
-    let mut parts = text.trim().split("\n\n").map(str::trim);
-    let first = parts.next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
-    let told = CommandError::usage(message.split_whitespace().collect::<Vec<_>>().join(" "));
-    let told = parts.fold(told, |told, part| {
-        let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
-        told.hint(part.strip_prefix("tip: ").unwrap_or(&part))
-    });
-    asked_output(arguments, caller).error(command, &told)
-}
-
-/// How to speak when the arguments could not be parsed: as far as they can be read.
-fn asked_output(arguments: &[OsString], caller: &Caller<'_>) -> Output {
-    let Caller { program, environment, .. } = caller;
-    let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
-    let mut given = Given::default();
-    for (at, text) in texts.iter().enumerate() {
-        let next = texts.get(at + 1).copied();
-        let value = match *text {
-            "-o" | "--output" => next,
-            _ => text.strip_prefix("--output=").or_else(|| text.strip_prefix("-o")),
-        };
-        if let Some(value) = value {
-            given.set(&settings::table::OUTPUT, vec![value.trim_start_matches('=').to_owned()]);
-        }
-    }
-    screen(program, &Layers::without_file(given, *environment)).unwrap_or_else(|_| plain(program))
 }
