@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Broker, Folder, Sample, unique};
+use crate::support::{Broker, Folder, Sample, unique, wait};
 
 const README: &str = include_str!("../README.md");
 const EVENTS: &str = include_str!("../fixtures/demo.jsonl");
@@ -51,7 +51,8 @@ fn the_tour_is_what_happens() {
     let (broker, folder) = (Broker::shared(), Folder::new());
     let topic = broker.topic("orders", 3);
     topic.produce(&samples());
-    folder.write("worker.py", include_str!("../examples/worker.py"));
+    std::fs::create_dir(folder.path().join("examples")).unwrap();
+    folder.write("examples/worker.py", include_str!("../examples/worker.py"));
     let group = unique("shop");
     let tour = tour();
     assert!(tour.len() >= 4, "the tour has its commands");
@@ -80,6 +81,22 @@ fn the_tour_is_what_happens() {
             );
         }
     }
+}
+
+/// A stranger has no Kafka: the demo's broker stays, and the tour's first command reads from it.
+#[test]
+fn the_tour_can_be_done_on_the_broker_of_the_demo() {
+    let (folder, aside) = (Folder::new(), Folder::new());
+    let _demo = aside.redrive(["demo", "--keep"]).env("TMPDIR", &aside.path().display().to_string()).spawn();
+    let settings = wait::until("the demo has filled its topic", Duration::from_secs(30), || {
+        let made = std::fs::read_dir(aside.path()).unwrap().flatten().map(|entry| entry.path().join("redrive.toml"));
+        made.filter_map(|path| std::fs::read_to_string(path).ok()).find(|text| text.contains("[[receiver]]"))
+    });
+    let address = settings.split('"').nth(1).expect("bootstrap_server is its first setting");
+    let command = "consume -b ADDRESS -t orders -g shop --from earliest --until-end --receiver audit=file:audit.jsonl";
+    let output = folder.redrive(command.split(' ').map(|word| if word == "ADDRESS" { address } else { word }));
+    let output = output.run().expect_code(0);
+    assert!(output.stderr.contains("stopped: 37 delivered, 3 failed"), "{}", output.stderr);
 }
 
 #[test]
