@@ -194,12 +194,6 @@ impl Coordinator {
         self.partitions
     }
 
-    /// The position of the first unsettled record of a slot that is known.
-    #[must_use]
-    pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
-        self.tracker.mark(slot)
-    }
-
     fn polled(&mut self, polled: Polled<'_>, now: Instant, actions: &mut Vec<Action>) {
         match polled {
             Polled::Record(raw) => self.record(&raw, now, actions),

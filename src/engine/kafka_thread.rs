@@ -46,7 +46,7 @@ impl KafkaThread {
         let mut since_tick = 0;
         let mut level = None;
         let mut now = Instant::now();
-        loop {
+        let reason = loop {
             // While records flow, the clock is not read for each.
             if since_tick == 0 {
                 now = Instant::now();
@@ -60,9 +60,8 @@ impl KafkaThread {
                 self.coordinator.step(Input::Report(report), now, &mut self.actions);
             }
             // Before the poll, which may take its time.
-            self.perform();
-            if let Some(reason) = self.finished.take() {
-                return Ended { source: self.source, coordinator: self.coordinator, reason };
+            if let Some(reason) = self.perform() {
+                break reason;
             }
             let was_record = match self.coordinator.appetite() {
                 Appetite::Poll => self.poll(if is_idle { LOOK_AROUND } else { Duration::ZERO }, now, &mut is_idle),
@@ -73,11 +72,11 @@ impl KafkaThread {
                 since_tick = 0;
                 self.coordinator.step(Input::Tick, Instant::now(), &mut self.actions);
             }
-            self.perform();
-            if let Some(reason) = self.finished.take() {
-                return Ended { source: self.source, coordinator: self.coordinator, reason };
+            if let Some(reason) = self.perform() {
+                break reason;
             }
-        }
+        };
+        Ended { source: self.source, coordinator: self.coordinator, reason }
     }
 
     /// One poll; says whether it brought a record.
@@ -104,7 +103,8 @@ impl KafkaThread {
         false
     }
 
-    fn perform(&mut self) {
+    /// Does what is to be done; returns why the run is over, if it is.
+    fn perform(&mut self) -> Option<StopReason> {
         while !self.actions.is_empty() && self.finished.is_none() {
             for action in std::mem::take(&mut self.actions) {
                 if let Err(reason) = self.perform_one(action) {
@@ -112,6 +112,7 @@ impl KafkaThread {
                 }
             }
         }
+        self.finished.take()
     }
 
     fn perform_one(&mut self, action: Action) -> Result<(), StopReason> {

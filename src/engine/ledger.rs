@@ -76,13 +76,6 @@ impl Counts {
     pub fn records(&self) -> u64 {
         self.delivered + self.failed + self.skipped + self.deferred
     }
-
-    pub fn add(&mut self, other: &Self) {
-        self.delivered += other.delivered;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-        self.deferred += other.deferred;
-    }
 }
 
 /// A trouble of the consumer itself.

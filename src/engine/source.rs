@@ -159,9 +159,6 @@ pub enum SourceError {
     /// The client library says that it is over (fencing, authorization of the group, …).
     #[error("Kafka says this consumer cannot go on: {message}")]
     Fatal { message: String },
-    /// No broker has ever answered.
-    #[error("no broker at {bootstrap} answered within {} s: {message}", after.as_secs())]
-    Unreachable { bootstrap: String, after: Duration, message: String },
     /// The client cannot be made of them.
     #[error("the Kafka properties do not go together: {message}")]
     Properties { message: String },

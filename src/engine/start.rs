@@ -89,11 +89,11 @@ impl fmt::Display for Place {
 pub fn start(offer: &Offer, known: &Known, options: &StartOptions) -> StartDecision {
     match &offer.committed {
         None => without_commit(offer, known),
-        Some(committed) if known.other_uuid => log_changed(offer, committed, IncidentKind::Recreated, options),
+        Some(committed) if known.other_uuid => log_changed(offer, committed, Changed::Recreated, options),
         Some(committed) if let Some(at) = chosen_since(committed, known, options) => {
             StartDecision::At { at, fresh: Fresh::Yes, finding: None }
         }
-        Some(committed) if committed.next > offer.end => log_changed(offer, committed, IncidentKind::Truncated, options),
+        Some(committed) if committed.next > offer.end => log_changed(offer, committed, Changed::Truncated, options),
         Some(committed) if committed.next < offer.low => lost(offer, committed, options),
         Some(committed) => {
             let finding = who_committed(offer, committed, known, options);
@@ -188,11 +188,19 @@ pub fn gap(place: &Place, from: NextOffset, to: NextOffset) -> Finding {
     }
 }
 
-/// The log is shorter than what was committed, or it is another topic's.
-fn log_changed(offer: &Offer, committed: &Committed, kind: IncidentKind, options: &StartOptions) -> StartDecision {
-    let what = match kind {
-        IncidentKind::Recreated => "is a new topic of the same name",
-        _ => "ends before the committed offset",
+/// Why a committed offset says nothing about the log that is there.
+#[derive(Clone, Copy)]
+enum Changed {
+    /// It is another topic's.
+    Recreated,
+    /// It is shorter.
+    Truncated,
+}
+
+fn log_changed(offer: &Offer, committed: &Committed, changed: Changed, options: &StartOptions) -> StartDecision {
+    let (kind, what) = match changed {
+        Changed::Recreated => (IncidentKind::Recreated, "is a new topic of the same name"),
+        Changed::Truncated => (IncidentKind::Truncated, "ends before the committed offset"),
     };
     let place = place(offer);
     let finding = Finding {

@@ -246,12 +246,6 @@ impl Tracker {
         self.slots.get(&slot).is_none_or(|assigned| assigned.out == 0)
     }
 
-    /// The position of the first unsettled record.
-    #[must_use]
-    pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
-        self.slots.get(&slot).map(|assigned| assigned.mark)
-    }
-
     /// The slots that are ours.
     #[must_use]
     pub fn ours(&self) -> Vec<Slot> {

@@ -29,7 +29,7 @@ pub(super) use crate::journal::writer::failures::crc_of;
 /// How long one try waits for a lock, so that a run that is asked to stop is not held up by it.
 const ONE_TRY: Duration = Duration::from_millis(500);
 /// How long the end of a run waits for one.
-const LAST_TRIES: Duration = Duration::from_secs(3);
+const LAST_TRIES: Duration = Duration::from_secs(1);
 /// The write-ahead log is folded back into the file past this many pages.
 const CHECKPOINT_PAGES: c_int = 1_000;
 

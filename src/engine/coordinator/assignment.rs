@@ -21,10 +21,10 @@ impl Coordinator {
         actions.push(Action::Look(offers));
     }
 
-    pub(super) fn known(&mut self, known: &[Known], now: Instant, actions: &mut Vec<Action>) {
+    pub(super) fn known(&mut self, all: &[Known], now: Instant, actions: &mut Vec<Action>) {
         let mut starts = Vec::new();
         let mut findings = Vec::new();
-        for known in known {
+        for known in all {
             let Some(offer) = self.offers.remove(&known.slot) else { continue };
             let basis = if offer.committed.is_some() { Basis::Commit } else { Basis::Choice };
             match start::start(&offer, known, &self.start_options()) {
