@@ -136,6 +136,24 @@ fn one_that_stays_locked_ends_a_stopped_run_in_time_and_nothing_is_committed_pas
     assert_eq!(folder.delivered("all.jsonl").len(), 2);
 }
 
+/// Nothing was left to write but that the run is over.
+#[test]
+fn one_that_is_locked_when_all_is_done_spoils_nothing() {
+    let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 1));
+    topic.produce(&good(3));
+    let mut running = consume(&folder, &topic, &group).args(["--commit-interval", "100ms"]).spawn();
+    let is_done = || Broker::shared().witness().group_offsets(&group).iter().any(|at| at.committed == Some(3));
+    running.until("all is committed", SOON, |_| is_done().then_some(()));
+    let other = Connection::open(folder.path().join("redrive.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    running.signal(Signal::TERM);
+    let output = running.wait(SOON).expect_code(0);
+    assert!(output.stderr.contains("how the run ended could not be written down"), "{}", output.stderr);
+    other.execute_batch("ROLLBACK").unwrap();
+    let [run] = &folder.journal().runs()[..] else { panic!("one run") };
+    assert_eq!((run.stop_reason.as_deref(), run.exit_code), (None, None));
+}
+
 #[test]
 fn one_that_serves_two_groups_loses_no_failure_of_either() {
     const EACH: i64 = 3_000;

@@ -9,6 +9,7 @@ use crate::cli::hint::Journal;
 use crate::cli::signals::Signals;
 use crate::cli::{Session, refusals};
 use crate::consumer::{self, BeginError, Ended, Place};
+use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
 use crate::engine::stop::StopToken;
 use crate::settings::{ConsumeSettings, OutputFormat};
@@ -45,7 +46,11 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         }
         return Err(error);
     }
-    closed?;
+    match closed {
+        // All is settled and committed; the next run takes one without an end for one that was killed.
+        Err(untold @ LedgerError::Locked { .. }) => tracing::warn!(error = %untold, "how the run ended could not be written down"),
+        closed => closed?,
+    }
     if session.output.format() != OutputFormat::Table {
         let journal = Journal { program: session.output.program(), path: &began.journal_path, id: &began.journal_uuid };
         session.output.items("consume", Some(journal), &[summary], None)?;
