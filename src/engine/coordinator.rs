@@ -304,9 +304,14 @@ impl Coordinator {
     fn note_position(&mut self, slot: Slot, position: NextOffset, actions: &mut Vec<Action>) {
         if self.ends.get(&slot).is_some_and(|end| position >= *end) {
             self.ends.remove(&slot);
-            if self.ends.is_empty() {
-                self.finish_reading(StopReason::Done, actions);
-            }
+            self.note_ends(actions);
+        }
+    }
+
+    /// All there is to read was read, unless the end of an offered partition is still to be known.
+    fn note_ends(&mut self, actions: &mut Vec<Action>) {
+        if self.ends.is_empty() && self.offers.is_empty() {
+            self.finish_reading(StopReason::Done, actions);
         }
     }
 

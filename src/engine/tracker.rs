@@ -187,10 +187,11 @@ impl Tracker {
         progress
     }
 
-    /// True when `take_last_progress` would find something.
+    /// True when the journal is still to be told something of these slots, or to write what it was told.
     #[must_use]
-    pub fn has_progress(&self, of: &[Slot]) -> bool {
-        of.iter().filter_map(|slot| self.slots.get(slot)).any(Assigned::has_progress)
+    pub fn owes_progress(&self, of: &[Slot]) -> bool {
+        let is_unwritten = |assigned: &Assigned| assigned.is_ours && assigned.journaled != assigned.told;
+        of.iter().filter_map(|slot| self.slots.get(slot)).any(|assigned| assigned.has_progress() || is_unwritten(assigned))
     }
 
     /// The journal has the progress of a slot up to here.

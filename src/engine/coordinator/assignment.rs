@@ -57,8 +57,8 @@ impl Coordinator {
         }
         actions.push(Action::Assign(starts));
         // A member that joins may get nothing at first, until others have given back what it is to have.
-        if self.options.until_end == UntilEnd::Yes && self.partitions > 0 && self.ends.is_empty() {
-            self.finish_reading(StopReason::Done, actions);
+        if self.options.until_end == UntilEnd::Yes && self.partitions > 0 {
+            self.note_ends(actions);
         }
     }
 

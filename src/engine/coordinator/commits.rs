@@ -1,7 +1,7 @@
 //! Progress and commits: what settled goes to the journal first, and only what the journal has is committed.
 //!
 //! The last of a partition, or of the run, goes in rounds: the progress that may be told, its commit, and again while an accepted commit
-//! allows more to be told. A start that was fresh takes two rounds, everything else one.
+//! allows more to be told, or something that was told is not on disk yet. A start that was fresh takes two rounds, everything else one.
 
 use std::time::Instant;
 
@@ -94,7 +94,8 @@ impl Coordinator {
     /// The last commit was answered.
     pub(super) fn committed_last(&mut self, results: &[CommitResult], ticket: Ticket, now: Instant, actions: &mut Vec<Action>) {
         let owed = self.committed(results, now, actions);
-        if self.tracker.has_progress(&self.slots_of(ticket)) {
+        // What the journal was told by somebody else's round, or by the ordinary way just before, is on its way: this round is behind it.
+        if self.tracker.owes_progress(&self.slots_of(ticket)) {
             return self.tell_last(ticket, actions);
         }
         match ticket {

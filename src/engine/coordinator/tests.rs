@@ -187,6 +187,17 @@ fn an_empty_first_assignment_is_not_the_end_of_what_there_is() {
     assert!(is_draining(&scene.offered(vec![at_its_end])));
 }
 
+#[test]
+fn the_end_is_not_reached_while_an_offer_waits_for_the_journals_word() {
+    let mut scene = Scene::begin(CoordinatorOptions { until_end: UntilEnd::Yes, ..options() }, 0);
+    let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
+    scene.step(Input::Polled(Polled::Offered(vec![offer(slot(1), &topic("orders"), 1_000)])));
+    let at_end = |index| Input::Polled(Polled::AtEnd(slot(index), next(1_000)));
+    assert!(!is_draining(&scene.step(at_end(0))));
+    scene.step(Input::Report(Report::Known(vec![unknown(slot(1))])));
+    assert!(is_draining(&scene.step(at_end(1))));
+}
+
 /// A journal that is locked for hours must not be owed more with every interval.
 #[test]
 fn progress_waits_for_the_progress_before_it() {
@@ -327,6 +338,42 @@ fn the_end_of_a_fresh_start_takes_two_rounds() {
             assert!(is_over, "{ticket:?} {is_accepted} {actions:?}");
         }
     }
+}
+
+/// Two rounds meet: what one of them has sent to the journal is not there yet when the other one looks.
+#[test]
+fn the_last_commit_waits_for_progress_that_is_on_its_way() {
+    let revoking = || Input::Polled(Polled::Revoking(vec![slot(0)]));
+    let answer = |mark: &Mark, ticket| Input::Report(Report::CommittedNow { results: vec![(mark.clone(), Ok(()))], ticket });
+    let revoke = Ticket::Revoke(1);
+
+    // The commit of a fresh start is answered during the last round of its slot.
+    let mut scene = Scene::fresh(2);
+    scene.settled(0, 2);
+    scene.tick(Duration::from_millis(200));
+    let actions = scene.journaled(0, None);
+    let Some(Action::Commit(marks)) = actions.first() else { panic!("{actions:?}") };
+    scene.step(revoking());
+    let actions = scene.step(Input::Polled(Polled::Committed(vec![(marks[0].clone(), Ok(()))])));
+    assert_eq!(ranges(&actions), [(0, 2)]);
+    let actions = scene.journaled(0, Some(revoke));
+    assert!(jobs(&actions).any(|job| job.ticket == Some(revoke)) && actions.len() == 1, "not given back yet: {actions:?}");
+    scene.journaled(2, None);
+    assert_eq!(last_commit(&scene.journaled(2, Some(revoke)))[0].next, next(2));
+
+    // The run is stopped between the two rounds of a revocation.
+    let mut scene = Scene::fresh(2);
+    scene.settled(0, 2);
+    scene.step(revoking());
+    scene.step(Input::Stop(StopLevel::Drain));
+    let mark = last_commit(&scene.journaled(0, Some(revoke))).remove(0);
+    assert_eq!(ranges(&scene.step(answer(&mark, revoke))), [(0, 2)]);
+    let actions = scene.journaled(0, Some(Ticket::Last));
+    assert_eq!(finished(&actions), None, "what settled is not committed yet");
+    let mark = last_commit(&scene.journaled(2, Some(revoke))).remove(0);
+    assert_eq!(mark.next, next(2));
+    scene.step(answer(&mark, revoke));
+    assert_eq!(finished(&scene.journaled(2, Some(Ticket::Last))), Some(&StopReason::Asked));
 }
 
 /// What the broker will not have is an incident until it has it; what passes by itself is none.
