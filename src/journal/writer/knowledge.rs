@@ -41,7 +41,9 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
         .optional()?;
     let progress = last.and_then(|(to, _, has_records)| Some(KnownProgress { to: NextOffset::new(to)?, is_empty: !has_records }));
     let highest = last.and_then(|(_, highest, _)| NextOffset::new(highest)).unwrap_or(NextOffset::ZERO);
-    let lowest = offer.committed.as_ref().map_or(NextOffset::ZERO, |committed| committed.next);
+    // What is committed beyond the end says nothing: such a log may be read from its beginning.
+    let within = offer.committed.as_ref().filter(|committed| committed.next <= offer.end);
+    let lowest = within.map_or(offer.low, |committed| committed.next);
     let debts = debts(connection, group, (topic, offer.partition, lowest))?;
     Ok(Known { topic_known, progress, highest, debts, ..nothing })
 }

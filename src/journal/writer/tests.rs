@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::doubles::{next, offer};
 use crate::engine::ledger::{Counts, Incident, IncidentKey, IncidentKind, Progress};
+use crate::engine::source::{Committed, Offer};
 use crate::failure::Stage;
 use crate::journal::items::FailureDetail;
 use crate::journal::samples::{Sample, Scene};
@@ -119,11 +120,27 @@ fn progress_extends_its_row_and_is_known_to_the_next_run() {
         .unwrap();
     assert_eq!(rows, [(5, 20, 15), (30, 31, 1)]);
 
-    let offer = crate::engine::source::Offer { partition: 0, ..offer(scene.partition.slot, &scene.partition.topic, 100) };
+    let offer = Offer { partition: 0, ..offer(scene.partition.slot, &scene.partition.topic, 100) };
     let known = &scene.writer().know(&[offer]).unwrap()[0];
     assert!(known.topic_known && !known.other_uuid);
     assert_eq!(known.progress.map(|progress| (progress.to.get(), progress.is_empty)), Some((31, false)));
     assert_eq!((known.highest, &known.debts), (next(31), &Debts::all(vec![Offset::new(40).unwrap()])));
+}
+
+/// A log that was cut below what was committed may be read from its beginning again.
+#[test]
+fn the_debts_of_a_log_that_ends_before_the_committed_offset_are_all_there_are() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer.append(&[scene.failed(3, "billing", &["a"]), scene.failed(60, "billing", &["a"])]).unwrap();
+    let mut debts = |end| {
+        let committed = Committed { next: next(50), metadata: String::new() };
+        let offer = Offer { committed: Some(committed), ..offer(scene.partition.slot, &scene.partition.topic, end) };
+        writer.know(&[offer]).unwrap().remove(0).debts
+    };
+    let offset = |at| Offset::new(at).unwrap();
+    assert_eq!(debts(100), Debts::all(vec![offset(60)]));
+    assert_eq!(debts(40), Debts::all(vec![offset(3), offset(60)]));
 }
 
 #[test]
