@@ -122,6 +122,12 @@ impl IncidentKey {
     pub fn at(kind: IncidentKind, partition: &Arc<Partition>) -> Self {
         Self { kind, partition: Some(Arc::clone(partition)), receiver: None, subject: None }
     }
+
+    /// Whether the place tells it from others.
+    #[must_use]
+    pub fn is_of_its_place(&self) -> bool {
+        self.subject.is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -85,9 +85,8 @@ impl Writing<'_> {
     }
 }
 
-/// A subject is the same one wherever it is met.
 fn same(key: &IncidentKey, place: Option<(i64, i32)>) -> Key {
-    let place = place.filter(|_| key.subject.is_none());
+    let place = place.filter(|_| key.is_of_its_place());
     (key.kind, place, key.receiver.clone().unwrap_or_default(), key.subject.clone().unwrap_or_default())
 }
 

@@ -29,7 +29,8 @@ struct Told {
 
 impl Told {
     fn of(key: &IncidentKey) -> Self {
-        let at = key.partition.as_ref().map(|partition| (partition.topic.name.clone(), partition.number));
+        let place = key.partition.as_ref().filter(|_| key.is_of_its_place());
+        let at = place.map(|partition| (partition.topic.name.clone(), partition.number));
         Self { kind: key.kind, at, receiver: key.receiver.clone(), subject: key.subject.clone() }
     }
 }

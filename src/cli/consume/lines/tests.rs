@@ -87,6 +87,20 @@ fn an_incident_of_many_partitions_is_one_line_that_says_how_many() {
 }
 
 #[test]
+fn a_new_type_is_told_once_wherever_it_is_met() {
+    let (said, lines) = run(LogFormat::Text, "x.db");
+    texts(&lines);
+    for partition in 0..2 {
+        let mut met = at(IncidentKind::NewType, partition, "no receiver takes the type a");
+        if let Entry::Incident(incident) = &mut met {
+            incident.key.subject = Some("a".to_owned());
+        }
+        said.written(&[met]);
+    }
+    assert_eq!((texts(&lines).len(), said.known().open_incidents()), (1, 1));
+}
+
+#[test]
 fn an_incident_that_ends_says_how_long_it_lasted_and_may_begin_again() {
     let (said, lines) = run(LogFormat::Text, "x.db");
     texts(&lines);
