@@ -66,8 +66,7 @@ impl Commits {
         self.start(client, slots, marks)?;
         let mut results = self.wait(slots, marks, deadline)?;
         while Instant::now() + TRY_AGAIN < deadline {
-            let is_passing = |(_, result): &mut CommitResult| matches!(result, Err(CommitError::Rebalancing { .. }));
-            let again: Vec<Mark> = results.extract_if(.., is_passing).map(|(mark, _)| mark).collect();
+            let again = take_passing(&mut results, marks);
             if again.is_empty() {
                 break;
             }
@@ -121,6 +120,14 @@ impl Commits {
     }
 }
 
+/// Which of these marks were refused only for a moment. An older commit that was answered meanwhile is not tried again: it would go out
+/// beside a later one of its partition, and might be the one that stays.
+fn take_passing(results: &mut Vec<CommitResult>, marks: &[Mark]) -> Vec<Mark> {
+    let is_passing =
+        |(mark, result): &mut CommitResult| marks.contains(mark) && matches!(result, Err(CommitError::Rebalancing { .. }));
+    results.extract_if(.., is_passing).map(|(mark, _)| mark).collect()
+}
+
 fn not_committed(code: RDKafkaErrorCode) -> CommitError {
     let message = code.to_string();
     tracing::debug!(%message, "an offset was not committed");
@@ -136,5 +143,21 @@ fn not_committed(code: RDKafkaErrorCode) -> CommitError {
         // Codes below zero are the client library's own: nobody answered.
         code if (code as i32) < 0 || code == RDKafkaErrorCode::RequestTimedOut => CommitError::Unanswered { message },
         _ => CommitError::Refused { message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::doubles::next;
+
+    #[test]
+    fn an_older_commit_is_not_tried_again_beside_the_last_one() {
+        let mark = |at| Mark { slot: Slot { index: 0, epoch: 1 }, next: next(at), metadata: String::new() };
+        let on_the_move = || Err(CommitError::Rebalancing { message: "rebalance in progress".to_owned() });
+        let refused = || Err(CommitError::Refused { message: "not authorized".to_owned() });
+        let mut results = vec![(mark(10), on_the_move()), (mark(20), on_the_move()), (mark(30), refused())];
+        assert_eq!(take_passing(&mut results, &[mark(20), mark(30)]), [mark(20)]);
+        assert_eq!(results, [(mark(10), on_the_move()), (mark(30), refused())], "which are told");
     }
 }
