@@ -52,9 +52,9 @@ impl GroupSource {
         Ok(())
     }
 
-    fn revoked(&mut self, partitions: &[At]) {
+    pub(super) fn revoked(&mut self, partitions: &[At]) {
         let slots: Vec<Slot> = partitions.iter().filter_map(|at| self.slots.find(&at.topic, at.partition)).collect();
-        self.offering.forget(&slots);
+        self.forget(&slots);
         let is_lost = self.consumer.assignment_lost();
         self.untold.push_back(if is_lost { Told::Lost(slots) } else { Told::Revoking(slots) });
     }

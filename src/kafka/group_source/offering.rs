@@ -41,7 +41,7 @@ impl Offering {
         self.waiting.extend(new);
     }
 
-    pub(super) fn forget(&mut self, slots: &[Slot]) {
+    fn forget(&mut self, slots: &[Slot]) {
         self.waiting.retain(|slot| !slots.contains(slot));
         self.is_owed &= !self.waiting.is_empty();
         self.again.retain(|slot| !slots.contains(slot));
@@ -114,10 +114,20 @@ impl GroupSource {
         self.offering.wait_for(slots);
     }
 
+    /// Nobody asks about these any more: that one of them has no answer is no trouble of ours.
+    pub(super) fn forget(&mut self, slots: &[Slot]) {
+        self.offering.forget(slots);
+        if self.offering.waiting.is_empty() {
+            let notice = self.away.answered();
+            self.tell_notice(notice);
+        }
+    }
+
     /// Offers what was answered; what was not is asked again.
     fn looked(&mut self, seen: Vec<(Slot, Result<Seen, String>)>) {
         self.offering.is_asked = false;
-        let failed = seen.iter().find_map(|(_, seen)| seen.as_ref().err()).cloned();
+        let waited_for = seen.iter().filter(|(slot, _)| self.offering.waiting.contains(slot));
+        let failed = waited_for.flat_map(|(_, seen)| seen.as_ref().err()).next().cloned();
         let notice = match &failed {
             Some(error) => {
                 tracing::debug!(error, "a partition has no answer");

@@ -5,6 +5,7 @@ use rdkafka::producer::DefaultProducerContext;
 
 use super::*;
 use crate::engine::stop::StopToken;
+use crate::kafka::native::At;
 
 const SOON: Duration = Duration::from_secs(30);
 const PARTITIONS: i32 = 3;
@@ -71,6 +72,18 @@ fn a_partition_without_a_leader_keeps_nobody_waiting() {
         _ => None,
     });
     assert_eq!((late, is_over), (vec![1], true));
+    close(source);
+}
+
+#[test]
+fn a_partition_without_a_leader_is_no_trouble_of_ours_once_it_is_somebody_elses() {
+    let cluster = cluster();
+    cluster.partition_leader("orders", 1, None).unwrap();
+    let mut source = member(&cluster, UntilEnd::No);
+    until(&mut source, "that it has none", |polled| matches!(polled, Polled::Notice(Notice::BrokerAway(_))).then_some(()));
+    let revoked = |partition| At { topic: "orders".to_owned(), partition, offset: 0, metadata: String::new(), error: Ok(()) };
+    source.revoked(&(0..PARTITIONS).map(revoked).collect::<Vec<_>>());
+    until(&mut source, "that it is over", |polled| matches!(polled, Polled::Notice(Notice::BrokerBack)).then_some(()));
     close(source);
 }
 
