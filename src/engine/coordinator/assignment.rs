@@ -22,6 +22,10 @@ impl Coordinator {
     }
 
     pub(super) fn known(&mut self, all: &[Known], now: Instant, actions: &mut Vec<Action>) {
+        // A run that ends starts nothing more; what is wrong with an offer, the next run finds out.
+        if self.admission.is_closed() {
+            return;
+        }
         let mut starts = Vec::new();
         let mut findings = Vec::new();
         for known in all {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::doubles::{next, offer, raw, topic, unknown};
-use crate::engine::ledger::IncidentKind;
+use crate::engine::ledger::{IncidentKind, Known};
 use crate::engine::report::Ticket;
 use crate::engine::source::{CommitError, Committed, Flow, Mark};
 use crate::failure::Stage;
@@ -196,6 +196,21 @@ fn the_end_is_not_reached_while_an_offer_waits_for_the_journals_word() {
     assert!(!is_draining(&scene.step(at_end(0))));
     scene.step(Input::Report(Report::Known(vec![unknown(slot(1))])));
     assert!(is_draining(&scene.step(at_end(1))));
+}
+
+/// The journal may answer late: a stop that waits for deliveries is neither cut short by a partition nor given another one.
+#[test]
+fn a_run_that_ends_starts_no_partition_and_is_refused_none() {
+    for committed in [None, Some(Committed { next: next(0), metadata: String::new() })] {
+        let mut scene = Scene::begin(options(), 1);
+        let unheard_of = Offer { committed, topic_known_to_group: false, ..offer(slot(1), &topic("orders"), 1_000) };
+        scene.step(Input::Polled(Polled::Offered(vec![unheard_of])));
+        scene.step(Input::Stop(StopLevel::Drain));
+        let known = Known { topic_known: false, ..unknown(slot(1)) };
+        let actions = scene.step(Input::Report(Report::Known(vec![known])));
+        assert!(actions.is_empty(), "{actions:?}");
+        assert_eq!(progress(&scene.settled(0, 1)), [1], "what was out settles and is told");
+    }
 }
 
 /// A journal that is locked for hours must not be owed more with every interval.
