@@ -50,6 +50,24 @@ fn partitions_move_between_two_members_and_no_failure_is_lost_or_doubled() {
 }
 
 #[test]
+fn a_member_that_waits_for_one_that_died_says_so() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("died"));
+    let topic = broker.topic("died", 1);
+    topic.produce(&[Sample::event("t", "1", "{}")]);
+    let arguments = ["--from", "earliest", "--receiver", "all=discard:", "-X", "session.timeout.ms=15000"];
+    let member = || folder.consume(&topic, &group, arguments).spawn();
+    let mut first = member();
+    first.line("1 partition assigned", SOON);
+    first.signal(Signal::KILL);
+    first.wait(SOON);
+    let mut second = member();
+    second.line("no partitions yet", SOON);
+    second.line("1 partition assigned", SOON);
+    second.signal(Signal::TERM);
+    second.wait(SOON).expect_code(0);
+}
+
+#[test]
 fn a_receiver_slower_than_the_poll_interval_costs_no_membership() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("slow"));
     let topic = broker.topic("slow", 1);

@@ -188,6 +188,12 @@ impl Coordinator {
         self.tracker.totals()
     }
 
+    /// True once there was an assignment, even an empty one.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.has_started
+    }
+
     /// The partitions that this run was assigned at its last assignment.
     #[must_use]
     pub fn partitions(&self) -> usize {

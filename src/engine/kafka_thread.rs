@@ -19,6 +19,8 @@ use crate::engine::stop::StopToken;
 const LOOK_AROUND: Duration = Duration::from_millis(20);
 /// The clock's work is done at least every so many records.
 const RECORDS_PER_TICK: u32 = 64;
+/// Joining a group takes a moment; longer than this is worth a word.
+const JOINS_WITHIN: Duration = Duration::from_secs(5);
 const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) struct KafkaThread {
@@ -46,6 +48,7 @@ impl KafkaThread {
         let mut since_tick = 0;
         let mut level = None;
         let mut now = Instant::now();
+        let mut waits_until = Some(now + JOINS_WITHIN);
         let reason = loop {
             // While records flow, the clock is not read for each.
             if since_tick == 0 {
@@ -71,6 +74,9 @@ impl KafkaThread {
             if since_tick >= RECORDS_PER_TICK {
                 since_tick = 0;
                 self.coordinator.step(Input::Tick, Instant::now(), &mut self.actions);
+                if waits_until.take_if(|until| now >= *until).is_some() && !self.coordinator.has_started() {
+                    self.observer.waiting();
+                }
             }
             if let Some(reason) = self.perform() {
                 break reason;

@@ -10,6 +10,9 @@ pub trait Observer: Send + Sync {
     /// These partitions were assigned.
     fn assigned(&self, _starts: &[Start]) {}
 
+    /// The group gave us nothing yet, not even the answer that there is nothing for us. Told once.
+    fn waiting(&self) {}
+
     /// These entries are on disk.
     fn written(&self, _entries: &[Entry]) {}
 

@@ -259,6 +259,11 @@ impl Observer for Said {
         }
     }
 
+    fn waiting(&self) {
+        let text = "no partitions yet: the group is still giving them out; those of a member that died are free when its session times out";
+        self.line(&Line::new("waiting", text.to_owned()));
+    }
+
     fn written(&self, entries: &[Entry]) {
         let mut known = self.known();
         let mut begun = Vec::new();
