@@ -41,9 +41,7 @@ impl Session<'_> {
         let safety = if self.global.allow_unsafe_journal { Safety::AnyFileSystem } else { Safety::Safe };
         Place { path: self.global.journal.clone(), safety }
     }
-}
 
-impl Session<'_> {
     /// Tells why a command did not do what was asked, and returns its exit code. Where stderr speaks JSON, so does its error.
     fn tell(&self, name: &str, error: &CommandError) -> u8 {
         let is_line = self.global.log_format == LogFormat::Json && self.output.format() == OutputFormat::Table;
