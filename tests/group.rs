@@ -67,6 +67,39 @@ fn a_member_that_waits_for_one_that_died_says_so() {
     second.wait(SOON).expect_code(0);
 }
 
+/// It has nothing to lose by not leaving: that the group does not answer in time is no failure.
+#[test]
+fn a_member_that_is_stopped_while_it_waits_has_stopped_well() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("waits"));
+    let topic = broker.topic("waits", 1);
+    topic.produce(&[Sample::event("t", "1", "{}")]);
+    let arguments = ["--from", "earliest", "--receiver", "all=discard:", "-X", "session.timeout.ms=30000"];
+    let member = || folder.consume(&topic, &group, arguments).spawn();
+    let mut first = member();
+    first.line("1 partition assigned", SOON);
+    first.signal(Signal::KILL);
+    first.wait(SOON);
+    let mut second = member();
+    second.line("no partitions yet", SOON);
+    second.signal(Signal::TERM);
+    second.wait(SOON).expect_code(0);
+}
+
+#[test]
+fn what_other_members_have_is_not_read_to_its_end_and_that_is_said() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("others"));
+    let topic = broker.topic("others", 2);
+    topic.produce(&[Sample::event("t", "1", "{}").to(0), Sample::event("t", "2", "{}").to(1)]);
+    let arguments = ["--from", "earliest", "--receiver", "all=discard:", "-X", "heartbeat.interval.ms=300"];
+    let mut first = folder.consume(&topic, &group, arguments).spawn();
+    first.line("2 partitions assigned", SOON);
+    let output = folder.consume(&topic, &group, arguments).args(["--until-end"]).run().expect_code(0);
+    assert!(output.stderr.contains("1 partition not read: other members of the group have them"), "{}", output.stderr);
+    first.signal(Signal::TERM);
+    let output = first.wait(SOON).expect_code(0);
+    assert!(!output.stderr.contains("not read"), "{}", output.stderr);
+}
+
 #[test]
 fn a_receiver_slower_than_the_poll_interval_costs_no_membership() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("slow"));

@@ -113,7 +113,9 @@ pub struct Coordinator {
     /// Where each slot ends for `--until-end`; removed once it is reached.
     ends: HashMap<Slot, NextOffset>,
     has_started: bool,
-    partitions: usize,
+    assigned: HashSet<Slot>,
+    /// Some partition was assigned, whether or not it still is.
+    had_any: bool,
 }
 
 impl Coordinator {
@@ -136,7 +138,8 @@ impl Coordinator {
             last_record: now,
             ends: HashMap::new(),
             has_started: false,
-            partitions: 0,
+            assigned: HashSet::new(),
+            had_any: false,
             options,
         }
     }
@@ -194,10 +197,10 @@ impl Coordinator {
         self.has_started
     }
 
-    /// The partitions that this run was assigned at its last assignment.
+    /// How many partitions are assigned to this run, held ones among them.
     #[must_use]
     pub fn partitions(&self) -> usize {
-        self.partitions
+        self.assigned.len()
     }
 
     fn polled(&mut self, polled: Polled<'_>, now: Instant, actions: &mut Vec<Action>) {

@@ -100,10 +100,10 @@ pub fn run(
     let Ended { source, coordinator, reason } = kafka.join().map_err(|_| EngineError::Defect("kafka"))?;
     over.ask(StopLevel::Drain);
     let closed = source.close(Instant::now() + CLOSE_DEADLINE);
-    let reason = match (reason, closed) {
-        (StopReason::Asked | StopReason::Done, Err(error)) => StopReason::Source(error),
-        (reason, _) => reason,
-    };
+    // All is settled and committed, or the reason says that it is not: what was left behind is only a name in the group.
+    if let Err(error) = closed {
+        tracing::warn!(%error, "the group was not left");
+    }
     let_go(runtime, &receivers);
     to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
     let ledger = journal.join().map_err(|_| EngineError::Defect("journal"))?;

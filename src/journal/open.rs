@@ -24,6 +24,8 @@ const VERSION: i64 = 1;
 const FORMAT: i64 = 1;
 /// A SQLite database has at least one page, and a page has at least 512 bytes.
 const SHORTEST: u64 = 512;
+/// As many links as the kernel follows.
+const MOST_LINKS: usize = 40;
 const LOCKED_FOR: Duration = Duration::from_secs(30);
 /// What is spelled out in the path of a URI.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/');
@@ -102,6 +104,7 @@ impl Place {
     #[must_use]
     pub fn owns(&self, path: &Path) -> bool {
         let whole = |path: &Path| {
+            let path = &followed(path);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
         };
@@ -316,6 +319,16 @@ impl Place {
     }
 }
 
+/// Where symbolic links lead, whether or not there is something.
+fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(next);
+    }
+    path
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
@@ -356,6 +369,8 @@ mod tests {
         let place = place(&folder, "redrive.db");
         let within = |name: &str| folder.path().join(name);
         assert!(place.owns(&within("redrive.db")) && place.owns(&within("redrive.db-wal")) && !place.owns(&within("audit.jsonl")));
+        std::os::unix::fs::symlink("redrive.db", within("before.jsonl")).unwrap();
+        assert!(place.owns(&within("before.jsonl")), "also before there is one");
         drop(place.open_to_write().unwrap());
         fs::hard_link(&place.path, within("linked.jsonl")).unwrap();
         std::os::unix::fs::symlink("redrive.db", within("symbolic.jsonl")).unwrap();

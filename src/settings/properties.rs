@@ -62,27 +62,35 @@ fn parse_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsE
 }
 
 /// What names of secrets have in them.
-const SECRET: [&str; 7] = ["password", "passwd", "secret", "token", "credential", "apikey", "api-key"];
+const SECRET: [&str; 8] = ["password", "passwd", "secret", "token", "credential", "api-key", "apikey", "authorization"];
 
-/// A command for people: what its words call a secret is taken out, `--password=…`, `token=…` or `--password …`, and so is what `masked`
-/// takes out. `None` when no word does.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET.iter().any(|secret| name.contains(secret))
+}
+
+/// A command for people: what its words call a secret is taken out, `--password=…`, `token=…`, `X-Api-Key: …`, `--password …` or
+/// `--user NAME:…`, and so is what `masked` takes out. `None` when no word does. A secret that nothing gives away stays.
 #[must_use]
 pub(super) fn masked_command(words: &[String]) -> Option<String> {
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase().replace('_', "-");
-        SECRET.iter().any(|secret| name.contains(secret))
-    };
     let mut shown = Vec::with_capacity(words.len());
-    let (mut is_next_secret, mut found) = (false, false);
+    let (mut before, mut found) = ("", false);
     for word in words {
-        let pair = word.split_once('=').filter(|(name, _)| is_secret(name));
-        shown.push(match pair {
-            Some((name, _)) => format!("{name}=***"),
-            None if is_next_secret && !word.starts_with('-') => "***".to_owned(),
-            None => shell_words::quote(&masked(word)).into_owned(),
+        let named = ['=', ':'].into_iter().find_map(|part| {
+            let (name, _) = word.split_once(part).filter(|(name, _)| is_secret(name))?;
+            Some(format!("{}{part}***", masked(name)))
         });
-        found |= pair.is_some() || (is_next_secret && !word.starts_with('-'));
-        is_next_secret = pair.is_none() && word.starts_with('-') && is_secret(word);
+        let of_the_word_before = || match before {
+            "-u" | "--user" => word.split_once(':').map(|(user, _)| format!("{user}:***")),
+            flag if flag.starts_with('-') && is_secret(flag) && !flag.contains('=') && !word.starts_with('-') => {
+                Some("***".to_owned())
+            }
+            _ => None,
+        };
+        let secret = named.or_else(of_the_word_before);
+        found |= secret.is_some();
+        shown.push(secret.unwrap_or_else(|| shell_words::quote(&masked(word)).into_owned()));
+        before = word;
     }
     found.then(|| shown.join(" "))
 }
@@ -171,6 +179,9 @@ mod tests {
             (&["w", "--token", "--verbose", "http://u:p@h"], None),
             (&["w", "--db-password", "x", "http://u:p@h"], Some("w --db-password *** 'http://***@h'")),
             (&["password", "x"], None),
+            (&["w", "http://u:s3cret@h/x?token=abc"], Some("w http://***@h/x?token=***")),
+            (&["w", "-H", "Authorization: Bearer s3cret", "X-Api-Key:s3cret"], Some("w -H Authorization:*** X-Api-Key:***")),
+            (&["w", "-u", "me:s3cret", "--user", "me"], Some("w -u me:*** --user me")),
         ] {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             assert_eq!(masked_command(&words).as_deref(), expected, "{words:?}");

@@ -22,6 +22,7 @@ use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::times;
 use crate::consumer::{Began, Ended};
+use crate::engine::coordinator::UntilEnd;
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKey};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
@@ -54,6 +55,7 @@ struct Said {
     group: String,
     order: &'static str,
     is_from_said: bool,
+    is_until_end: bool,
 }
 
 enum ToWriter {
@@ -77,6 +79,7 @@ impl Lines {
             group: settings.group.clone(),
             order: settings.order.as_str(),
             is_from_said: settings.from.is_some(),
+            is_until_end: settings.until_end == UntilEnd::Yes,
         };
         Ok(Self { said: Arc::new(said), writer })
     }
@@ -97,8 +100,18 @@ impl Lines {
         let open = self.said.known().open_incidents();
         let (delivered, failed, skipped) = (grouped(counts.delivered), grouped(counts.failed), grouped(counts.skipped));
         let mut text = format!("stopped: {delivered} delivered, {failed} failed, {skipped} skipped");
-        if summary.unsettled > 0 {
-            text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
+        match summary.reason {
+            _ if counts.records() == 0 && summary.unsettled == 0 => {}
+            StopReason::Asked | StopReason::Done | StopReason::Halt(_) if summary.unsettled == 0 => {}
+            StopReason::Asked | StopReason::Done | StopReason::Halt(_) => {
+                text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
+            }
+            StopReason::Guard(_) => text.push_str(" · nothing is committed, all is read again next time"),
+            _ => text.push_str(" · not all of it is committed, the rest is delivered again next time"),
+        }
+        let others = ended.began.topics.iter().map(|(_, partitions)| partitions).sum::<usize>().saturating_sub(summary.partitions);
+        if self.said.is_until_end && others > 0 {
+            text.push_str(&format!(" · {} not read: other members of the group have them", counted(others as u64, "partition")));
         }
         if counts.failed > 0 {
             text.push_str(&format!(" · {}", self.said.hint("errors list")));
@@ -260,7 +273,7 @@ impl Observer for Said {
     }
 
     fn waiting(&self) {
-        let text = "no partitions yet: the group is still giving them out; those of a member that died are free when its session times out";
+        let text = "no partitions yet: waiting for the group, the brokers or the journal; what a member that died had is free when its session times out";
         self.line(&Line::new("waiting", text.to_owned()));
     }
 

@@ -54,14 +54,15 @@ impl Coordinator {
             }
         }
         self.has_started = true;
-        self.partitions = starts.len().max(self.partitions);
+        self.assigned.extend(starts.iter().map(|start| start.partition.slot));
+        self.had_any |= !starts.is_empty();
         self.last_record = now;
         if !findings.is_empty() {
             actions.push(Action::Journal(write(findings)));
         }
         actions.push(Action::Assign(starts));
         // A member that joins may get nothing at first, until others have given back what it is to have.
-        if self.options.until_end == UntilEnd::Yes && self.partitions > 0 {
+        if self.options.until_end == UntilEnd::Yes && self.had_any {
             self.note_ends(actions);
         }
     }
@@ -114,6 +115,7 @@ impl Coordinator {
     fn let_go(&mut self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
         for slot in &slots {
             self.refusal_is_over(*slot, actions);
+            self.assigned.remove(slot);
             self.tracker.close(*slot);
         }
         actions.push(Action::Release(slots));

@@ -26,6 +26,7 @@ fn run(format: LogFormat, path: &str) -> (Said, Receiver<ToWriter>) {
         group: "shop".to_owned(),
         order: "partition",
         is_from_said: false,
+        is_until_end: false,
     };
     said.begin(&Began {
         journal_path: path.to_owned(),
