@@ -1,5 +1,4 @@
-//! Faults of brokers that no event tells of: one that hangs, a topic that is made again and a log that is cut
-//! while they are read.
+//! Faults of brokers: one that is away or hangs, a topic that is made again and a log that is cut while they are read.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
 use crate::workers;
 
 const SOON: Duration = Duration::from_secs(30);
-/// How long the broker hangs once that was noticed, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
-const HANGS: (u64, u64) = (10, 60);
+/// How long the broker is away once that was noticed, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
+const AWAY: (u64, u64) = (10, 60);
 
 fn events(count: i32, partitions: i32) -> Vec<Sample> {
     (0..count).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % partitions)).collect()
@@ -22,20 +21,22 @@ fn offsets(range: std::ops::Range<i64>) -> Vec<(i32, i64)> {
     range.map(|offset| (0, offset)).collect()
 }
 
-#[test]
-fn a_broker_that_hangs_is_one_incident_and_nothing_is_lost() {
-    let hangs = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { HANGS.1 } else { HANGS.0 });
-    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("hangs"));
-    let topic = broker.topic("hangs", 3);
+/// A broker goes in mid-run, and comes back after a while.
+fn is_one_incident_and_nothing_is_lost(goes: fn(&Broker), comes_back: fn(&Broker)) {
+    let away = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { AWAY.1 } else { AWAY.0 });
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
+    let topic = broker.topic("away", 3);
     topic.produce(&events(300, 3));
+    // Slow enough that it goes with records in flight and commits to make.
     let slow = workers::target(&folder, "slow", 0.02);
-    let mut running =
-        folder.consume(&topic, &group, ["--from", "earliest", "--receiver", &slow, "--commit-interval", "100ms"]).spawn();
+    let arguments = ["--from", "earliest", "--receiver", &slow, "--commit-interval", "100ms"];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
     running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 30).then_some(()));
-    broker.pause();
+    goes(&broker);
+    assert!(workers::deliveries(&folder).len() < 300, "it went on the way");
     running.line("broker_away", SOON);
-    assert_eq!(wait::at_most(hangs, || None::<()>), None);
-    broker.resume();
+    wait::for_the_whole(away);
+    comes_back(&broker);
     topic.produce(&events(300, 3));
     let all: BTreeSet<_> = (0..3).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
     let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
@@ -48,6 +49,42 @@ fn a_broker_that_hangs_is_one_incident_and_nothing_is_lost() {
     assert_eq!((incident.kind.as_str(), incident.is_open), ("broker_away", false));
     assert!(incident.count > 2, "it counts: {incident:?}");
     assert_eq!(broker.witness().lag(&group), 0);
+}
+
+#[test]
+fn a_broker_that_is_away_is_one_incident_and_nothing_is_lost() {
+    is_one_incident_and_nothing_is_lost(Broker::stop, Broker::start);
+}
+
+#[test]
+fn a_broker_that_hangs_is_one_incident_and_nothing_is_lost() {
+    is_one_incident_and_nothing_is_lost(Broker::pause, Broker::resume);
+}
+
+/// The journal once knew of records that the group knew nothing of, and the consumer stopped for a person to decide.
+#[test]
+fn a_group_whose_first_commit_is_lost_goes_on_by_itself() {
+    const AWAY_FOR_A_SESSION: Duration = Duration::from_secs(10);
+    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("first"));
+    let topic = broker.topic("first", 2);
+    topic.produce(&(0..200).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 2)).collect::<Vec<_>>());
+    let slow = workers::target(&folder, "slow", 0.02);
+    let arguments = ["--from", "earliest", "--receiver", &slow, "--commit-interval", "3s", "-X", "session.timeout.ms=6000"];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
+    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 10).then_some(()));
+    broker.stop();
+    wait::for_the_whole(AWAY_FOR_A_SESSION);
+    broker.start();
+    let all: BTreeSet<_> = (0..2).flat_map(|partition| (0..100).map(move |offset| (partition, offset))).collect();
+    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
+    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
+    let is_done = || broker.witness().group_offsets(&group).iter().filter(|at| at.committed == Some(100)).count() == 2;
+    running.until("all is committed", SOON, |_| is_done().then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let commits = broker.witness().commits(&group);
+    let first = |partition| commits.iter().find(|commit| commit.partition == partition).and_then(|commit| commit.offset);
+    assert_eq!((first(0), first(1)), (Some(0), Some(0)), "where it starts is committed before anything else: {commits:?}");
 }
 
 /// Whether it is known that the broker hangs, or not yet.

@@ -1,6 +1,5 @@
-//! Faults: a journal that cannot grow, a broker that is away, names that lead nowhere.
+//! Faults: a journal that cannot grow, names that lead nowhere.
 
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,11 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::{Broker, Folder, Sample, unique, wait};
-use crate::workers;
 
 const SOON: Duration = Duration::from_secs(30);
-/// How long the broker is away, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
-const AWAY: (u64, u64) = (10, 60);
 
 #[test]
 fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
@@ -43,64 +39,6 @@ fn a_journal_that_cannot_grow_stops_the_run_and_nothing_is_lost() {
     folder.program(Path::new("/bin/sh")).args(["-c", &redrive]).run().expect_code(0);
     assert_eq!(folder.journal().failures().len(), EVENTS as usize, "each is there, once");
     assert_eq!(broker.witness().lag(&group), 0);
-}
-
-#[test]
-fn a_broker_that_is_away_is_one_incident_and_consumption_goes_on() {
-    let away = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { AWAY.1 } else { AWAY.0 });
-    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
-    let topic = broker.topic("away", 3);
-    let samples: Vec<_> = (0..300).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 3)).collect();
-    topic.produce(&samples);
-    let bootstrap = broker.bootstrap();
-    let consume = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest"];
-    // Slow enough that the broker goes away with records in flight and commits to make.
-    let slow = workers::target(&folder, "slow", 0.02);
-    let mut running = folder.redrive(consume).args(["--receiver", &slow, "--commit-interval", "100ms"]).spawn();
-    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 30).then_some(()));
-    broker.stop();
-    assert!(workers::deliveries(&folder).len() < 300, "it went away on the way");
-    running.line("broker_away", SOON);
-    assert_eq!(wait::at_most(away, || None::<()>), None);
-    broker.start();
-    topic.produce(&samples);
-    let all: BTreeSet<_> = (0..3).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
-    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
-    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
-    running.line("broker_away is over", SOON);
-    running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
-    let incidents = folder.journal().incidents();
-    let [incident] = &incidents[..] else { panic!("one incident: {incidents:?}") };
-    assert_eq!((incident.kind.as_str(), incident.is_open), ("broker_away", false));
-    assert!(incident.count > 3, "it counts: {incident:?}");
-    assert_eq!(broker.witness().lag(&group), 0);
-}
-
-/// The journal once knew of records that the group knew nothing of, and the consumer stopped for a person to decide.
-#[test]
-fn a_group_whose_first_commit_is_lost_goes_on_by_itself() {
-    const AWAY_FOR_A_SESSION: Duration = Duration::from_secs(10);
-    let (broker, folder, group) = (Broker::own(), Folder::new(), unique("first"));
-    let topic = broker.topic("first", 2);
-    topic.produce(&(0..200).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 2)).collect::<Vec<_>>());
-    let slow = workers::target(&folder, "slow", 0.02);
-    let arguments = ["--from", "earliest", "--receiver", &slow, "--commit-interval", "3s", "-X", "session.timeout.ms=6000"];
-    let mut running = folder.consume(&topic, &group, arguments).spawn();
-    running.until("some events", SOON, |_| (workers::deliveries(&folder).len() >= 10).then_some(()));
-    broker.stop();
-    assert_eq!(wait::at_most(AWAY_FOR_A_SESSION, || None::<()>), None);
-    broker.start();
-    let all: BTreeSet<_> = (0..2).flat_map(|partition| (0..100).map(move |offset| (partition, offset))).collect();
-    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
-    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
-    let is_done = || broker.witness().group_offsets(&group).iter().filter(|at| at.committed == Some(100)).count() == 2;
-    running.until("all is committed", SOON, |_| is_done().then_some(()));
-    running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
-    let commits = broker.witness().commits(&group);
-    let first = |partition| commits.iter().find(|commit| commit.partition == partition).and_then(|commit| commit.offset);
-    assert_eq!((first(0), first(1)), (Some(0), Some(0)), "where it starts is committed before anything else: {commits:?}");
 }
 
 #[test]

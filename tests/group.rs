@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::command::Running;
 use crate::support::{Broker, Folder, Sample, unique, wait};
 use crate::workers;
 
@@ -49,10 +50,10 @@ fn partitions_move_between_two_members_and_no_failure_is_lost_or_doubled() {
     assert_eq!(folder.journal().incidents(), [], "our own commits are no surprise to the other member");
 }
 
-#[test]
-fn a_member_that_waits_for_one_that_died_says_so() {
-    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("died"));
-    let topic = broker.topic("died", 1);
+/// A member that has joined a group of which another member has just died.
+fn behind_a_member_that_died(name: &str, check: impl FnOnce(Running)) {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique(name));
+    let topic = broker.topic(name, 1);
     topic.produce(&[Sample::event("t", "1", "{}")]);
     let arguments = ["--from", "earliest", "--receiver", "all=discard:", "-X", "session.timeout.ms=15000"];
     let member = || folder.consume(&topic, &group, arguments).spawn();
@@ -62,27 +63,25 @@ fn a_member_that_waits_for_one_that_died_says_so() {
     first.wait(SOON);
     let mut second = member();
     second.line("no partitions yet", SOON);
-    second.line("1 partition assigned", SOON);
-    second.signal(Signal::TERM);
-    second.wait(SOON).expect_code(0);
+    check(second);
+}
+
+#[test]
+fn a_member_that_waits_for_one_that_died_says_so() {
+    behind_a_member_that_died("died", |mut second| {
+        second.line("1 partition assigned", SOON);
+        second.signal(Signal::TERM);
+        second.wait(SOON).expect_code(0);
+    });
 }
 
 /// It has nothing to lose by not leaving: that the group does not answer in time is no failure.
 #[test]
 fn a_member_that_is_stopped_while_it_waits_has_stopped_well() {
-    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("waits"));
-    let topic = broker.topic("waits", 1);
-    topic.produce(&[Sample::event("t", "1", "{}")]);
-    let arguments = ["--from", "earliest", "--receiver", "all=discard:", "-X", "session.timeout.ms=30000"];
-    let member = || folder.consume(&topic, &group, arguments).spawn();
-    let mut first = member();
-    first.line("1 partition assigned", SOON);
-    first.signal(Signal::KILL);
-    first.wait(SOON);
-    let mut second = member();
-    second.line("no partitions yet", SOON);
-    second.signal(Signal::TERM);
-    second.wait(SOON).expect_code(0);
+    behind_a_member_that_died("waits", |mut second| {
+        second.signal(Signal::TERM);
+        second.wait(SOON).expect_code(0);
+    });
 }
 
 #[test]

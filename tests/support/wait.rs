@@ -26,3 +26,8 @@ pub(crate) fn at_most<T>(within: Duration, mut look: impl FnMut() -> Option<T>) 
         std::thread::sleep(BETWEEN_LOOKS);
     }
 }
+
+/// Lets the whole of a time go by: for a fault that lasts, and a moment that was drawn. Nothing else is waited for like that.
+pub(crate) fn for_the_whole(time: Duration) {
+    at_most(time, || None::<()>);
+}
