@@ -113,14 +113,15 @@ fn one_that_stays_locked_ends_a_stopped_run_in_time_and_nothing_is_committed_pas
     let (folder, group, topic) = (Folder::new(), unique("locked"), Broker::shared().topic("locked", 1));
     topic.produce(&good(1));
     let gated = workers::gated(&folder);
-    folder.write("open", "");
     let slowly = ["--receiver", &gated, "--commit-interval", "1h", "--drain-timeout", "4s"];
     let mut running = consume(&folder, &topic, &group).args(slowly).spawn();
-    running.until("the first delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
-    fs::remove_file(folder.path().join("waits")).unwrap();
+    let waits = || folder.path().join("waits").exists();
+    running.until("the first delivery", SOON, |_| waits().then_some(()));
+    folder.write("open", "");
+    running.until("its answer", SOON, |_| (!waits()).then_some(()));
     fs::remove_file(folder.path().join("open")).unwrap();
     topic.produce(&good(1));
-    running.until("the second delivery", SOON, |_| folder.path().join("waits").exists().then_some(()));
+    running.until("the second delivery", SOON, |_| waits().then_some(()));
     let other = Connection::open(folder.path().join("redrive.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
 

@@ -29,11 +29,12 @@ for line in sys.stdin:
 pub(crate) const DIES_EVERY: i32 = 3_000;
 pub(crate) const DIES_OF: i32 = 13;
 
-/// Says with a file `waits` that it was asked, and answers once there is a file `open`.
+/// There is a file `waits` while it has not answered; it answers once there is a file `open`.
 const GATE: &str = r#"
 while IFS= read -r line; do
     touch waits
     while [ ! -e open ]; do sleep 0.02; done
+    rm waits
     sendid=${line#*\"sendid\":}
     echo "{\"sendid\":${sendid%%,*},\"ok\":true}"
 done
