@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::command::Running;
 use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
 use crate::workers;
 
@@ -19,6 +20,13 @@ fn events(count: i32, partitions: i32) -> Vec<Sample> {
 /// Offsets of partition 0.
 fn offsets(range: std::ops::Range<i64>) -> Vec<(i32, i64)> {
     range.map(|offset| (0, offset)).collect()
+}
+
+/// So many partitions, each up to the offset `end`.
+fn until_all_are_delivered(running: &mut Running, folder: &Folder, partitions: i32, end: i64) {
+    let all: BTreeSet<_> = (0..partitions).flat_map(|partition| (0..end).map(move |offset| (partition, offset))).collect();
+    let has_all = || workers::places(&workers::deliveries(folder), "slow") == all;
+    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
 }
 
 /// A broker goes in mid-run, and comes back after a while.
@@ -38,9 +46,7 @@ fn is_one_incident_and_nothing_is_lost(goes: fn(&Broker), comes_back: fn(&Broker
     wait::for_the_whole(away);
     comes_back(&broker);
     topic.produce(&events(300, 3));
-    let all: BTreeSet<_> = (0..3).flat_map(|partition| (0..200).map(move |offset| (partition, offset))).collect();
-    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
-    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
+    until_all_are_delivered(&mut running, &folder, 3, 200);
     running.line("broker_away is over", SOON);
     running.signal(Signal::TERM);
     running.wait(SOON).expect_code(0);
@@ -67,7 +73,7 @@ fn a_group_whose_first_commit_is_lost_goes_on_by_itself() {
     const AWAY_FOR_A_SESSION: Duration = Duration::from_secs(10);
     let (broker, folder, group) = (Broker::own(), Folder::new(), unique("first"));
     let topic = broker.topic("first", 2);
-    topic.produce(&(0..200).map(|n| Sample::event("t", &(n * 100).to_string(), "{}").to(n % 2)).collect::<Vec<_>>());
+    topic.produce(&events(200, 2));
     let slow = workers::target(&folder, "slow", 0.02);
     let arguments = ["--from", "earliest", "--receiver", &slow, "--commit-interval", "3s", "-X", "session.timeout.ms=6000"];
     let mut running = folder.consume(&topic, &group, arguments).spawn();
@@ -75,9 +81,7 @@ fn a_group_whose_first_commit_is_lost_goes_on_by_itself() {
     broker.stop();
     wait::for_the_whole(AWAY_FOR_A_SESSION);
     broker.start();
-    let all: BTreeSet<_> = (0..2).flat_map(|partition| (0..100).map(move |offset| (partition, offset))).collect();
-    let has_all = || workers::places(&workers::deliveries(&folder), "slow") == all;
-    running.until("all events", Duration::from_secs(60), |_| has_all().then_some(()));
+    until_all_are_delivered(&mut running, &folder, 2, 100);
     let is_done = || broker.witness().group_offsets(&group).iter().filter(|at| at.committed == Some(100)).count() == 2;
     running.until("all is committed", SOON, |_| is_done().then_some(()));
     running.signal(Signal::TERM);
@@ -120,7 +124,7 @@ fn a_stop_does_not_wait_for_a_broker_that_hangs() {
 }
 
 /// A consumer that has read and committed the first `count` records of a topic's one partition.
-fn reading(topic: &Topic<'_>, group: &str, folder: &Folder, count: usize) -> crate::support::command::Running {
+fn reading(topic: &Topic<'_>, group: &str, folder: &Folder, count: usize) -> Running {
     topic.produce(&events(i32::try_from(count).unwrap(), 1));
     let arguments = ["--from", "earliest", "--receiver", "all=file:all.jsonl", "--commit-interval", "100ms"];
     let mut running = folder.consume(topic, group, arguments).spawn();
