@@ -170,3 +170,8 @@ impl Refusal {
         }
     }
 }
+
+/// As much of a text from outside as is kept: at most `longest` bytes, and no torn character.
+pub(crate) fn kept(text: &str, longest: usize) -> &str {
+    text.get(..text.floor_char_boundary(longest)).unwrap_or_default()
+}

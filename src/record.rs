@@ -79,6 +79,13 @@ pub struct Partition {
     pub debts: Debts,
 }
 
+/// `TOPIC/PARTITION`.
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic.name, self.number)
+    }
+}
+
 /// A record that a source lends until its next poll. The engine copies it once, into an arena.
 #[derive(Clone, Copy, Debug)]
 pub struct RawRecord<'a> {

@@ -5,14 +5,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd};
+use crate::engine::batches::Order;
+use crate::engine::coordinator::{CoordinatorOptions, UntilEnd};
+use crate::engine::flow::Budget;
+use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
+use crate::engine::start::{OnGap, OnTruncation};
 use crate::record::{Debts, Headers, NextOffset, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
+use crate::stage::TypeFrom;
 
 pub(crate) fn next(value: i64) -> NextOffset {
     NextOffset::new(value).unwrap()
+}
+
+pub(crate) fn options() -> CoordinatorOptions {
+    CoordinatorOptions {
+        shards: 1,
+        order: Order::Partition,
+        budget: Budget { records: 100, bytes: 1 << 20 },
+        commit_interval: Duration::from_millis(100),
+        drain_timeout: Duration::from_secs(10),
+        on_gap: OnGap::Earliest,
+        on_truncation: OnTruncation::Hold,
+        type_from: TypeFrom::CloudEvents,
+        max_records: None,
+        until_end: UntilEnd::No,
+        idle_exit: None,
+        run: RunId { journal_uuid: "j".into(), run: 1 },
+    }
 }
 
 pub(crate) fn topic(name: &str) -> Arc<Topic> {

@@ -12,19 +12,17 @@ use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use crate::engine::Order;
-use crate::engine::coordinator::{Coordinator, CoordinatorOptions, Input, UntilEnd};
-use crate::engine::doubles::{next, offer, raw, topic};
+use crate::engine::coordinator::{Coordinator, CoordinatorOptions, Input};
+use crate::engine::doubles::{next, offer, options, raw, topic};
 use crate::engine::flow::{Appetite, Budget};
 use crate::engine::ledger::{Entry, Known, KnownProgress, RunId};
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{CommitError, CommitResult, Committed, Mark, Offer, Polled, StartAt};
-use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::tracker::{Answer, Settled, SettledRun};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
 use crate::record::{Debts, Record, Slot};
-use crate::stage::TypeFrom;
 
 const PARTITIONS: u32 = 3;
 const END: i64 = 1_000_000;
@@ -129,15 +127,9 @@ impl World {
             shards: 2,
             order: Order::Key,
             budget: BUDGET,
-            commit_interval: Duration::from_millis(100),
             drain_timeout: Duration::from_secs(1),
-            on_gap: OnGap::Earliest,
-            on_truncation: OnTruncation::Hold,
-            type_from: TypeFrom::CloudEvents,
-            max_records: None,
-            until_end: UntilEnd::No,
-            idle_exit: None,
             run: RunId { journal_uuid: "j".into(), run: i64::from(epoch) },
+            ..options()
         };
         Self {
             coordinator: Coordinator::new(options, now),

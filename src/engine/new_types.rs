@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
+use crate::failure;
 use crate::record::{Partition, Record};
 
 /// As much of a type as is remembered and shown, in bytes.
@@ -24,7 +25,7 @@ impl NewTypes {
 
     /// Counts a skipped record. Of types beyond the bound it counts nothing: progress alone says that records were skipped.
     pub(super) fn skip(&mut self, event_type: &str, record: &Record) {
-        let event_type = event_type.get(..event_type.floor_char_boundary(LONGEST)).unwrap_or_default();
+        let event_type = failure::kept(event_type, LONGEST);
         if let Some(of) = self.skipped.0.get_mut(event_type) {
             of.records += 1;
             return;

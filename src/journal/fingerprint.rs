@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::failure::Stage;
+use crate::failure::{self, Stage};
 
 /// A kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +55,7 @@ impl Fingerprint {
 
 /// The message without what varies.
 fn template(message: &str) -> String {
-    let message = message.get(..message.floor_char_boundary(LONGEST)).unwrap_or(message);
+    let message = failure::kept(message, LONGEST);
     let Some(varies) = VARIES.as_ref() else { return message.to_owned() };
     let replaced = varies.replace_all(message, |found: &regex::Captures<'_>| {
         let is = |name: &str| found.name(name).is_some();

@@ -104,14 +104,15 @@ impl Place {
     #[must_use]
     pub fn owns(&self, path: &Path) -> bool {
         let whole = |path: &Path| {
-            let path = &followed(path);
+            let path = followed(path);
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
         };
+        let (place, identity) = (whole(path), Identity::of(path).ok());
         ["", "-wal", "-shm", "-journal"].iter().any(|suffix| {
             let ours = self.beside(suffix);
-            let is_same_file = matches!((Identity::of(&ours), Identity::of(path)), (Ok(ours), Ok(other)) if ours == other);
-            is_same_file || (whole(&ours).is_some() && whole(&ours) == whole(path))
+            // By name where there is nothing yet, by what it is where it has several names.
+            (place.is_some() && place == whole(&ours)) || (identity.is_some() && identity == Identity::of(&ours).ok())
         })
     }
 

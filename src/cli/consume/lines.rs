@@ -22,6 +22,7 @@ use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::times;
 use crate::consumer::{Began, Ended};
+use crate::engine::Summary;
 use crate::engine::coordinator::UntilEnd;
 use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKey};
 use crate::engine::observer::Observer;
@@ -100,15 +101,7 @@ impl Lines {
         let open = self.said.known().open_incidents();
         let (delivered, failed, skipped) = (grouped(counts.delivered), grouped(counts.failed), grouped(counts.skipped));
         let mut text = format!("stopped: {delivered} delivered, {failed} failed, {skipped} skipped");
-        match summary.reason {
-            _ if counts.records() == 0 && summary.unsettled == 0 => {}
-            StopReason::Asked | StopReason::Done | StopReason::Halt(_) if summary.unsettled == 0 => {}
-            StopReason::Asked | StopReason::Done | StopReason::Halt(_) => {
-                text.push_str(&format!(" · {} not finished, delivered again next time", grouped(summary.unsettled as u64)));
-            }
-            StopReason::Guard(_) => text.push_str(" · nothing is committed, all is read again next time"),
-            _ => text.push_str(" · not all of it is committed, the rest is delivered again next time"),
-        }
+        text.push_str(&left(summary));
         let others = ended.began.topics.iter().map(|(_, partitions)| partitions).sum::<usize>().saturating_sub(summary.partitions);
         if self.said.is_until_end && others > 0 {
             text.push_str(&format!(" · {} not read: other members of the group have them", counted(others as u64, "partition")));
@@ -130,6 +123,17 @@ impl Lines {
         if said.to_writer.send(ToWriter::End).is_ok() && writer.join().is_err() {
             tracing::debug!("the lines of this run could not all be written");
         }
+    }
+}
+
+/// What comes again, if anything does.
+fn left(Summary { reason, counts, unsettled, .. }: &Summary) -> String {
+    let is_committed = matches!(reason, StopReason::Asked | StopReason::Done | StopReason::Halt(_));
+    match reason {
+        _ if *unsettled == 0 && (is_committed || counts.records() == 0) => String::new(),
+        _ if is_committed => format!(" · {} not finished, delivered again next time", grouped(*unsettled as u64)),
+        StopReason::Guard(_) => " · nothing is committed, all is read again next time".to_owned(),
+        _ => " · not all of it is committed, the rest is delivered again next time".to_owned(),
     }
 }
 
@@ -237,7 +241,7 @@ impl Said {
     }
 
     fn over(&self, key: &IncidentKey, lasted: jiff::SignedDuration) {
-        let at = key.partition.as_ref().map(|partition| format!(" of {}/{}", partition.topic.name, partition.number));
+        let at = key.partition.as_ref().map(|partition| format!(" of {partition}"));
         let text = format!("{}{} is over after {}", key.kind.as_str(), at.unwrap_or_default(), times::lasted(lasted));
         self.line(&incident_line(key, text, "ended"));
     }

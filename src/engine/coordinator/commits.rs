@@ -166,9 +166,6 @@ impl Coordinator {
     }
 
     fn name(&self, slot: Slot) -> String {
-        self.tracker.partition(slot).map_or_else(
-            || format!("partition slot {}", slot.index),
-            |partition| format!("{}/{}", partition.topic.name, partition.number),
-        )
+        self.tracker.partition(slot).map_or_else(|| format!("partition slot {}", slot.index), ToString::to_string)
     }
 }

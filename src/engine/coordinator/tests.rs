@@ -1,29 +1,12 @@
 //! The coordinator step by step: one rule a test, each shown by the order of events that once broke it or easily could.
 
 use super::*;
-use crate::engine::doubles::{next, offer, raw, topic, unknown};
+use crate::engine::doubles::{next, offer, options, raw, topic, unknown};
 use crate::engine::ledger::{IncidentKind, Known};
 use crate::engine::report::Ticket;
 use crate::engine::source::{CommitError, Committed, Flow, Mark};
 use crate::failure::Stage;
 use crate::record::Seq;
-
-fn options() -> CoordinatorOptions {
-    CoordinatorOptions {
-        shards: 1,
-        order: Order::Partition,
-        budget: Budget { records: 100, bytes: 1 << 20 },
-        commit_interval: Duration::from_millis(100),
-        drain_timeout: Duration::from_secs(10),
-        on_gap: OnGap::Earliest,
-        on_truncation: OnTruncation::Hold,
-        type_from: TypeFrom::CloudEvents,
-        max_records: None,
-        until_end: UntilEnd::No,
-        idle_exit: None,
-        run: RunId { journal_uuid: "j".into(), run: 1 },
-    }
-}
 
 struct Scene {
     coordinator: Coordinator,

@@ -62,7 +62,7 @@ pub(super) fn incident(finding: Finding, partition: &Arc<Partition>) -> Entry {
 /// A held partition lasts until somebody decides: that is an incident of its own.
 pub(super) fn held(finding: &Finding, partition: &Arc<Partition>) -> Entry {
     let key = IncidentKey::at(IncidentKind::PartitionHeld, partition);
-    let message = format!("{}/{} is held, the other partitions go on: {}", partition.topic.name, partition.number, finding.message);
+    let message = format!("{partition} is held, the other partitions go on: {}", finding.message);
     let data = json!({ "because": finding.kind.as_str() });
     Entry::Incident(Incident { from: finding.from, to: finding.to, data, ..Incident::new(key, message) })
 }

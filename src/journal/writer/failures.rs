@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::engine::ledger::{Delivered, FailedDelivery};
-use crate::failure::{Failure, Stage, Try};
+use crate::failure::{self, Failure, Stage, Try};
 use crate::journal::fingerprint::Fingerprint;
 use crate::journal::sql;
 use crate::journal::writer::Writing;
@@ -66,8 +66,7 @@ impl Writing<'_> {
         };
         if !failure.causes.is_empty() || !failure.detail.is_empty() {
             let causes = serde_json::to_string(&failure.causes).unwrap_or_else(|_| "[]".to_owned());
-            let detail = &failure.detail;
-            let detail = detail.get(..detail.floor_char_boundary(LONGEST_DETAIL)).unwrap_or_default();
+            let detail = failure::kept(&failure.detail, LONGEST_DETAIL);
             self.transaction.prepare_cached(sql::FAILURE_TEXT)?.execute((id, causes, detail))?;
         } else if !is_new {
             // What an older try had to say is not what the latest one failed of.

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::failure::{Class, Code};
+use crate::failure::{Class, Code, kept};
 use crate::receiver::ReceiverError;
 
 /// The longest line that is read, in bytes.
@@ -71,20 +71,20 @@ fn failure(wire: &Wire<'_>) -> Result<ReceiverError, String> {
         None => Class::Unknown,
         Some("transient") => Class::Transient,
         Some("permanent") => Class::Permanent,
-        Some(other) => return Err(format!("the answer's class is \"{}\": expected transient or permanent", cut(other, QUOTED))),
+        Some(other) => return Err(format!("the answer's class is \"{}\": expected transient or permanent", kept(other, QUOTED))),
     };
     let code = match wire.code.as_deref() {
         None => const { Code::known("rejected") },
         Some(code) => match Code::parse(code) {
             Some(code) => code,
-            None => return Err(format!("the answer's code is \"{}\": expected 1 to 64 of [a-z0-9_]", cut(code, QUOTED))),
+            None => return Err(format!("the answer's code is \"{}\": expected 1 to 64 of [a-z0-9_]", kept(code, QUOTED))),
         },
     };
-    let message = cut(wire.message.as_deref().unwrap_or("the worker said that it failed, not why"), LONGEST_TEXT);
+    let message = kept(wire.message.as_deref().unwrap_or("the worker said that it failed, not why"), LONGEST_TEXT);
     let detail = wire.detail.map(|raw| {
         // A text as it is; anything else as it was written.
         let text = serde_json::from_str::<String>(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
-        cut(&text, LONGEST_TEXT).to_owned()
+        kept(&text, LONGEST_TEXT).to_owned()
     });
     Ok(ReceiverError::known(class, code, message).with_detail(detail.unwrap_or_default()))
 }
@@ -116,10 +116,6 @@ fn quote(line: &[u8]) -> String {
 fn start(line: &[u8], longest: usize) -> String {
     let text = String::from_utf8_lossy(line.get(..longest).unwrap_or(line)).into_owned();
     if line.len() > longest { format!("{text}…") } else { text }
-}
-
-fn cut(text: &str, longest: usize) -> &str {
-    text.get(..text.floor_char_boundary(longest)).unwrap_or_default()
 }
 
 #[cfg(test)]
