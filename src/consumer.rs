@@ -163,10 +163,10 @@ fn open_receivers(receivers: &[Specification], journal: &journal::Place) -> Resu
         MadeOf::Target(Target::File(path)) if journal.owns(path) => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
         }
-        MadeOf::Target(Target::Exec(command)) => {
+        MadeOf::Target(Target::Exec(command) | Target::Run(command)) => {
             command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
         }
-        MadeOf::Target(Target::File(_) | Target::Discard) | MadeOf::Function(_) => Ok(()),
+        MadeOf::Target(_) | MadeOf::Function(_) => Ok(()),
     };
     for Specification { name, definition, made_of, .. } in receivers {
         let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };

@@ -7,6 +7,7 @@ mod discard;
 mod exec;
 mod file;
 mod function;
+mod http;
 mod line;
 mod opening;
 #[cfg(test)]
@@ -26,8 +27,9 @@ pub use discard::Discard;
 pub use exec::{Exec, ExecOptions, check_program};
 pub use file::File;
 pub use function::{ALL_TYPES, Receivers, Registered};
+pub use http::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
 pub use opening::{MadeOf, OpenReceiverError, Specification};
-pub use target::{Target, TargetError};
+pub use target::{FORMS, Target, TargetError};
 
 /// One attempt to hand one event to one receiver.
 #[derive(Clone, Debug)]

@@ -58,6 +58,10 @@ impl Specification {
                 Ok(file) => Arc::new(file),
                 Err(source) => return Err(OpenReceiverError { name, definition, source }),
             },
+            MadeOf::Target(Target::Run(_) | Target::Http(_) | Target::Stdout | Target::Kafka(_)) => {
+                let source = io::Error::new(io::ErrorKind::Unsupported, "this version has no receiver of that kind");
+                return Err(OpenReceiverError { name, definition, source });
+            }
         };
         Ok(Binding { name, definition, types, timeout, retries, receiver })
     }

@@ -4,57 +4,101 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::receiver::Endpoint;
+
 /// What a receiver is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Program and arguments, without a shell.
+    /// A long-lived program and its arguments, without a shell.
     Exec(Vec<String>),
+    /// A program that is started for each event, and its arguments.
+    Run(Vec<String>),
+    Http(Box<Endpoint>),
     File(PathBuf),
+    Stdout,
+    /// A topic of the same cluster.
+    Kafka(String),
     Discard,
 }
+
+/// The forms of a target, as they are shown to people. The part before the colon is the scheme.
+pub const FORMS: [&str; 8] = [
+    "exec:PROGRAM ARGS…",
+    "run:PROGRAM ARGS…",
+    "http://HOST:PORT/PATH",
+    "https://HOST:PORT/PATH",
+    "file:PATH",
+    "stdout:",
+    "kafka:TOPIC",
+    "discard:",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    #[error("`{0}` is no target: expected exec:PROGRAM ARGS…, file:PATH or discard:")]
+    #[error("`{0}` is no target: expected {forms}", forms = forms())]
     Unknown(String),
     #[error("`{target}` cannot be split into words: {why}")]
     Words { target: String, why: String },
-    #[error("`{0}` names nothing: expected exec:PROGRAM ARGS… or file:PATH")]
-    Empty(String),
+    #[error("`{target}` names nothing: expected {form}")]
+    Empty { target: String, form: &'static str },
+    #[error("`{target}` takes nothing behind its colon")]
+    TooMuch { target: String },
+    #[error("`{target}` is no URL: {why}")]
+    Url { target: String, why: String },
 }
 
 impl Target {
-    /// Reads `exec:PROGRAM ARGS…` (words as in a POSIX shell, without expansion), `file:PATH` or `discard:`.
+    /// Reads one of [`FORMS`]: words as in a POSIX shell, without expansion.
     ///
     /// # Errors
     /// Says what was expected.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let (kind, rest) = text.split_once(':').ok_or_else(|| TargetError::Unknown(text.to_owned()))?;
-        match kind {
-            "exec" => {
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| TargetError::Unknown(text.to_owned()))?;
+        let form = form_of(scheme).ok_or_else(|| TargetError::Unknown(text.to_owned()))?;
+        let filled = || {
+            let empty = || TargetError::Empty { target: text.to_owned(), form };
+            Some(rest.to_owned()).filter(|rest| !rest.is_empty()).ok_or_else(empty)
+        };
+        let alone = |target| if rest.is_empty() { Ok(target) } else { Err(TargetError::TooMuch { target: text.to_owned() }) };
+        match scheme {
+            "exec" | "run" => {
                 let words = shell_words::split(rest)
                     .map_err(|error| TargetError::Words { target: text.to_owned(), why: error.to_string() })?;
-                Self::from_words("exec", words).map_err(|_| TargetError::Empty(text.to_owned()))
+                Self::from_words(scheme, words)
             }
-            "file" if rest.is_empty() => Err(TargetError::Empty(text.to_owned())),
-            "file" => Ok(Self::File(PathBuf::from(rest))),
-            "discard" if rest.is_empty() => Ok(Self::Discard),
-            _ => Err(TargetError::Unknown(text.to_owned())),
+            "http" | "https" => Endpoint::at(text)
+                .map(|endpoint| Self::Http(Box::new(endpoint)))
+                .map_err(|why| TargetError::Url { target: text.to_owned(), why }),
+            "file" => Ok(Self::File(PathBuf::from(filled()?))),
+            "kafka" => Ok(Self::Kafka(filled()?)),
+            "stdout" => alone(Self::Stdout),
+            _ => alone(Self::Discard),
         }
     }
 
     /// The form of the settings file: `["exec", "PROGRAM", "ARG"]`.
     ///
     /// # Errors
-    /// When the kind takes no words, or there are none.
-    pub fn from_words(kind: &str, words: Vec<String>) -> Result<Self, TargetError> {
-        match kind {
-            "exec" if words.first().is_some_and(|program| !program.is_empty()) => Ok(Self::Exec(words)),
-            "exec" => Err(TargetError::Empty("exec:".to_owned())),
-            _ => Err(TargetError::Unknown(kind.to_owned())),
+    /// When the scheme takes no words, or there are none.
+    pub fn from_words(scheme: &str, words: Vec<String>) -> Result<Self, TargetError> {
+        let is_filled = words.first().is_some_and(|program| !program.is_empty());
+        match (scheme, form_of(scheme)) {
+            ("exec", _) if is_filled => Ok(Self::Exec(words)),
+            ("run", _) if is_filled => Ok(Self::Run(words)),
+            ("exec" | "run", Some(form)) => Err(TargetError::Empty { target: format!("{scheme}:"), form }),
+            _ => Err(TargetError::Unknown(scheme.to_owned())),
         }
     }
+}
+
+fn forms() -> String {
+    let [others @ .., last] = FORMS;
+    format!("{} or {last}", others.join(", "))
+}
+
+fn form_of(scheme: &str) -> Option<&'static str> {
+    FORMS.into_iter().find(|form| form.split_once(':').is_some_and(|(of, _)| of == scheme))
 }
 
 #[cfg(test)]
@@ -63,12 +107,38 @@ mod tests {
 
     #[test]
     fn targets() {
-        let exec = |words: &[&str]| Ok(Target::Exec(words.iter().map(|&word| word.to_owned()).collect()));
-        assert_eq!(Target::parse("exec:python3 'my worker.py' --x=$HOME"), exec(&["python3", "my worker.py", "--x=$HOME"]));
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        assert_eq!(
+            Target::parse("exec:python3 'my worker.py' --x=$HOME"),
+            Ok(Target::Exec(owned(&["python3", "my worker.py", "--x=$HOME"])))
+        );
+        assert_eq!(Target::parse("run:./bill --once"), Ok(Target::Run(owned(&["./bill", "--once"]))));
         assert_eq!(Target::parse("file:a b.jsonl"), Ok(Target::File("a b.jsonl".into())));
+        assert_eq!(Target::parse("kafka:orders.audit"), Ok(Target::Kafka("orders.audit".into())));
+        assert_eq!(Target::parse("stdout:"), Ok(Target::Stdout));
         assert_eq!(Target::parse("discard:"), Ok(Target::Discard));
-        for bad in ["", "exec", "exec:", "exec:''", "exec:'a", "file:", "discard:x", "smtp:x"] {
-            assert!(Target::parse(bad).is_err(), "{bad}");
+        assert!(matches!(Target::parse("https://shop:8443/events?x=1"), Ok(Target::Http(_))));
+    }
+
+    #[test]
+    fn what_is_none_says_what_was_expected() {
+        for (bad, said) in [
+            ("", "`` is no target: expected exec:PROGRAM ARGS…, run:"),
+            ("exec", "`exec` is no target"),
+            ("smtp:x", "`smtp:x` is no target"),
+            ("exec:", "`exec:` names nothing: expected exec:PROGRAM ARGS…"),
+            ("run:''", "`run:` names nothing: expected run:PROGRAM ARGS…"),
+            ("exec:'a", "`exec:'a` cannot be split into words"),
+            ("file:", "`file:` names nothing: expected file:PATH"),
+            ("kafka:", "`kafka:` names nothing: expected kafka:TOPIC"),
+            ("discard:x", "`discard:x` takes nothing behind its colon"),
+            ("stdout:x", "`stdout:x` takes nothing behind its colon"),
+            ("http:shop", "`http:shop` is no URL: it has no // before its host"),
+            ("http://", "`http://` is no URL: empty host"),
+            ("http://shop:port", "`http://shop:port` is no URL: invalid port number"),
+        ] {
+            let error = Target::parse(bad).unwrap_err().to_string();
+            assert!(error.starts_with(said), "{bad}: {error}");
         }
     }
 }

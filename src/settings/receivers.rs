@@ -104,18 +104,23 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
 
 fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &Origin) -> Result<(MadeOf, String), SettingsError> {
     let target = target.map_err(|error| wrong(name, &masked(&error.to_string()), origin))?;
-    let command = match &target {
-        Target::Exec(words) => masked_command(words),
-        Target::File(_) | Target::Discard => None,
+    let definition = match &target {
+        Target::Exec(words) => masked_command(words).map(|command| format!("exec:{command}")),
+        Target::Run(words) => masked_command(words).map(|command| format!("run:{command}")),
+        _ => None,
     };
-    let definition = command.map_or_else(|| masked(text), |command| format!("exec:{command}"));
+    let definition = definition.unwrap_or_else(|| masked(text));
     Ok((MadeOf::Target(target), definition))
 }
 
 fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError> {
     let Draft { name, made_of, types, table, origin } = draft;
     let Some((made_of, definition)) = made_of else {
-        return Err(wrong(&name, "it has no target: add target = \"exec:PROGRAM ARGS…\", \"file:PATH\" or \"discard:\"", &origin));
+        return Err(wrong(
+            &name,
+            "it has no target: add target = \"exec:PROGRAM ARGS…\", or another one of the kinds that `consume --help` names",
+            &origin,
+        ));
     };
     let own_types = table.filter(|table| !table.many("types").is_empty());
     let origin_of_types = own_types.map_or(&origin, |table| &table.origin);

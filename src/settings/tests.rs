@@ -75,7 +75,8 @@ fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
         (
             &table::RECEIVER,
             "b=smtp:x",
-            "receiver b: `smtp:x` is no target: expected exec:PROGRAM ARGS…, file:PATH or discard: (from --receiver)",
+            "receiver b: `smtp:x` is no target: expected exec:PROGRAM ARGS…, run:PROGRAM ARGS…, http://HOST:PORT/PATH, \
+             https://HOST:PORT/PATH, file:PATH, stdout:, kafka:TOPIC or discard: (from --receiver)",
         ),
     ] {
         assert_eq!(consume(&[(setting, &[value])]).err().as_deref(), Some(expected));

@@ -1,0 +1,110 @@
+//! What an `http:` receiver is told: where events go, in which form, and as whom.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+/// Where events are posted, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Without user and password.
+    pub url: Url,
+    pub encoding: Encoding,
+    /// Names of record headers that are passed on as they are.
+    pub forward_headers: Vec<String>,
+    /// Certificates (PEM) that the server's must be signed by, beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Who we are in TLS.
+    pub client_certificate: Option<ClientCertificate>,
+    pub credentials: Option<Credentials>,
+}
+
+/// How a CloudEvent lies in a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Attributes are `ce-` headers, the body is the data.
+    #[default]
+    Binary,
+    /// The body is the whole event as JSON.
+    Structured,
+}
+
+/// A certificate and its key, both PEM; they may be one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
+/// The `Authorization` of each request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// A token.
+    Bearer(Secret),
+    /// `USER:PASSWORD`.
+    Basic(Secret),
+}
+
+/// A text that nobody is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    Text(String),
+    /// What the file holds, without a line break at its end. It may change while we run: tokens are renewed that way.
+    File(PathBuf),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("***"),
+            Self::File(path) => write!(f, "@{}", path.display()),
+        }
+    }
+}
+
+impl Endpoint {
+    /// The endpoint at a URL, in binary mode. User and password of the URL are its basic credentials.
+    ///
+    /// # Errors
+    /// Says what is wrong with the URL.
+    pub fn at(text: &str) -> Result<Self, String> {
+        if !text.contains("://") {
+            return Err("it has no // before its host".to_owned());
+        }
+        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+        let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let credentials = match (url.username(), url.password()) {
+            ("", None) => None,
+            (user, password) => {
+                let pair = format!("{}:{}", plain(user), plain(password.unwrap_or_default()));
+                Some(Credentials::Basic(Secret::Text(pair)))
+            }
+        };
+        let no_host = |()| "it has no host".to_owned();
+        url.set_username("").map_err(no_host)?;
+        url.set_password(None).map_err(no_host)?;
+        Ok(Self {
+            url,
+            encoding: Encoding::default(),
+            forward_headers: Vec::new(),
+            ca_file: None,
+            client_certificate: None,
+            credentials,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_of_a_url_are_credentials_and_nothing_else() {
+        let endpoint = Endpoint::at("https://me:s3c%40ret@shop:8443/events?x=1").unwrap();
+        assert_eq!(endpoint.url.as_str(), "https://shop:8443/events?x=1");
+        assert_eq!(endpoint.credentials, Some(Credentials::Basic(Secret::Text("me:s3c@ret".to_owned()))));
+        assert!(!format!("{endpoint:?}").contains("s3c"), "{endpoint:?}");
+        assert_eq!(Endpoint::at("http://shop").unwrap().credentials, None);
+    }
+}
