@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Receiver, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Receiver, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -58,7 +58,11 @@ impl Specification {
                 Ok(file) => Arc::new(file),
                 Err(source) => return Err(OpenReceiverError { name, definition, source }),
             },
-            MadeOf::Target(Target::Run(_) | Target::Http(_) | Target::Stdout | Target::Kafka(_)) => {
+            MadeOf::Target(Target::Http(endpoint)) => match Http::open(*endpoint) {
+                Ok(http) => Arc::new(http),
+                Err(source) => return Err(OpenReceiverError { name, definition, source }),
+            },
+            MadeOf::Target(Target::Run(_) | Target::Stdout | Target::Kafka(_)) => {
                 let source = io::Error::new(io::ErrorKind::Unsupported, "this version has no receiver of that kind");
                 return Err(OpenReceiverError { name, definition, source });
             }
