@@ -13,6 +13,7 @@ mod faults;
 mod full_journal;
 mod group;
 mod hostile_records;
+mod http;
 mod journal_file;
 mod kills;
 mod lanes;

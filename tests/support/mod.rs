@@ -5,6 +5,7 @@
 
 mod broker;
 pub(crate) mod command;
+mod endpoint;
 mod folder;
 mod guard;
 mod java;
@@ -18,6 +19,7 @@ mod witness;
 
 pub(crate) use broker::{Broker, unique};
 pub(crate) use command::Output;
+pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;
 pub(crate) use producer::{Ending, Sample};
 pub(crate) use topic::Topic;
