@@ -35,6 +35,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// No try starts later than this after the first one started.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
+/// Whether a delivery that failed at its timeout may be tried again, after so many retries: not when it took too long.
+#[must_use]
+pub fn may_follow_a_timeout(timeout: Duration, retries: u32) -> bool {
+    retries > 0 && timeout < RETRY_WINDOW
+}
+
 /// Decides about a failure of `class`.
 ///
 /// Waits double from 200 ms up to 5 s and are jittered by a quarter either way.
@@ -85,6 +91,7 @@ mod tests {
         #[test]
         fn no_try_starts_after_the_window(attempts in 1u32..100, elapsed_ms in 0u64..20_000, jitter in 0.0f64..1.0) {
             let situation = Situation { attempts, retries: u32::MAX, elapsed: Duration::from_millis(elapsed_ms), jitter };
+            prop_assert!(may_follow_a_timeout(situation.elapsed, 1) || decide(Class::Transient, &situation) == Decision::Journal);
             if let Decision::RetryAfter(wait) = decide(Class::Transient, &situation) {
                 prop_assert!(situation.elapsed + wait <= RETRY_WINDOW);
                 prop_assert!(wait <= LONGEST_WAIT && wait >= FIRST_WAIT / 2);

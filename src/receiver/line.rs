@@ -1,4 +1,4 @@
-//! A delivery as one line of JSON: what `exec:` and `file:` hand over.
+//! A delivery as one line of JSON: what `exec:`, `run:`, `file:` and `stdout:` hand over.
 //!
 //! Whatever bytes the record has, it is one line and valid JSON.
 
@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut Vec<u8>, delivery: &Delivery, sendid: u64) {
 }
 
 /// The same in every attempt of the delivery, live or replay: `GROUP/TOPIC@UUID/PARTITION/OFFSET/RECEIVER`.
-fn delivery_id(delivery: &Delivery) -> String {
+pub(super) fn delivery_id(delivery: &Delivery) -> String {
     let record = delivery.event.record();
     let topic = &record.partition().topic;
     let plain = |text| utf8_percent_encode(text, PLAIN);
