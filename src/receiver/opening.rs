@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Receiver, Run, RunOptions, Stdout, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Receiver, Run, RunOptions, Stdout, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl Specification {
             Target::File(path) => Arc::new(File::open(path)?),
             Target::Stdout => Arc::new(Stdout::open()?),
             Target::Kafka(topic) => kafka(topic, self)?,
-            Target::Http(_) => return Err(io::Error::new(io::ErrorKind::Unsupported, "this version has no receiver of that kind")),
+            Target::Http(endpoint) => Arc::new(Http::open((**endpoint).clone())?),
         })
     }
 }
