@@ -7,11 +7,17 @@ mod discard;
 mod exec;
 mod file;
 mod function;
+mod groups;
 mod http;
+mod kafka;
+mod last_words;
 mod line;
 mod opening;
+mod program;
+mod run;
 #[cfg(test)]
 mod samples;
+mod stdout;
 mod target;
 
 use std::num::NonZeroUsize;
@@ -24,11 +30,15 @@ use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
 
 pub use discard::Discard;
-pub use exec::{Exec, ExecOptions, check_program};
+pub use exec::{Exec, ExecOptions};
 pub use file::File;
 pub use function::{ALL_TYPES, Receivers, Registered};
 pub use http::{ClientCertificate, Credentials, Encoding, Endpoint, Http, Secret};
-pub use opening::{MadeOf, OpenReceiverError, Specification};
+pub use kafka::{Kafka, ProduceError, Producer};
+pub use opening::{MadeOf, OpenReceiverError, OpenTopic, Specification};
+pub use program::check_program;
+pub use run::{Run, RunOptions, VARIABLES};
+pub use stdout::Stdout;
 pub use target::{FORMS, Target, TargetError};
 
 /// One attempt to hand one event to one receiver.
