@@ -55,8 +55,9 @@ pub fn run(
     observer: &Arc<dyn Observer>,
 ) -> Result<Finished, EngineError> {
     let shard_count = shard_count(&plan);
+    // One more than there are shards: connections and processes of receivers are tasks of their own, and go on while shards are busy.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(shard_count)
+        .worker_threads(shard_count.saturating_add(1))
         .thread_name("redrive-shard")
         .enable_all()
         .build()
