@@ -28,7 +28,7 @@ pub(crate) fn run(task: &Task) -> Result<Measured> {
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
     let measured = meter.read()?;
-    ended.close(0)?;
+    ended.close(None)?;
     Ok(measured)
 }
 

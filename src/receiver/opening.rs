@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Receiver, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Needs, Receiver, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -44,6 +44,22 @@ pub struct OpenReceiverError {
 }
 
 impl Specification {
+    /// How far an event must be decoded for it, known without opening it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match &self.made_of {
+            MadeOf::Function(receiver) => receiver.needs(),
+            MadeOf::Target(target) => target.needs(),
+        }
+    }
+
+    /// Opens nothing: another one gets what it would.
+    #[must_use]
+    pub fn stand_in(self, receiver: Arc<dyn Receiver>) -> Binding {
+        let Self { name, definition, types, timeout, retries, .. } = self;
+        Binding { name, definition, types, timeout, retries, receiver }
+    }
+
     /// Opens what the target names: files, later connections. Processes are started when they are first needed.
     ///
     /// # Errors
@@ -64,5 +80,29 @@ impl Specification {
             }
         };
         Ok(Binding { name, definition, types, timeout, retries, receiver })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_target_needs_is_what_its_receiver_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["exec:true", "discard:", &format!("file:{}", folder.path().join("all.jsonl").display())] {
+            let specification = Specification {
+                name: "one".to_owned(),
+                made_of: MadeOf::Target(Target::parse(text).unwrap()),
+                definition: text.to_owned(),
+                types: Vec::new(),
+                timeout: Duration::from_secs(1),
+                retries: 0,
+                window: NonZeroUsize::MIN,
+                processes: NonZeroUsize::MIN,
+            };
+            let known = specification.needs();
+            assert_eq!(specification.open().unwrap().receiver.needs(), known, "{text}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::receiver::Endpoint;
+use crate::receiver::{Encoding, Endpoint, Needs};
 
 /// What a receiver is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,16 @@ impl Target {
             "kafka" => Ok(Self::Kafka(filled()?)),
             "stdout" => alone(Self::Stdout),
             _ => alone(Self::Discard),
+        }
+    }
+
+    /// What its receiver needs, known without opening it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Exec(_) | Self::Run(_) | Self::File(_) | Self::Stdout => Needs::ValidJson,
+            Self::Http(endpoint) if endpoint.encoding == Encoding::Structured => Needs::ValidJson,
+            Self::Http(_) | Self::Kafka(_) | Self::Discard => Needs::Bytes,
         }
     }
 
