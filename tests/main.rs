@@ -10,6 +10,7 @@ mod bounded;
 mod brokers;
 mod delivery_ids;
 mod dry_run;
+mod embedded;
 mod enabled;
 mod examples;
 mod faults;
