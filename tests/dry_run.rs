@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -223,4 +224,39 @@ fn a_topic_that_appears_is_looked_at_from_its_beginning() {
     assert!(output.stderr.contains("dry run ended: 1 would be delivered, 1 would fail"), "{}", output.stderr);
     assert_eq!(broker.witness().group_state(&prefix), None);
     assert_eq!(files(folder.path()).len(), 0);
+}
+
+#[test]
+fn no_receiver_of_any_kind_is_opened_started_or_called() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("dry-kinds"));
+    let (topic, copies) = (broker.topic("dry-kinds", 1), broker.topic("dry-copies", 1));
+    topic.produce(&[Sample::event("t", "1", "{}"), Sample::event("t", "2", "{").header("content-type", "application/json")]);
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    web.set_nonblocking(true).unwrap();
+    let receivers = [
+        "exec=exec:/bin/sh -c 'touch started'".to_owned(),
+        "run=run:/bin/sh -c 'touch started'".to_owned(),
+        format!("web=http://{}/events", web.local_addr().unwrap()),
+        "file=file:all.jsonl".to_owned(),
+        "screen=stdout:".to_owned(),
+        format!("copies=kafka:{}", copies.name()),
+        "none=discard:".to_owned(),
+    ];
+    let dry = |receivers: &[String]| {
+        let flags = receivers.iter().flat_map(|receiver| ["--receiver", receiver]);
+        folder.consume(&topic, &group, ["--dry-run", "--from", "earliest", "--until-end"]).args(flags).run()
+    };
+    let output = dry(&receivers).expect_code(0);
+    assert!(output.stderr.contains("dry run ended: 1 would be delivered, 1 would fail"), "{}", output.stderr);
+    for name in ["exec", "run", "web", "file", "screen", "copies", "none"] {
+        assert!(output.stderr.contains(&format!("  {name} would get ")), "{name} is missing:\n{}", output.stderr);
+    }
+    // Those that take bytes as they are would get the other one, too: alone, nothing would fail for them.
+    let output = dry(&[receivers[2].clone(), receivers[5].clone(), receivers[6].clone()]).expect_code(0);
+    assert!(output.stderr.contains("dry run ended: 2 would be delivered, 0 would fail"), "{}", output.stderr);
+    assert_eq!((output.stdout.as_str(), files(folder.path()).len()), ("", 0));
+    assert_eq!(web.accept().map(drop).map_err(|error| error.kind()), Err(std::io::ErrorKind::WouldBlock), "nobody called");
+    assert_eq!(broker.witness().ends(copies.name()), BTreeMap::from([(0, 0)]));
+    let output = dry(&[format!("copies=kafka:{}", topic.name())]).expect_code(2);
+    assert!(output.stderr.contains("which this consumer reads"), "{}", output.stderr);
 }

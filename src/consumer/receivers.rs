@@ -1,32 +1,83 @@
-//! From the receivers of the settings to those of a run.
+//! From the receivers of the settings to those of a run: what each needs is checked before any of them is opened, and before there is a
+//! journal.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use crate::journal::{self, ReceiverDefinition};
-use crate::receiver::{self, Binding, MadeOf, OpenReceiverError, Specification, Target};
+use crate::consumer::{BeginError, Place};
+use crate::journal::ReceiverDefinition;
+use crate::kafka::{Cluster, Connection, TopicChoice, TopicInfo, TopicProducer};
+use crate::policy;
+use crate::receiver::{self, Binding, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
 use crate::settings;
 
-/// Finds out what can be known without opening any.
-pub(super) fn check(receivers: &[Specification], journal: &journal::Place) -> Result<(), OpenReceiverError> {
-    let search = settings::environment("PATH");
-    let check = |made_of: &MadeOf| match made_of {
-        MadeOf::Target(Target::File(path)) if journal.owns(path) => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
-        }
-        MadeOf::Target(Target::Exec(command) | Target::Run(command)) => {
-            command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
-        }
-        MadeOf::Target(_) | MadeOf::Function(_) => Ok(()),
-    };
+/// Copies of one lane that may be on their way at once.
+const WINDOW: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// Finds out what can be known without opening any, and without a broker.
+pub(super) fn check(receivers: &[Specification], place: &Place) -> Result<(), OpenReceiverError> {
     for Specification { name, definition, made_of, .. } in receivers {
         let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };
-        check(made_of).map_err(refused)?;
+        check_one(made_of, place).map_err(refused)?;
     }
     Ok(())
 }
 
-pub(super) fn open(receivers: &[Specification]) -> Result<Vec<Binding>, OpenReceiverError> {
-    receivers.iter().cloned().map(Specification::open).collect()
+fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
+    match made_of {
+        MadeOf::Target(Target::File(path)) if place.journal.owns(path) => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
+        }
+        MadeOf::Target(Target::Exec(command) | Target::Run(command)) => {
+            let search = settings::environment("PATH");
+            command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
+        }
+        MadeOf::Target(_) | MadeOf::Function(_) => Ok(()),
+    }
+}
+
+/// The topics that get copies: each must be there, and must not be read by the same consumer.
+pub(super) fn targets(receivers: &[Specification], cluster: &Cluster, choice: &TopicChoice) -> Result<Vec<TopicInfo>, BeginError> {
+    let mut targets = Vec::new();
+    for Specification { name: receiver, made_of, .. } in receivers {
+        let MadeOf::Target(Target::Kafka(topic)) = made_of else { continue };
+        let (receiver, topic) = (receiver.clone(), topic.clone());
+        if let Some(read_as) = choice.chosen_by(&topic) {
+            return Err(BeginError::OwnTarget { receiver, topic, read_as: read_as.to_owned() });
+        }
+        match cluster.topic(&topic)? {
+            Some(found) => targets.push(found),
+            None => {
+                let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();
+                return Err(BeginError::NoTarget { receiver, topic, there });
+            }
+        }
+    }
+    Ok(targets)
+}
+
+pub(super) fn open(
+    receivers: &[Specification],
+    targets: &[TopicInfo],
+    connection: &Connection,
+) -> Result<Vec<Binding>, OpenReceiverError> {
+    let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
+        let found = targets.iter().find(|target| target.name == topic).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(copies(connection, found, of)?))
+    };
+    receivers.iter().cloned().map(|specification| specification.open(&kafka)).collect()
+}
+
+/// Many records of a lane are on their way at once, and the client library keeps their order when it tries again. The engine would not:
+/// what it tries again comes after what was on its way by then. Of the failures of a topic it tries only those at the timeout again, and
+/// those only where that is short; there, each record of a lane waits for the one before.
+fn copies(connection: &Connection, topic: &TopicInfo, of: &Specification) -> io::Result<Kafka> {
+    let window = if policy::may_follow_a_timeout(of.timeout, of.retries) { NonZeroUsize::MIN } else { WINDOW };
+    let producer = TopicProducer::new(connection, topic.clone(), of.timeout)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+    producer.start()?;
+    Ok(Kafka::new(Arc::new(producer), &topic.name, window))
 }
 
 /// What the journal keeps of them, for people.

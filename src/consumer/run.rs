@@ -61,6 +61,13 @@ pub enum BeginError {
     /// `there`: the topics that this cluster has.
     #[error("there is no topic {name} on this cluster")]
     UnknownTopic { name: String, there: Vec<String> },
+    /// `there`: as above.
+    #[error("receiver {receiver} writes to topic {topic}, which is not on this cluster")]
+    NoTarget { receiver: String, topic: String, there: Vec<String> },
+    #[error(
+        "receiver {receiver} writes to topic {topic}, which this consumer reads ({read_as}): every event would come back for ever"
+    )]
+    OwnTarget { receiver: String, topic: String, read_as: String },
     #[error(transparent)]
     TopicPattern(#[from] PatternError),
     #[error(transparent)]
@@ -128,7 +135,7 @@ pub fn run(
     let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
     place.journal.check_name()?;
     let choice = TopicChoice::parse(&settings.topics)?;
-    receivers::check(&settings.receivers, &place.journal)?;
+    receivers::check(&settings.receivers, place)?;
     if settings.enabled != Enabled::Yes {
         wait(settings.enabled, stop);
         return Err(BeginError::NotEnabled);
@@ -169,7 +176,8 @@ fn to_consume(
     cluster: &Cluster,
     subscription: Subscription,
 ) -> Result<Means, BeginError> {
-    let bindings = receivers::open(&settings.receivers)?;
+    let targets = receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
+    let bindings = receivers::open(&settings.receivers, &targets, &place.connection)?;
     let beginning = Beginning {
         command: place.command,
         group: settings.group.clone(),
@@ -189,6 +197,7 @@ fn to_look_on(
     cluster: &Cluster,
     subscription: Subscription,
 ) -> Result<Means, BeginError> {
+    receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let ledger = PreviewLedger::open(&place.journal, &settings.group)?;
     let began = began(place, ledger.uuid(), ledger.counts()?);
     let mut tally = Tally::default();

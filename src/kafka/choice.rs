@@ -52,8 +52,15 @@ impl TopicChoice {
 
     #[must_use]
     pub fn has(&self, topic: &str) -> bool {
-        let is_named = self.names.iter().any(|name| name == topic);
-        is_named || (!topic.starts_with(INTERNAL) && self.patterns.iter().any(|pattern| pattern.is_match(topic)))
+        self.chosen_by(topic).is_some()
+    }
+
+    /// The name or the pattern that means the topic.
+    #[must_use]
+    pub fn chosen_by(&self, topic: &str) -> Option<&str> {
+        let named = self.names.iter().map(String::as_str).find(|name| *name == topic);
+        let matching = || self.patterns.iter().find(|pattern| pattern.is_match(topic)).map(Regex::as_str);
+        if topic.starts_with(INTERNAL) { named } else { named.or_else(matching) }
     }
 
     /// The one topic that there is to ask about; `None`: all of them.

@@ -1,7 +1,8 @@
 //! Apache Kafka: the only module that names its client library.
 //!
-//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is
-//! what `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
+//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is what
+//! `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `TopicProducer` is a topic as a receiver
+//! writes it; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
 
 mod choice;
 mod cluster;
@@ -12,6 +13,7 @@ mod native;
 mod preview_source;
 mod reading;
 mod slots;
+mod topic_producer;
 
 pub use choice::{PatternError, TopicChoice};
 pub use cluster::{Cluster, ClusterError, TopicInfo};
@@ -20,3 +22,4 @@ pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use group_source::GroupSource;
 pub use preview_source::PreviewSource;
 pub use reading::Subscription;
+pub use topic_producer::TopicProducer;

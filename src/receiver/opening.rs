@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Needs, Receiver, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Needs, Receiver, Run, RunOptions, Stdout, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -34,6 +34,9 @@ pub enum MadeOf {
     Function(Arc<dyn Receiver>),
 }
 
+/// Makes the receiver of a topic by its name.
+pub type OpenTopic<'o> = dyn Fn(&str, &Specification) -> io::Result<Arc<dyn Receiver>> + 'o;
+
 /// A receiver cannot be had.
 #[derive(Debug, Error)]
 #[error("receiver {name} ({definition}) cannot be opened: {source}")]
@@ -53,56 +56,72 @@ impl Specification {
         }
     }
 
-    /// Opens nothing: another one gets what it would.
+    /// Opens nothing: another receiver gets what it would.
     #[must_use]
     pub fn stand_in(self, receiver: Arc<dyn Receiver>) -> Binding {
         let Self { name, definition, types, timeout, retries, .. } = self;
         Binding { name, definition, types, timeout, retries, receiver }
     }
 
-    /// Opens what the target names: files, later connections. Processes are started when they are first needed.
+    /// Opens what the target names: files and connections. Processes are started when they are first needed. `kafka` makes the
+    /// receiver of a topic: what a cluster is, is not known here.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(self) -> Result<Binding, OpenReceiverError> {
-        let Self { name, made_of, definition, types, timeout, retries, window, processes } = self;
-        let receiver: Arc<dyn Receiver> = match made_of {
-            MadeOf::Function(receiver) => receiver,
-            MadeOf::Target(Target::Discard) => Arc::new(Discard),
-            MadeOf::Target(Target::Exec(command)) => Arc::new(Exec::new(ExecOptions { command, processes, window, timeout })),
-            MadeOf::Target(Target::File(path)) => match File::open(&path) {
-                Ok(file) => Arc::new(file),
-                Err(source) => return Err(OpenReceiverError { name, definition, source }),
-            },
-            MadeOf::Target(Target::Run(_) | Target::Http(_) | Target::Stdout | Target::Kafka(_)) => {
-                let source = io::Error::new(io::ErrorKind::Unsupported, "this version has no receiver of that kind");
-                return Err(OpenReceiverError { name, definition, source });
-            }
+    pub fn open(self, kafka: &OpenTopic<'_>) -> Result<Binding, OpenReceiverError> {
+        match self.receiver(kafka) {
+            Ok(receiver) => Ok(self.stand_in(receiver)),
+            Err(source) => Err(OpenReceiverError { name: self.name, definition: self.definition, source }),
+        }
+    }
+
+    fn receiver(&self, kafka: &OpenTopic<'_>) -> io::Result<Arc<dyn Receiver>> {
+        let Self { window, processes, timeout, .. } = *self;
+        let target = match &self.made_of {
+            MadeOf::Function(receiver) => return Ok(Arc::clone(receiver)),
+            MadeOf::Target(target) => target,
         };
-        Ok(Binding { name, definition, types, timeout, retries, receiver })
+        Ok(match target {
+            Target::Discard => Arc::new(Discard),
+            Target::Exec(command) => Arc::new(Exec::new(ExecOptions { command: command.clone(), processes, window, timeout })),
+            Target::Run(command) => Arc::new(Run::new(RunOptions { command: command.clone(), processes, timeout })),
+            Target::File(path) => Arc::new(File::open(path)?),
+            Target::Stdout => Arc::new(Stdout::open()?),
+            Target::Kafka(topic) => kafka(topic, self)?,
+            Target::Http(endpoint) => Arc::new(Http::open((**endpoint).clone())?),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receiver::{Encoding, Endpoint};
 
     #[test]
     fn what_a_target_needs_is_what_its_receiver_needs() {
         let folder = tempfile::tempdir().unwrap();
-        for text in ["exec:true", "discard:", &format!("file:{}", folder.path().join("all.jsonl").display())] {
+        let file = format!("file:{}", folder.path().join("all.jsonl").display());
+        let binary =
+            ["exec:true", "run:true", &file, "stdout:", "discard:", "http://localhost:9/"].map(|text| Target::parse(text).unwrap());
+        let structured = match Target::parse("http://localhost:9/").unwrap() {
+            Target::Http(endpoint) => Target::Http(Box::new(Endpoint { encoding: Encoding::Structured, ..*endpoint })),
+            other => other,
+        };
+        for target in binary.into_iter().chain([structured]) {
             let specification = Specification {
                 name: "one".to_owned(),
-                made_of: MadeOf::Target(Target::parse(text).unwrap()),
-                definition: text.to_owned(),
+                definition: format!("{target:?}"),
+                made_of: MadeOf::Target(target),
                 types: Vec::new(),
                 timeout: Duration::from_secs(1),
                 retries: 0,
                 window: NonZeroUsize::MIN,
                 processes: NonZeroUsize::MIN,
             };
-            let known = specification.needs();
-            assert_eq!(specification.open().unwrap().receiver.needs(), known, "{text}");
+            let (known, name) = (specification.needs(), specification.definition.clone());
+            let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
+            assert_eq!(specification.open(&no_topic).unwrap().receiver.needs(), known, "{name}");
         }
     }
 }
