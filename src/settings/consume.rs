@@ -98,7 +98,9 @@ fn conduct(layers: &Layers<'_>) -> Result<Conduct, SettingsError> {
             text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
         })?,
         until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
-        idle_exit: layers.maybe(&IDLE_EXIT, duration)?,
+        idle_exit: layers.maybe(&IDLE_EXIT, |text| {
+            duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 10s or 5m".to_owned())
+        })?,
     })
 }
 

@@ -62,6 +62,7 @@ fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
             "8MB",
             "max-in-flight-bytes is `8MB` (from --max-in-flight-bytes): expected a size like 65536, 512KiB or 8MiB",
         ),
+        (&table::IDLE_EXIT, "0s", "idle-exit is `0s` (from --idle-exit): expected a duration above 0, like 500ms, 10s or 5m"),
         (
             &table::FROM,
             "2026-11-23T05:00:00",

@@ -1,7 +1,7 @@
 //! Questions to the brokers, asked on a thread of their own: an answer may take seconds or never come, and whoever polls must not wait.
 //!
-//! The thread also asks by itself, every few seconds: whether any broker answers, and whether the topics are still the same ones.
-//! It lists topics as well, where they are chosen by patterns, or nobody else says which partitions there are.
+//! The thread also asks by itself, every few seconds: whether any broker answers, and whether the topics are still the same ones; and now
+//! and then which topics there are, where they are chosen by patterns or no group says which partitions are ours.
 //! Events alone do not tell. The client library keeps an error that repeats to itself for 30 s, says once that all brokers are down, and
 //! says nothing for a minute when a broker hangs with its connections open; and it reads on in a topic that was made again as if it were
 //! the old one.
@@ -77,8 +77,8 @@ struct Asker<C: ConsumerContext> {
     /// `None`: never.
     list_at: Option<Instant>,
     list_every: Duration,
-    /// Those that were looked at. Before there are any, the first one subscribed by name, so that not all topics are listed.
-    topics: BTreeSet<String>,
+    /// The topics that were looked at.
+    looked_at: BTreeSet<String>,
     questions: Receiver<Question>,
     answers: Sender<Answer>,
     watched: Instant,
@@ -112,7 +112,7 @@ impl Asking {
             choice: subscription.topics.clone(),
             list_at,
             list_every,
-            topics: subscription.topics.names().first().into_iter().cloned().collect(),
+            looked_at: BTreeSet::new(),
             questions: theirs,
             answers: answered,
             watched: now,
@@ -181,7 +181,7 @@ impl<C: ConsumerContext> Asker<C> {
     }
 
     fn look(&mut self, wanted: Vec<Wanted>) -> Answer {
-        self.topics.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
+        self.looked_at.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
         // While nobody answers that is found out first: each of these questions would wait for longer.
         let nobody = || wanted.iter().map(|_| Err("no broker answers".to_owned())).collect();
         let seen = if self.misses > 0 { nobody() } else { looking::look(&self.consumer, &wanted, self.from) };
@@ -201,7 +201,7 @@ impl<C: ConsumerContext> Asker<C> {
                 }
                 let next = self.watched + WATCH_EVERY;
                 self.watch_at = self.list_at.map_or(next, |at| at.min(next));
-                Some(Answer::Heard { uuids: looking::uuids(&self.consumer, &self.topics, broker), there })
+                Some(Answer::Heard { uuids: looking::uuids(&self.consumer, &self.looked_at, broker), there })
             }
             Err(error) => {
                 tracing::debug!(error, "no broker answers");
@@ -215,7 +215,9 @@ impl<C: ConsumerContext> Asker<C> {
     /// The broker that answers, and the topics that it lists when it is time for that.
     fn ask_anybody(&self) -> Result<(i32, Option<There>), String> {
         let is_listing = self.list_at.is_some_and(|at| self.watched >= at);
-        let topic = if is_listing { self.choice.only() } else { self.topics.first().map(String::as_str) };
+        // One topic stands for all when it is not about them.
+        let any = || self.looked_at.first().or(self.choice.names().first()).map(String::as_str);
+        let topic = if is_listing { self.choice.only() } else { any() };
         let answer = self.consumer.fetch_metadata(topic, WATCH_FOR);
         let (error, is_nobody_known) = match answer {
             Ok(metadata) if !metadata.brokers().is_empty() => {
