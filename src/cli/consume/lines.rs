@@ -214,7 +214,7 @@ impl Said {
         let line = Line::new("looked", text).with("delivered", delivered).with("failed", failed).with("skipped", skipped);
         self.line(&line.with("preview", preview::item(preview)));
         if self.format == LogFormat::Text && self.verbosity != Verbosity::Quiet {
-            preview::lines(preview).into_iter().for_each(|line| self.put(line));
+            preview::lines(preview).into_iter().for_each(|line| self.put(shortened(&line, "")));
         }
     }
 
@@ -323,8 +323,12 @@ impl Observer for Said {
     }
 
     fn waiting(&self) {
-        let text = "no partitions yet: waiting for the group, the brokers or the journal; what a member that died had is free when its session times out";
-        self.line(&Line::new("waiting", text.to_owned()));
+        let text = if self.is_dry_run() {
+            "no partitions yet: waiting for the brokers or the journal"
+        } else {
+            "no partitions yet: waiting for the group, the brokers or the journal; what a member that died had is free when its session times out"
+        };
+        self.line(&Line::new("waiting", text));
     }
 
     fn written(&self, entries: &[Entry]) {

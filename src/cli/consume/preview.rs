@@ -34,25 +34,26 @@ pub(super) fn lines(preview: &Preview) -> Vec<String> {
     let failures =
         preview.failures.iter().map(|of| ("would fail".to_owned(), of.count, format!("{}  {}", of.stage.as_str(), of.code)));
     let skipped = preview.skipped.iter().map(|of| ("would be skipped".to_owned(), of.count, named(&of.event_type)));
-    let rows = bounded(deliveries.collect()).into_iter().chain(bounded(failures.collect())).chain(bounded(skipped.collect()));
-    let rows: Vec<(String, String, String)> = rows.map(|(what, count, of)| (what, grouped(count), of)).collect();
+    let rows = [
+        bounded(deliveries.collect(), "receivers would get"),
+        bounded(failures.collect(), "would fail"),
+        bounded(skipped.collect(), "would be skipped"),
+    ];
+    let rows: Vec<(String, String, String)> =
+        rows.into_iter().flatten().map(|(what, count, of)| (what, grouped(count), of)).collect();
     let width = |cell: fn(&(String, String, String)) -> &str| rows.iter().map(|row| cell(row).len()).max().unwrap_or_default();
     let (first, second) = (width(|row| &row.0), width(|row| &row.1));
     rows.iter().map(|(what, count, of)| format!("  {what:first$}  {count:>second$}  {of}")).collect()
 }
 
-/// The most frequent ones first, and the rest of them together.
-fn bounded(mut rows: Vec<(String, u64, String)>) -> Vec<(String, u64, String)> {
-    if rows.len() <= MOST {
-        return rows;
+/// When there are too many: the most frequent ones first, and the rest of them together, which is called `rest`.
+fn bounded(mut rows: Vec<(String, u64, String)>, rest: &str) -> Vec<(String, u64, String)> {
+    if rows.len() > MOST {
+        rows.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+        let others = rows.split_off(MOST);
+        let together = others.iter().map(|(_, count, _)| count).sum();
+        rows.push((rest.to_owned(), together, format!("in {} further rows: -o json has them", others.len())));
     }
-    rows.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
-    let rest = rows.split_off(MOST);
-    let together = rest.iter().map(|(_, count, _)| count).sum();
-    rows.extend(rest.first().map(|(what, ..)| {
-        let what = if what.starts_with("would") { what.clone() } else { "receivers would get".to_owned() };
-        (what, together, format!("in {} further rows: -o json has them", rest.len()))
-    }));
     rows
 }
 
