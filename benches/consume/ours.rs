@@ -34,7 +34,7 @@ pub(crate) fn deliver(task: &Task, receivers: &Receivers, meter: &Meter, more: &
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
     let measured = meter.read()?;
-    ended.close(0)?;
+    ended.close(None)?;
     Ok(measured)
 }
 

@@ -10,6 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
 use crate::engine::stop::StopToken;
+use crate::kafka::choice::INTERNAL;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::{self, At};
 
@@ -104,7 +105,7 @@ impl Cluster {
     /// As [`Cluster::topic`].
     pub fn topics(&self) -> Result<Vec<TopicInfo>, ClusterError> {
         let mut topics = self.metadata(None)?;
-        topics.retain(|topic| !topic.name.starts_with("__"));
+        topics.retain(|topic| !topic.name.starts_with(INTERNAL));
         Ok(topics)
     }
 

@@ -1,6 +1,7 @@
 //! How the cluster is reached: the bootstrap servers, and any property of the client library.
 
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -45,6 +46,9 @@ pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("check.crcs", "true"),
 ];
 
+/// A new topic is noticed so soon. The library's own 5 minutes are long for whoever waits for one.
+const LISTS_EVERY: Duration = Duration::from_secs(30);
+
 const CLIENT_ID: &str = "redrive";
 
 /// What at-least-once delivery hangs on.
@@ -80,6 +84,13 @@ impl Connection {
     #[must_use]
     pub fn client_id(&self) -> &str {
         self.properties.iter().rfind(|(name, _)| name == "client.id").map_or(CLIENT_ID, |(_, value)| value)
+    }
+
+    /// From one list of all topics to the next, where they are chosen by patterns: the client library has a property for that.
+    pub(super) fn lists_every(&self) -> Duration {
+        let given = self.properties.iter().rfind(|(name, _)| name == "topic.metadata.refresh.interval.ms");
+        let given = given.and_then(|(_, ms)| ms.parse().ok()).filter(|ms| *ms > 0);
+        given.map_or(LISTS_EVERY, Duration::from_millis)
     }
 
     /// For questions and for producing.

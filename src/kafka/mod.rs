@@ -1,19 +1,25 @@
 //! Apache Kafka: the only module that names its client library.
 //!
-//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `GroupSource` is a
-//! consumer group as the engine sees it; `TopicProducer` a topic as a receiver writes it; `Cluster` answers questions; `EmbeddedBroker`
-//! serves the demo.
+//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is what
+//! `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `TopicProducer` is a topic as a receiver
+//! writes it; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
 
+mod choice;
 mod cluster;
 mod connection;
 mod embedded;
 mod group_source;
 mod native;
+mod preview_source;
+mod reading;
 mod slots;
 mod topic_producer;
 
+pub use choice::{PatternError, TopicChoice};
 pub use cluster::{Cluster, ClusterError, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
-pub use group_source::{From, GroupSource, Subscription};
+pub use group_source::GroupSource;
+pub use preview_source::PreviewSource;
+pub use reading::Subscription;
 pub use topic_producer::TopicProducer;

@@ -14,7 +14,7 @@ mod screen;
 pub mod table;
 mod units;
 
-pub use consume::{ConsumeSettings, StartFrom};
+pub use consume::{ConsumeSettings, Doing, Enabled};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
