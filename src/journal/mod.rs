@@ -2,6 +2,7 @@
 //!
 //! `open` decides what is a journal; `Writer` is the engine's ledger; `Reader` answers the listings. Every statement is in `sql`.
 
+mod examination;
 mod fingerprint;
 mod host;
 mod items;
@@ -14,6 +15,7 @@ mod selection;
 mod sql;
 mod writer;
 
+pub use examination::{Disk, ExamineError, Examined, LiveRun};
 pub use fingerprint::Fingerprint;
 pub use host::{Beginning, ReceiverDefinition};
 pub use items::{

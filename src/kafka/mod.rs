@@ -1,11 +1,12 @@
 //! Apache Kafka: the only module that names its client library.
 //!
 //! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `GroupSource` is a
-//! consumer group as the engine sees it; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
+//! consumer group as the engine sees it; `Cluster` answers questions, `Examiner` those of a check-up; `EmbeddedBroker` serves the demo.
 
 mod cluster;
 mod connection;
 mod embedded;
+mod examiner;
 mod group_source;
 mod native;
 mod slots;
@@ -13,4 +14,6 @@ mod slots;
 pub use cluster::{Cluster, ClusterError, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
+pub use examiner::{Examiner, PartitionFacts, Request, Standing};
 pub use group_source::{From, GroupSource, Subscription};
+pub use native::describe::{Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription};

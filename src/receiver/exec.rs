@@ -4,6 +4,7 @@
 //! delivery that was alone in a process that died by itself has failed.
 
 mod answer;
+mod conversation;
 mod last_words;
 mod pool;
 mod process;
@@ -12,6 +13,7 @@ mod program;
 mod tests;
 mod worker;
 
+pub use conversation::{Exchange, Exchanged, Idle, Outcome, converse, start_and_end};
 pub use program::check_program;
 
 use std::num::NonZeroUsize;

@@ -3,6 +3,8 @@
 //! A group is written whole or not at all, under a lock of the file: receivers, also those of other processes on this machine, may share
 //! one. What fails is taken back, so no line is ever torn by an error; one that a crash tore is ended before the next is written.
 
+mod probe;
+
 use std::fs::OpenOptions;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
@@ -15,6 +17,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, line};
+
+pub use probe::{FileFound, probe_file};
 
 /// Deliveries of one lane that may wait for one sync: they are written in the order given.
 const WINDOW: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
