@@ -8,6 +8,7 @@ mod arguments;
 mod books;
 mod brokers;
 mod delivery_ids;
+mod doctor;
 mod examples;
 mod faults;
 mod full_journal;

@@ -119,9 +119,9 @@ fn effective_receivers(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<E
     let found = layers.find(&RECEIVER);
     let origin = |name: &str| {
         let given = found.as_ref().filter(|found| found.values.iter().any(|text| is_of(text, name)));
-        let tables = layers.file.iter().flat_map(|file| &file.receivers);
-        let table = tables.filter(|table| table.one("name") == Some(name)).map(|table| table.origin.clone());
-        given.map(|found| found.origin.clone()).or(table.last()).unwrap_or(Origin::Program)
+        let mut tables = layers.file.iter().flat_map(|file| &file.receivers);
+        let table = tables.find(|table| table.one("name") == Some(name)).map(|table| table.origin.clone());
+        given.map(|found| found.origin.clone()).or(table).unwrap_or(Origin::Program)
     };
     Ok(receivers.iter().map(|receiver| effective_receiver(receiver, origin(&receiver.name))).collect())
 }

@@ -373,10 +373,9 @@ impl Worker {
 
     /// Ends the whole group.
     async fn kill(mut self) {
-        if let Some(group) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            if let Err(error) = kill_process_group(group, Signal::KILL) {
-                tracing::debug!(%error, "the worker's process group was gone already");
-            }
+        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(Err(error)) = group.map(|group| kill_process_group(group, Signal::KILL)) {
+            tracing::debug!(%error, "the worker's process group was gone already");
         }
         drop(timeout(ENDS_WITHIN, self.child.wait()).await);
     }
