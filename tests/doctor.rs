@@ -239,7 +239,7 @@ fn a_worker_is_handed_nothing_unless_it_is_named() {
     settings("echo hello; cat > /dev/null");
     Report::of(&folder, &[]).assert("receivers", "billing", "problem", "it wrote to stdout before it was handed anything: hello");
     settings("echo why >&2; exit 3");
-    Report::of(&folder, &[]).assert("receivers", "billing", "problem", "exit status: 3; its last line on stderr: why");
+    Report::of(&folder, &[]).assert("receivers", "billing", "problem", "it exited with status 3; its last line on stderr: why");
     let report = Report::of(&folder, &["--receiver", "billing=exec:no-such-program"]);
     report.assert("receivers", "billing", "problem", "there is no program no-such-program");
 }
@@ -281,7 +281,11 @@ fn workers_that_break_the_protocol_are_found_out() {
         ("print('working on it', flush=True)", "problem", "the answer is not a JSON object: working on it"),
         ("sys.stdout.write(json.dumps({'sendid': sendid, 'ok': True})); sys.stdout.flush()", "problem", "without a line break"),
         ("print(json.dumps({'sendid': sendid, 'ok': True}))", "problem", "got nothing within 1s: is each answer flushed?"),
-        ("print('bye', file=sys.stderr); sys.exit(3)", "problem", "exit status: 3 instead; its last line on stderr: bye"),
+        (
+            "print('bye', file=sys.stderr); sys.exit(3)",
+            "problem",
+            "no answer: it exited with status 3; its last line on stderr: bye",
+        ),
         ("print(json.dumps({'sendid': sendid, 'ok': False, 'class': 'fatal'}), flush=True)", "problem", "class is \"fatal\""),
         ("print(json.dumps({'sendid': sendid, 'ok': False, 'code': 'No!'}), flush=True)", "problem", "code is \"No!\""),
         ("print(json.dumps({'sendid': sendid}), flush=True)", "problem", "the answer has no \"ok\""),

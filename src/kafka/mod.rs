@@ -1,7 +1,8 @@
 //! Apache Kafka: the only module that names its client library.
 //!
 //! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `GroupSource` is a
-//! consumer group as the engine sees it; `Cluster` answers questions, `Examiner` those of a check-up; `EmbeddedBroker` serves the demo.
+//! consumer group as the engine sees it; `TopicProducer` a topic as a receiver writes it; `Cluster` answers questions, `Examiner` those of
+//! a check-up; `EmbeddedBroker` serves the demo.
 
 mod cluster;
 mod connection;
@@ -10,6 +11,7 @@ mod examiner;
 mod group_source;
 mod native;
 mod slots;
+mod topic_producer;
 
 pub use cluster::{Cluster, ClusterError, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
@@ -17,3 +19,4 @@ pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use examiner::{Examiner, PartitionFacts, Request, Standing};
 pub use group_source::{From, GroupSource, Subscription};
 pub use native::describe::{Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription};
+pub use topic_producer::TopicProducer;

@@ -37,6 +37,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// No try starts later than this after the first one started.
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
 
+/// Whether a delivery that failed at its timeout may be tried again, after so many retries: not when it took too long.
+#[must_use]
+pub fn may_follow_a_timeout(timeout: Duration, retries: u32) -> bool {
+    retries > 0 && timeout < RETRY_WINDOW
+}
+
 /// Decides about a failure of `class`.
 ///
 /// Waits double from 200 ms up to 5 s and are jittered by a quarter either way. A receiver that asks for more gets it where that is
@@ -120,6 +126,7 @@ mod tests {
         ) {
             let elapsed = Duration::from_millis(elapsed_ms);
             let situation = Situation { attempts, retries: u32::MAX, elapsed, retry_after: asked, jitter };
+            prop_assert!(may_follow_a_timeout(elapsed, 1) || decide(Class::Transient, &situation) == Decision::Journal);
             if let Decision::RetryAfter(wait) = decide(Class::Transient, &situation) {
                 prop_assert!(elapsed + wait <= RETRY_WINDOW);
                 prop_assert!(wait >= FIRST_WAIT / 2 && wait >= asked.unwrap_or_default());

@@ -5,16 +5,13 @@
 
 mod answer;
 mod conversation;
-mod last_words;
 mod pool;
 mod process;
-mod program;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use conversation::{Exchange, Exchanged, Idle, Outcome, converse, start_and_end};
-pub use program::check_program;
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;

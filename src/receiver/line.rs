@@ -1,4 +1,4 @@
-//! A delivery as one line of JSON: what `exec:` and `file:` hand over. Its event is what `http:` posts in structured mode.
+//! A delivery as one line of JSON: what `exec:`, `run:`, `file:` and `stdout:` hand over. Its event is what `http:` posts in structured mode.
 //!
 //! Whatever bytes the record has, it is one line and valid JSON.
 

@@ -7,11 +7,17 @@ mod discard;
 mod exec;
 mod file;
 mod function;
+mod groups;
 mod http;
+mod kafka;
+mod last_words;
 mod line;
 mod opening;
+mod program;
+mod run;
 #[cfg(test)]
 mod samples;
+mod stdout;
 mod target;
 
 use std::num::NonZeroUsize;
@@ -24,14 +30,18 @@ use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
 
 pub use discard::Discard;
-pub use exec::{Exchange, Exchanged, Exec, ExecOptions, Idle, Outcome, check_program, converse, start_and_end};
+pub use exec::{Exchange, Exchanged, Exec, ExecOptions, Idle, Outcome, converse, start_and_end};
 pub use file::{File, FileFound, probe_file};
 pub use function::{ALL_TYPES, Receivers, Registered};
 pub use http::{
     Answered, CertificateDates, ClientCertificate, Credentials, Encoding, Endpoint, Http, ProbeStep, Secret, Unanswered,
     certificate, options, reach,
 };
-pub use opening::{MadeOf, OpenReceiverError, Specification};
+pub use kafka::{Kafka, ProduceError, Producer};
+pub use opening::{MadeOf, OpenReceiverError, OpenTopic, Specification};
+pub use program::check_program;
+pub use run::{Run, RunOptions, VARIABLES};
+pub use stdout::Stdout;
 pub use target::{FORMS, Target, TargetError};
 
 /// One attempt to hand one event to one receiver.

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::receiver::exec::answer::{self, Answer, LONGEST};
-use crate::receiver::exec::last_words::{self, LastWords};
+use crate::receiver::last_words::{self, LastWords};
+use crate::receiver::program::{Group, command, describe};
 use crate::receiver::{Delivery, line};
 
 /// How soon a worker ends once its input did, and how long one that was killed is waited for.
@@ -91,7 +92,7 @@ pub async fn start_and_end(command: &[String]) -> std::io::Result<Idle> {
         (None, _) => Idle::WentOn,
         (_, Some(line)) => Idle::Spoke(line),
         (Some(Ok(status)), None) if status.success() => Idle::EndedWell(began.elapsed()),
-        (Some(Ok(status)), None) => Idle::Failed(with_words(&format!("it ended with {status}"), &words)),
+        (Some(Ok(status)), None) => Idle::Failed(with_words(&describe(status), &words)),
         (Some(Err(error)), None) => Idle::Failed(error.to_string()),
     })
 }
@@ -291,6 +292,7 @@ fn expected(waiting: &BTreeSet<u64>) -> String {
 /// A process of the worker, and what it says.
 struct Worker {
     child: Child,
+    group: Group,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     /// What was read of the line that is being read.
@@ -305,18 +307,15 @@ enum Heard {
 }
 
 impl Worker {
-    /// In a process group of its own, as the pool does it.
-    fn start(command: &[String]) -> std::io::Result<Self> {
-        let (program, arguments) = command.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
+    fn start(words: &[String]) -> std::io::Result<Self> {
+        let mut child = command(words)?.stdout(Stdio::piped()).spawn()?;
+        let group = Group::of(&child);
         let (stdin, Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(std::io::ErrorKind::BrokenPipe.into());
         };
         let (to_words, words) = watch::channel(LastWords::default());
         tokio::spawn(last_words::listen(stderr, to_words));
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout), begun: Vec::new(), words })
+        Ok(Self { child, group, stdin, stdout: BufReader::new(stdout), begun: Vec::new(), words })
     }
 
     /// The next line, while what is left of the others is written. `None`: the time is over.
@@ -360,9 +359,9 @@ impl Worker {
     /// How it ended that closed its output.
     async fn ended(&mut self) -> String {
         let how = match timeout(LINGERS, self.child.wait()).await {
-            Ok(Ok(status)) => format!("the process ended with {status} instead"),
-            Ok(Err(error)) => format!("the process cannot be waited for: {error}"),
-            Err(_) => "the process closed its output instead".to_owned(),
+            Ok(Ok(status)) => format!("no answer: {}", describe(status)),
+            Ok(Err(error)) => format!("no answer, and the process cannot be waited for: {error}"),
+            Err(_) => "no answer: the process closed its output".to_owned(),
         };
         // What it wrote last may still be on its way.
         if self.last_words().is_empty() {
@@ -373,10 +372,7 @@ impl Worker {
 
     /// Ends the whole group.
     async fn kill(mut self) {
-        let group = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(Err(error)) = group.map(|group| kill_process_group(group, Signal::KILL)) {
-            tracing::debug!(%error, "the worker's process group was gone already");
-        }
+        self.group.signal(Signal::KILL);
         drop(timeout(ENDS_WITHIN, self.child.wait()).await);
     }
 }
