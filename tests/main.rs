@@ -9,6 +9,7 @@ mod books;
 mod bounded;
 mod brokers;
 mod delivery_ids;
+mod doctor;
 mod dry_run;
 mod embedded;
 mod enabled;

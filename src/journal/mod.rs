@@ -2,6 +2,7 @@
 //!
 //! `open` decides what is a journal; `Writer` is the engine's ledger, `PreviewLedger` that of a dry run; `Reader` answers the listings. Every statement is in `sql`.
 
+mod examination;
 mod fingerprint;
 mod host;
 mod items;
@@ -15,6 +16,7 @@ mod selection;
 mod sql;
 mod writer;
 
+pub use examination::{Disk, ExamineError, Examined, LiveRun};
 pub use fingerprint::Fingerprint;
 pub use host::{Beginning, ReceiverDefinition};
 pub use items::{

@@ -21,7 +21,7 @@ use crate::journal::sql;
 
 /// A journal that is open for reading.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: String,
     uuid: String,
 }

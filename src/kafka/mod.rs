@@ -2,12 +2,13 @@
 //!
 //! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is what
 //! `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `TopicProducer` is a topic as a receiver
-//! writes it; `Cluster` answers questions; `EmbeddedBroker` serves the demo.
+//! writes it; `Cluster` answers questions, `Examiner` those of a check-up; `EmbeddedBroker` serves the demo.
 
 mod choice;
 mod cluster;
 mod connection;
 mod embedded;
+mod examiner;
 mod group_source;
 mod native;
 mod preview_source;
@@ -19,7 +20,9 @@ pub use choice::{PatternError, TopicChoice};
 pub use cluster::{Cluster, ClusterError, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
+pub use examiner::{Examiner, PartitionFacts, Request, Standing};
 pub use group_source::GroupSource;
+pub use native::describe::{Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription};
 pub use preview_source::PreviewSource;
 pub use reading::Subscription;
 pub use topic_producer::TopicProducer;

@@ -8,6 +8,7 @@ mod answer;
 mod authorization;
 mod connection;
 mod endpoint;
+mod probe;
 mod request;
 mod silence;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
 
 pub use endpoint::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
+pub use probe::{Answered, CertificateDates, Step as ProbeStep, Unanswered, certificate, options, reach};
 
 /// As much of an answer's body as is read, in bytes.
 const LONGEST: usize = 64 * 1024;

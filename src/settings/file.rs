@@ -58,18 +58,21 @@ impl Beside {
 }
 
 /// A settings file, read and checked for unknown keys.
+#[derive(Clone)]
 pub(super) struct File {
     path: String,
     values: BTreeMap<String, Values>,
     pub(super) receivers: Vec<ReceiverTable>,
 }
 
+#[derive(Clone)]
 struct Values {
     line: usize,
     texts: Vec<String>,
 }
 
 /// One `[[receiver]]`.
+#[derive(Clone)]
 pub(super) struct ReceiverTable {
     pub(super) origin: Origin,
     values: BTreeMap<String, Vec<String>>,

@@ -40,6 +40,24 @@ impl Given {
         self.values.entry(setting.name).or_default().push(value);
     }
 
+    /// The values of a setting; none when it was not given.
+    #[must_use]
+    pub fn values(&self, setting: &Setting) -> &[String] {
+        self.values.get(setting.name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same, with only those values of a list that `keep` says; without any it was not given.
+    #[must_use]
+    pub fn retain(mut self, setting: &Setting, keep: impl Fn(&str) -> bool) -> Self {
+        if let Some(values) = self.values.get_mut(setting.name) {
+            values.retain(|value| keep(value));
+            if values.is_empty() {
+                self.values.remove(setting.name);
+            }
+        }
+        self
+    }
+
     /// What both say; no setting is in two of them.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -160,6 +178,13 @@ impl<'e> Layers<'e> {
     #[must_use]
     pub fn without_file(given: Given, environment: Environment<'e>) -> Self {
         Self { given, environment, file: None }
+    }
+
+    /// The same layers, with these values as if they were flags.
+    pub(super) fn filled<'s>(&self, with: impl IntoIterator<Item = (&'s Setting, &'s str)>) -> Self {
+        let mut given = self.given.clone();
+        with.into_iter().for_each(|(setting, value)| given.set(setting, vec![value.to_owned()]));
+        Self { given, environment: self.environment, file: self.file.clone() }
     }
 
     /// True when the command line has it.
