@@ -57,7 +57,7 @@ fn what_is_produced_behind_the_end_is_left_to_the_next_run() {
     assert_eq!((folder.lines("all.jsonl").len(), broker.witness().lag(&group)), (5, 0));
 }
 
-/// Their markers hold no record, and nothing says so but the end of the partition. One that is still open hides what is behind it.
+/// Their markers hold no record, and nothing says so but the end of the partition.
 #[test]
 fn transactions_at_the_end_are_read_over() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("marked"));
