@@ -2,8 +2,9 @@
 //!
 //! The one place where Kafka, SQLite and the engine meet. Whatever runs a consumer, the command line or a program, calls this.
 
+mod receivers;
+
 use std::collections::HashSet;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, ReadError, Reader, ReceiverDefinition, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, From, GroupSource, Subscription};
-use crate::receiver::{self, Binding, MadeOf, Mode, OpenReceiverError, Specification, Target};
-use crate::settings::{self, ConsumeSettings, StartFrom};
+use crate::receiver::{Binding, Mode, OpenReceiverError};
+use crate::settings::{ConsumeSettings, StartFrom};
 use crate::stage::{Router, TypePatternError};
 
 /// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
@@ -56,6 +57,13 @@ pub enum BeginError {
     /// `there`: the topics that this cluster has.
     #[error("there is no topic {name} on this cluster")]
     UnknownTopic { name: String, there: Vec<String> },
+    /// `there`: as above.
+    #[error("receiver {receiver} writes to topic {topic}, which is not on this cluster")]
+    NoTarget { receiver: String, topic: String, there: Vec<String> },
+    #[error(
+        "receiver {receiver} writes to topic {topic}, which this consumer reads ({read_as}): every event would come back for ever"
+    )]
+    OwnTarget { receiver: String, topic: String, read_as: String },
     #[error("{pattern} is no pattern of topics")]
     TopicPattern { pattern: String, source: Box<regex::Error> },
     #[error(transparent)]
@@ -103,7 +111,7 @@ pub fn run(
     place.journal.check_name()?;
     let Some(cluster) = Cluster::connect(&place.connection, FIRST_ANSWER, stop)? else { return Err(BeginError::Stopped) };
     let topics = find_topics(&cluster, &settings.topics)?;
-    let bindings = open_receivers(&settings.receivers, &place.journal)?;
+    let bindings = receivers::open(place, &cluster, &settings)?;
     let writer = Writer::open(&place.journal, &beginning(place, &settings.group, &bindings))?;
     let reader = Reader::open(&place.journal)?;
     let began = Began {
@@ -155,24 +163,6 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, w
         until_end: settings.until_end,
         idle_exit: settings.idle_exit,
     }
-}
-
-fn open_receivers(receivers: &[Specification], journal: &journal::Place) -> Result<Vec<Binding>, OpenReceiverError> {
-    let search = settings::environment("PATH");
-    let check = |made_of: &MadeOf| match made_of {
-        MadeOf::Target(Target::File(path)) if journal.owns(path) => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
-        }
-        MadeOf::Target(Target::Exec(command) | Target::Run(command)) => {
-            command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
-        }
-        MadeOf::Target(_) | MadeOf::Function(_) => Ok(()),
-    };
-    for Specification { name, definition, made_of, .. } in receivers {
-        let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };
-        check(made_of).map_err(refused)?;
-    }
-    receivers.iter().cloned().map(Specification::open).collect()
 }
 
 /// Every name must be there; a pattern may match nothing yet.

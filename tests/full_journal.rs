@@ -4,6 +4,7 @@
 //! The consumer is put together by hand, because only the writer can be told where the file must end.
 
 use std::collections::{BTreeSet, HashSet};
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use redrive::engine::stop::StopToken;
 use redrive::engine::{self, Finished, Plan};
 use redrive::journal::{self, Beginning, Safety, Writer};
 use redrive::kafka::{Cluster, Connection, From, GroupSource, Subscription};
+use redrive::receiver::Specification;
 use redrive::settings::table;
 use redrive::stage::Router;
 use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
@@ -76,7 +78,8 @@ fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) 
     let settings = library::settings((topic.name(), group), receivers, &[(&table::UNTIL_END, "true")]);
     let types = settings.receivers.iter().map(|receiver| receiver.types.as_slice());
     let router = Router::new(types, settings.unrecognized).unwrap();
-    let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open().unwrap()).collect();
+    let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
+    let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open(&no_topic).unwrap()).collect();
     consumer::plan(settings, router, bindings, writer)
 }
 

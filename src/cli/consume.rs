@@ -19,6 +19,7 @@ use lines::Lines;
 /// Returns the exit code of a run that ended as it should.
 pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
     let settings = ConsumeSettings::read(&session.layers, &session.receivers)?;
+    refusals::of_output(session.output.format(), &settings).map_or(Ok(()), Err)?;
     let place = Place { connection: session.connection()?, journal: session.journal(), command: "consume" };
     let stop = StopToken::default();
     let signals = Signals::listen(&stop)

@@ -8,8 +8,9 @@ use crate::engine::source::SourceError;
 use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError};
+use crate::receiver::{MadeOf, Target};
 use crate::settings::table::nearest;
-use crate::settings::{ConsumeSettings, SettingsError};
+use crate::settings::{ConsumeSettings, OutputFormat, SettingsError};
 
 impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
@@ -116,6 +117,16 @@ impl From<BeginError> for CommandError {
                     None => told.hint("to wait for topics that do not exist yet, give a pattern: -t '^NAME$'"),
                 }
             }
+            BeginError::NoTarget { ref topic, ref there, .. } => {
+                let told = Self::usage(error.to_string());
+                match nearest(topic, there.iter().map(String::as_str)) {
+                    Some(like) => told.hint(format!("did you mean kafka:{like}?")),
+                    None => told.hint("make it first: kafka-topics.sh --bootstrap-server … --create --topic …"),
+                }
+            }
+            BeginError::OwnTarget { .. } => {
+                Self::usage(error.to_string()).hint("name another topic for the copies: --receiver NAME=kafka:TOPIC")
+            }
             BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
             BeginError::Types(_) | BeginError::Receiver(_) | BeginError::Source(SourceError::Properties { .. }) => {
                 Self::usage(error.to_string())
@@ -136,6 +147,19 @@ impl From<LedgerError> for CommandError {
             _ => told.hint("nothing was committed past it: mend that and start again, what was not committed is delivered again"),
         }
     }
+}
+
+/// Standard output is either the summary's or a receiver's.
+pub(super) fn of_output(format: OutputFormat, settings: &ConsumeSettings) -> Option<CommandError> {
+    let word = match format {
+        OutputFormat::Table => return None,
+        OutputFormat::Json => "json",
+        OutputFormat::Jsonl => "jsonl",
+    };
+    let taken = settings.receivers.iter().find(|of| matches!(of.made_of, MadeOf::Target(Target::Stdout)))?;
+    let name = &taken.name;
+    let error = CommandError::usage(format!("--output {word} and --receiver {name}=stdout: would both write to stdout"));
+    Some(error.hint("leave one of them away").hint(format!("or write the events to a file: --receiver {name}=file:{name}.jsonl")))
 }
 
 /// Why a run did not end well; `None` when it did.

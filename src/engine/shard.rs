@@ -272,6 +272,7 @@ impl Shard {
             attempts: u32::try_from(history.tries.len()).unwrap_or(u32::MAX),
             retries: self.binding(receiver).map_or(0, |binding| binding.retries),
             elapsed: self.now.duration_since(first_started),
+            retry_after: error.retry_after,
             jitter: rand::random(),
         };
         match policy::decide(error.class, &situation) {
@@ -285,7 +286,7 @@ impl Shard {
     }
 
     fn failed(&self, event: &Event, receiver: ReceiverIx, history: History, error: ReceiverError) -> Entry {
-        let ReceiverError { class, code, message, causes, detail } = error;
+        let ReceiverError { class, code, message, causes, detail, retry_after: _ } = error;
         let failure =
             Failure { stage: Stage::Receive, receiver: Some(receiver), class, code, message, causes, detail, tries: history.tries };
         Entry::Failed(Box::new(FailedDelivery {

@@ -4,15 +4,11 @@
 //! delivery that was alone in a process that died by itself has failed.
 
 mod answer;
-mod last_words;
 mod pool;
 mod process;
-mod program;
 #[cfg(test)]
 mod tests;
 mod worker;
-
-pub use program::check_program;
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;

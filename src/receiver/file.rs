@@ -8,31 +8,14 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver as Inbox, Sender, channel};
-use std::thread;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
 
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, line};
-
-/// Deliveries of one lane that may wait for one sync: they are written in the order given.
-const WINDOW: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-/// A group is synced once it is this large, even if more waits.
-const GROUP_BYTES: usize = 4 * 1024 * 1024;
+use crate::receiver::groups::{Groups, Sink, WINDOW};
+use crate::receiver::{Delivery, Needs, Receiver, Step};
 
 /// A file that is open for appending.
-pub struct File {
-    appender: Sender<Job>,
-}
-
-type Reply = oneshot::Sender<Result<(), ReceiverError>>;
-
-enum Job {
-    Append(Box<Delivery>, Reply),
-    /// The guard is dropped when all that came before it is written.
-    Stop(oneshot::Sender<()>),
-}
+pub struct File(Groups);
 
 impl File {
     /// Opens the file, or makes it; a last line that was torn by a crash is ended.
@@ -40,13 +23,10 @@ impl File {
     /// # Errors
     /// When it cannot be opened for appending, is no regular file, or cannot be locked or synced.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut appender = Appender { file: open(path)?, path: path.to_owned(), sendid: 0 };
+        let mut appender = Appender { file: open(path)?, path: path.to_owned() };
         // Nothing is written but the end of a torn line.
-        appender.append(&[])?;
-        // Bounded by the deliveries that the engine lets out at once.
-        let (to_appender, inbox) = channel();
-        thread::Builder::new().name("redrive-file".to_owned()).spawn(move || appender.run(&inbox))?;
-        Ok(Self { appender: to_appender })
+        appender.write(&[])?;
+        Ok(Self(Groups::start("redrive-file", appender)?))
     }
 }
 
@@ -62,14 +42,8 @@ fn open(path: &Path) -> io::Result<std::fs::File> {
 }
 
 impl Receiver for File {
-    fn deliver(&self, mut delivery: Delivery) -> Step {
-        // A slow disk keeps it for long: on its own, so that it pins no batch.
-        delivery.event = delivery.event.detach();
-        let (reply, answer) = oneshot::channel();
-        if self.appender.send(Job::Append(Box::new(delivery), reply)).is_err() {
-            return Step::Done(Err(closed()));
-        }
-        Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(closed())) }))
+    fn deliver(&self, delivery: Delivery) -> Step {
+        self.0.deliver(delivery)
     }
 
     fn needs(&self) -> Needs {
@@ -81,64 +55,20 @@ impl Receiver for File {
     }
 
     fn stop(&self) -> BoxFuture<'static, ()> {
-        let (guard, stopped) = oneshot::channel::<()>();
-        let is_running = self.appender.send(Job::Stop(guard)).is_ok();
-        Box::pin(async move {
-            if is_running {
-                stopped.await.unwrap_or_default();
-            }
-        })
+        self.0.stop()
     }
 }
 
-/// The file's own thread.
+/// The file, as its own thread has it.
 struct Appender {
     file: std::fs::File,
     path: PathBuf,
-    sendid: u64,
 }
 
-impl Appender {
-    fn run(mut self, inbox: &Inbox<Job>) {
-        let mut guard = None;
-        while guard.is_none() {
-            let Ok(first) = inbox.recv() else { return };
-            let (mut group, mut replies) = (Vec::new(), Vec::new());
-            let mut next = Some(first);
-            while let Some(job) = next {
-                match job {
-                    // Given up while it waited.
-                    Job::Append(_, reply) if reply.is_closed() => {}
-                    Job::Append(delivery, reply) => {
-                        self.sendid += 1;
-                        line::write(&mut group, &delivery, self.sendid);
-                        replies.push(reply);
-                    }
-                    Job::Stop(stopped) => guard = Some(stopped),
-                }
-                let is_full = group.len() >= GROUP_BYTES || guard.is_some();
-                next = if is_full { None } else { inbox.try_recv().ok() };
-            }
-            self.settle(&group, replies);
-        }
-    }
-
-    fn settle(&mut self, group: &[u8], replies: Vec<Reply>) {
-        if replies.is_empty() {
-            return;
-        }
-        let answer = self
-            .append(group)
-            .map_err(|error| ReceiverError::unreachable(format!("{} cannot be appended to: {error}", self.path.display())));
-        for reply in replies {
-            // A delivery that was given up on has nobody who listens.
-            drop(reply.send(answer.clone()));
-        }
-    }
-
+impl Sink for Appender {
     /// All or nothing, and on disk when it returns. In the file that has the name now: one that was moved away or deleted, as those who
     /// rotate logs do, is made anew, for what is written into the old one may be gone.
-    fn append(&mut self, group: &[u8]) -> io::Result<()> {
+    fn write(&mut self, group: &[u8]) -> io::Result<()> {
         if !self.has_its_name() {
             self.file = open(&self.path)?;
         }
@@ -149,6 +79,12 @@ impl Appender {
         if self.has_its_name() { Ok(()) } else { Err(io::Error::other("it was moved or deleted while it was written")) }
     }
 
+    fn refusal(&self) -> String {
+        format!("{} cannot be appended to", self.path.display())
+    }
+}
+
+impl Appender {
     fn has_its_name(&self) -> bool {
         let (Ok(ours), Ok(there)) = (self.file.metadata(), std::fs::metadata(&self.path)) else { return false };
         (ours.dev(), ours.ino()) == (there.dev(), there.ino())
@@ -169,10 +105,6 @@ impl Appender {
             Err(also) => io::Error::other(format!("{error}, and what was written of it cannot be taken back: {also}")),
         })
     }
-}
-
-fn closed() -> ReceiverError {
-    ReceiverError::unreachable("the file is closed")
 }
 
 #[cfg(test)]
@@ -270,23 +202,6 @@ mod tests {
             let error = File::open(&path).err().unwrap().to_string();
             assert!(error.starts_with(said), "{error}");
         }
-    }
-
-    #[test]
-    fn what_was_given_up_while_it_waited_is_not_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).unwrap();
-        let (to_appender, inbox) = channel();
-        let (given_up, _) = oneshot::channel();
-        let (wanted, mut answer) = oneshot::channel();
-        for (offset, reply) in [(0, given_up), (1, wanted)] {
-            to_appender.send(Job::Append(Box::new(delivery(offset, 0, &json!(1))), reply)).unwrap();
-        }
-        drop(to_appender);
-        Appender { file, path: path.clone(), sendid: 0 }.run(&inbox);
-        assert_eq!(answer.try_recv(), Ok(Ok(())));
-        assert_eq!(offsets(&path), [1]);
     }
 
     /// Runs itself again in a process that may write no file beyond 2 KiB, which fails in the middle of a line like a full disk does.

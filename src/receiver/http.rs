@@ -1,5 +1,113 @@
 //! `http:` and `https:` post each event as a CloudEvent.
+//!
+//! One client with its own pool of connections for each receiver. An answer must arrive whole before its event counts as delivered, but
+//! no more of it is read than a failure's detail can hold: whatever is sent beyond that ends with its connection. The engine watches the
+//! time; when it drops a delivery, its connection is closed.
 
+mod answer;
+mod authorization;
+mod connection;
 mod endpoint;
+mod request;
+mod silence;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Body, Client, Method, Request, Response, Url};
+
+use crate::receiver::http::authorization::Authorization;
+use crate::receiver::http::request::{Form, Parts};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
 
 pub use endpoint::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
+
+/// As much of an answer's body as is read, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Posts events to an endpoint. Deliveries must be made inside a tokio runtime.
+pub struct Http {
+    form: Form,
+    url: Url,
+    recipient: Arc<Recipient>,
+}
+
+/// Who is posted to.
+struct Recipient {
+    client: Client,
+    /// `HOST:PORT`: what errors call it. Path and query stay unsaid, because some keep a secret there.
+    place: String,
+    authorization: Option<Authorization>,
+}
+
+impl Http {
+    /// Reads the files that the endpoint names; connects to nobody.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is not what it should be, or a header cannot be forwarded; says which setting is wrong.
+    pub fn open(endpoint: Endpoint) -> io::Result<Self> {
+        let form = Form::new(endpoint.encoding, &endpoint.forward_headers)?;
+        let client = connection::client(&endpoint)?;
+        let authorization = endpoint.credentials.map(Authorization::open).transpose()?;
+        let url = endpoint.url;
+        let host = url.host_str().unwrap_or_default();
+        let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization }) })
+    }
+}
+
+impl Receiver for Http {
+    fn deliver(&self, delivery: Delivery) -> Step {
+        let Parts { headers, body } = match self.form.parts(&delivery) {
+            Ok(parts) => parts,
+            Err(error) => return Step::Done(Err(error)),
+        };
+        let mut request = Request::new(Method::POST, self.url.clone());
+        *request.headers_mut() = headers;
+        *request.body_mut() = body.map(Body::from);
+        if let Some(authorization) = &self.recipient.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization.header());
+        }
+        let recipient = Arc::clone(&self.recipient);
+        Step::Pending(Box::pin(async move { recipient.post(request).await }))
+    }
+
+    fn needs(&self) -> Needs {
+        self.form.needs()
+    }
+}
+
+impl Recipient {
+    async fn post(&self, request: Request) -> Result<(), ReceiverError> {
+        let answered = self.client.execute(request).await;
+        let mut response = answered.map_err(|error| silence::failure(error, &self.place))?;
+        let mut body = Vec::new();
+        read(&mut response, &mut body).await.map_err(|error| silence::failure(error, &self.place))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let error = answer::failure(response.status(), response.headers(), &body, jiff::Timestamp::now());
+        Err(match &self.authorization {
+            Some(authorization) => authorization.redact(error),
+            None => error,
+        })
+    }
+}
+
+/// Reads a body to its end or to what is read at most. Of a success nothing is kept.
+async fn read(response: &mut Response, body: &mut Vec<u8>) -> reqwest::Result<()> {
+    let is_kept = !response.status().is_success();
+    let mut left = LONGEST;
+    while left > 0 {
+        let Some(chunk) = response.chunk().await? else { break };
+        let part = chunk.get(..left).unwrap_or(&chunk);
+        left -= part.len();
+        if is_kept {
+            body.extend_from_slice(part);
+        }
+    }
+    Ok(())
+}

@@ -1,4 +1,4 @@
-//! A delivery as one line of JSON: what `exec:` and `file:` hand over.
+//! A delivery as one line of JSON: what `exec:`, `run:`, `file:` and `stdout:` hand over. Its event is what `http:` posts in structured mode.
 //!
 //! Whatever bytes the record has, it is one line and valid JSON.
 
@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut Vec<u8>, delivery: &Delivery, sendid: u64) {
 }
 
 /// The same in every attempt of the delivery, live or replay: `GROUP/TOPIC@UUID/PARTITION/OFFSET/RECEIVER`.
-fn delivery_id(delivery: &Delivery) -> String {
+pub(super) fn delivery_id(delivery: &Delivery) -> String {
     let record = delivery.event.record();
     let topic = &record.partition().topic;
     let plain = |text| utf8_percent_encode(text, PLAIN);
@@ -86,7 +86,7 @@ impl<'r> RecordView<'r> {
 }
 
 /// CloudEvents structured mode. JSON data is spliced in as it is.
-fn cloud_event(out: &mut Vec<u8>, event: &Event) {
+pub(super) fn cloud_event(out: &mut Vec<u8>, event: &Event) {
     out.push(b'{');
     member(out, "specversion", &event.specversion());
     more(out, "id", &event.id());
@@ -96,8 +96,7 @@ fn cloud_event(out: &mut Vec<u8>, event: &Event) {
         more(out, "time", &time);
     }
     for (name, value) in event.extensions() {
-        if !matches!(name.as_str(), "data" | "data_base64" | "datacontenttype" | "specversion" | "id" | "source" | "type" | "time")
-        {
+        if !is_attribute(&name) {
             more(out, &name, &value);
         }
     }
@@ -117,6 +116,11 @@ fn cloud_event(out: &mut Vec<u8>, event: &Event) {
         }
     }
     out.push(b'}');
+}
+
+/// The members that every event has, which no extension may write again.
+pub(super) fn is_attribute(name: &str) -> bool {
+    matches!(name, "data" | "data_base64" | "datacontenttype" | "specversion" | "id" | "source" | "type" | "time")
 }
 
 fn member<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {

@@ -7,11 +7,17 @@ mod discard;
 mod exec;
 mod file;
 mod function;
+mod groups;
 mod http;
+mod kafka;
+mod last_words;
 mod line;
 mod opening;
+mod program;
+mod run;
 #[cfg(test)]
 mod samples;
+mod stdout;
 mod target;
 
 use std::num::NonZeroUsize;
@@ -24,11 +30,15 @@ use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
 
 pub use discard::Discard;
-pub use exec::{Exec, ExecOptions, check_program};
+pub use exec::{Exec, ExecOptions};
 pub use file::File;
 pub use function::{ALL_TYPES, Receivers, Registered};
-pub use http::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
-pub use opening::{MadeOf, OpenReceiverError, Specification};
+pub use http::{ClientCertificate, Credentials, Encoding, Endpoint, Http, Secret};
+pub use kafka::{Kafka, ProduceError, Producer};
+pub use opening::{MadeOf, OpenReceiverError, OpenTopic, Specification};
+pub use program::check_program;
+pub use run::{Run, RunOptions, VARIABLES};
+pub use stdout::Stdout;
 pub use target::{FORMS, Target, TargetError};
 
 /// One attempt to hand one event to one receiver.
@@ -66,6 +76,8 @@ pub struct ReceiverError {
     /// Outermost first.
     pub causes: Vec<String>,
     pub detail: String,
+    /// The receiver asks to be left alone for this long; heeded for a transient failure.
+    pub retry_after: Option<Duration>,
 }
 
 /// What came of asking a receiver.
@@ -155,7 +167,7 @@ impl ReceiverError {
 
     /// A failure with a code of ours.
     pub(crate) fn known(class: Class, code: Code, message: impl std::fmt::Display) -> Self {
-        Self { class, code, message: message.to_string(), causes: Vec::new(), detail: String::new() }
+        Self { class, code, message: message.to_string(), causes: Vec::new(), detail: String::new(), retry_after: None }
     }
 
     /// No answer in time.
@@ -180,6 +192,13 @@ impl ReceiverError {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
+        self
+    }
+
+    /// Asks for no other try before this much time is over. A wait that does not fit into the time for retries ends them.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Receiver, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Receiver, Run, RunOptions, Stdout, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -34,6 +34,9 @@ pub enum MadeOf {
     Function(Arc<dyn Receiver>),
 }
 
+/// Makes the receiver of a topic by its name.
+pub type OpenTopic<'o> = dyn Fn(&str, &Specification) -> io::Result<Arc<dyn Receiver>> + 'o;
+
 /// A receiver cannot be had.
 #[derive(Debug, Error)]
 #[error("receiver {name} ({definition}) cannot be opened: {source}")]
@@ -44,25 +47,34 @@ pub struct OpenReceiverError {
 }
 
 impl Specification {
-    /// Opens what the target names: files, later connections. Processes are started when they are first needed.
+    /// Opens what the target names: files and connections. Processes are started when they are first needed. `kafka` makes the
+    /// receiver of a topic: what a cluster is, is not known here.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(self) -> Result<Binding, OpenReceiverError> {
-        let Self { name, made_of, definition, types, timeout, retries, window, processes } = self;
-        let receiver: Arc<dyn Receiver> = match made_of {
-            MadeOf::Function(receiver) => receiver,
-            MadeOf::Target(Target::Discard) => Arc::new(Discard),
-            MadeOf::Target(Target::Exec(command)) => Arc::new(Exec::new(ExecOptions { command, processes, window, timeout })),
-            MadeOf::Target(Target::File(path)) => match File::open(&path) {
-                Ok(file) => Arc::new(file),
-                Err(source) => return Err(OpenReceiverError { name, definition, source }),
-            },
-            MadeOf::Target(Target::Run(_) | Target::Http(_) | Target::Stdout | Target::Kafka(_)) => {
-                let source = io::Error::new(io::ErrorKind::Unsupported, "this version has no receiver of that kind");
-                return Err(OpenReceiverError { name, definition, source });
-            }
+    pub fn open(self, kafka: &OpenTopic<'_>) -> Result<Binding, OpenReceiverError> {
+        let opened = self.receiver(kafka);
+        let Self { name, definition, types, timeout, retries, .. } = self;
+        match opened {
+            Ok(receiver) => Ok(Binding { name, definition, types, timeout, retries, receiver }),
+            Err(source) => Err(OpenReceiverError { name, definition, source }),
+        }
+    }
+
+    fn receiver(&self, kafka: &OpenTopic<'_>) -> io::Result<Arc<dyn Receiver>> {
+        let Self { window, processes, timeout, .. } = *self;
+        let target = match &self.made_of {
+            MadeOf::Function(receiver) => return Ok(Arc::clone(receiver)),
+            MadeOf::Target(target) => target,
         };
-        Ok(Binding { name, definition, types, timeout, retries, receiver })
+        Ok(match target {
+            Target::Discard => Arc::new(Discard),
+            Target::Exec(command) => Arc::new(Exec::new(ExecOptions { command: command.clone(), processes, window, timeout })),
+            Target::Run(command) => Arc::new(Run::new(RunOptions { command: command.clone(), processes, timeout })),
+            Target::File(path) => Arc::new(File::open(path)?),
+            Target::Stdout => Arc::new(Stdout::open()?),
+            Target::Kafka(topic) => kafka(topic, self)?,
+            Target::Http(endpoint) => Arc::new(Http::open((**endpoint).clone())?),
+        })
     }
 }

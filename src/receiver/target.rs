@@ -44,6 +44,8 @@ pub enum TargetError {
     Empty { target: String, form: &'static str },
     #[error("`{target}` takes nothing behind its colon")]
     TooMuch { target: String },
+    #[error("`{target}` names no topic: expected at most 249 of A-Z, a-z, 0-9, `.`, `_` and `-`, not `.` or `..` alone")]
+    Topic { target: String },
     #[error("`{target}` is no URL: {why}")]
     Url { target: String, why: String },
 }
@@ -71,7 +73,10 @@ impl Target {
                 .map(|endpoint| Self::Http(Box::new(endpoint)))
                 .map_err(|why| TargetError::Url { target: text.to_owned(), why }),
             "file" => Ok(Self::File(PathBuf::from(filled()?))),
-            "kafka" => Ok(Self::Kafka(filled()?)),
+            "kafka" => match filled()? {
+                topic if is_topic(&topic) => Ok(Self::Kafka(topic)),
+                _ => Err(TargetError::Topic { target: text.to_owned() }),
+            },
             "stdout" => alone(Self::Stdout),
             _ => alone(Self::Discard),
         }
@@ -90,6 +95,12 @@ impl Target {
             _ => Err(TargetError::Unknown(scheme.to_owned())),
         }
     }
+}
+
+/// As Kafka names topics: `org.apache.kafka.common.internals.Topic`.
+fn is_topic(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    name.len() <= 249 && !matches!(name, "." | "..") && name.bytes().all(is_plain)
 }
 
 fn forms() -> String {
@@ -128,6 +139,8 @@ mod tests {
             ("smtp:x", "`smtp:x` is no target"),
             ("exec:", "`exec:` names nothing: expected exec:PROGRAM ARGS…"),
             ("run:''", "`run:` names nothing: expected run:PROGRAM ARGS…"),
+            ("kafka:orders audit", "`kafka:orders audit` names no topic: expected at most 249 of"),
+            ("kafka:..", "`kafka:..` names no topic"),
             ("exec:'a", "`exec:'a` cannot be split into words"),
             ("file:", "`file:` names nothing: expected file:PATH"),
             ("kafka:", "`kafka:` names nothing: expected kafka:TOPIC"),

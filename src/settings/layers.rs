@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use crate::receiver;
 use crate::settings::error::SettingsError;
 use crate::settings::file::File;
 use crate::settings::table::{self, Kind, Setting};
@@ -51,11 +52,11 @@ pub struct UnknownVariable {
     pub nearest: Option<String>,
 }
 
-/// Those of the names that no setting has.
+/// Those of the names that no setting has. A program of a `run:` receiver may call us: what it finds in its environment is known, too.
 #[must_use]
 pub fn unknown_variables(names: &[String]) -> Vec<UnknownVariable> {
     let known = table::ALL.map(|setting| setting.variable());
-    let unknown = names.iter().filter(|name| !known.contains(name));
+    let unknown = names.iter().filter(|name| !known.contains(name) && !receiver::VARIABLES.contains(&name.as_str()));
     let nearest = |name: &str| table::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
     unknown.map(|name| UnknownVariable { name: name.clone(), nearest: nearest(name) }).collect()
 }

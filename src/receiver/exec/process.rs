@@ -2,23 +2,20 @@
 //!
 //! The task that waits for the process also sends its signals: none is sent once it is gone, when its number may be somebody else's.
 
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 
 use futures_util::future::join;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::receiver::exec::answer::{self, Answer, LONGEST};
-use crate::receiver::exec::last_words::{self, LastWords};
-
-/// How long we read on when a process is gone but somebody else still holds its pipes.
-const READ_ON: Duration = Duration::from_secs(1);
+use crate::receiver::last_words::{self, LastWords};
+use crate::receiver::program::{Group, READ_ON, command, describe};
 
 /// Which process said it: a place in the pool, and which of the processes that it had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +68,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts the program in a process group of its own: whatever it starts ends with it, and Ctrl-C in a terminal does not reach it.
-    pub(super) fn start(command: &[String], who: Who, pool: &Sender<(Who, Heard)>) -> std::io::Result<Self> {
-        let (program, arguments) = command.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+    pub(super) fn start(words: &[String], who: Who, pool: &Sender<(Who, Heard)>) -> std::io::Result<Self> {
+        let mut child = command(words)?.stdout(Stdio::piped()).spawn()?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
             return Err(std::io::ErrorKind::BrokenPipe.into());
         };
@@ -139,20 +127,15 @@ impl Process {
 
 /// Waits for the end of the process, and sends it signals meanwhile. Says how it ended.
 async fn wait(mut child: Child, mut signals: UnboundedReceiver<Signal>) -> String {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let kill = |signal| {
-        if let Some(Err(error)) = group.map(|group| kill_process_group(group, signal)) {
-            tracing::debug!(%error, "a signal to a worker's process group came too late");
-        }
-    };
+    let group = Group::of(&child);
     let ended = loop {
         tokio::select! {
             ended = child.wait() => break ended,
-            Some(signal) = signals.recv() => kill(signal),
+            Some(signal) = signals.recv() => group.signal(signal),
         }
     };
     // What it started and left behind.
-    kill(Signal::KILL);
+    group.signal(Signal::KILL);
     ended.map_or_else(|error| format!("it cannot be waited for: {error}"), describe)
 }
 
@@ -203,13 +186,4 @@ async fn listen(stdout: ChildStdout, ear: Ear) {
         }
     }
     ear.tell(Heard::Closed(Pipe::Output)).await;
-}
-
-fn describe(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("it exited with status {code}"),
-        (None, Some(signal)) => format!("it was ended by signal {signal}"),
-        (None, None) => "it ended".to_owned(),
-    }
 }

@@ -12,14 +12,11 @@ use tokio::time::Instant;
 
 use crate::failure::{Class, Code};
 use crate::receiver::exec::process::{Exit, Heard, Pipe, Process, Who};
+use crate::receiver::program::{AGONY, GRACE, cannot_start};
 use crate::receiver::{Delivery, ReceiverError, line};
 
 /// From the end of its input, or from its own farewell, to SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// From SIGTERM to SIGKILL.
-const GRACE: Duration = Duration::from_secs(2);
-/// From SIGKILL to giving up on a process that the system cannot end.
-const AGONY: Duration = Duration::from_millis(1_500);
 /// A process that ends without having answered anything is started again after this, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -152,8 +149,7 @@ impl Worker {
             Ok(process) => self.process = Some(process),
             Err(error) => {
                 self.back_off();
-                let program = command.first().map_or("", String::as_str);
-                return Err(ReceiverError::unreachable(format!("the program {program} cannot be started: {error}")));
+                return Err(cannot_start(command, &error));
             }
         }
         Ok(())

@@ -35,6 +35,12 @@ impl LastWords {
         }
     }
 
+    /// The last line that says something.
+    pub(super) fn last_line(&self) -> Option<String> {
+        let mut lines = self.lines.iter().rev().map(|line| line.trim_ascii());
+        lines.find(|line| !line.is_empty()).map(|line| String::from_utf8_lossy(line).into_owned())
+    }
+
     pub(super) fn text(&self) -> String {
         let lines: Vec<_> = self.lines.iter().map(|line| String::from_utf8_lossy(line.trim_ascii_end())).collect();
         lines.join("\n")
@@ -65,6 +71,14 @@ mod tests {
         assert_eq!(words(&[b"a\nb"]), "a\nb");
         assert_eq!(words(&[b"a", b"b\r\n", b"\n", b"c\n"]), "ab\n\nc");
         assert_eq!(words(&[b"\xff\n"]), "\u{fffd}");
+    }
+
+    #[test]
+    fn the_last_line_is_the_last_that_says_something() {
+        let mut words = LastWords::default();
+        assert_eq!(words.last_line(), None);
+        words.hear(b"first\n no total \n\n  \n");
+        assert_eq!(words.last_line().as_deref(), Some("no total"));
     }
 
     #[test]

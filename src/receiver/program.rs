@@ -1,13 +1,69 @@
-//! Whether a program can be started at all, asked when a receiver is opened: a mistyped name would make every event fail.
+//! Programs of receivers: whether one can be started, how it is started, and how it is ended with all that it started.
 //!
-//! It is looked for as the system will: in the folders of PATH, unless its name has a slash in it.
+//! It is looked for as the system will: in the folders of PATH, unless its name has a slash in it. Each gets a process group of its own.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{Access, access};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
 
+use crate::receiver::ReceiverError;
+
+/// From SIGTERM to SIGKILL.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+/// From SIGKILL to giving up on a process that the system cannot end.
+pub(super) const AGONY: Duration = Duration::from_millis(1_500);
+/// How long we read on when a process is gone but somebody else still holds its pipes.
+pub(super) const READ_ON: Duration = Duration::from_secs(1);
+
+/// A process group: a process, and whatever it started that did not leave it.
+#[derive(Clone, Copy)]
+pub(super) struct Group(Option<Pid>);
+
+impl Group {
+    /// Of a process that [`command`] made and that was not waited for yet.
+    pub(super) fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    pub(super) fn signal(self, signal: Signal) {
+        if let Some(Err(error)) = self.0.map(|group| kill_process_group(group, signal)) {
+            tracing::debug!(%error, "a signal to the process group of a receiver came too late");
+        }
+    }
+}
+
+/// A command of these words, with pipes for stdin and stderr, and in a process group of its own: whatever it starts ends with it, and
+/// Ctrl-C in a terminal does not reach it.
+pub(super) fn command(words: &[String]) -> io::Result<Command> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    Ok(command)
+}
+
+pub(super) fn cannot_start(words: &[String], error: &io::Error) -> ReceiverError {
+    let program = words.first().map_or("", String::as_str);
+    ReceiverError::unreachable(format!("the program {program} cannot be started: {error}"))
+}
+
+/// How a process ended, as the end of a sentence.
+pub(super) fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it exited with status {code}"),
+        (None, Some(signal)) => format!("it was ended by signal {signal}"),
+        (None, None) => "it ended".to_owned(),
+    }
+}
+
+/// Asked when a receiver is opened: a mistyped name would make every event fail.
+///
 /// `search`: what PATH is; without it nobody but the system knows where it looks.
 ///
 /// # Errors

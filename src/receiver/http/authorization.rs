@@ -1,0 +1,164 @@
+//! The `Authorization` of requests. A token in a file is renewed under a running process, so the file is read again and again, on a
+//! thread of its own kind: no delivery waits for it.
+//!
+//! What was read last stays until something else can be read; and no secret leaves through the words of a server that echoes it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::HeaderValue;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::failure::Class;
+use crate::receiver::ReceiverError;
+use crate::receiver::http::connection::{invalid, read};
+use crate::receiver::http::{Credentials, Secret};
+
+/// How soon a changed file is noticed.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+
+/// What is sent with each request.
+pub(super) struct Authorization {
+    current: Arc<watch::Sender<Current>>,
+    /// `None`: it does not change.
+    file: Option<TokenFile>,
+    watcher: OnceLock<()>,
+}
+
+#[derive(Clone, Copy)]
+enum Scheme {
+    Bearer,
+    Basic,
+}
+
+#[derive(Clone)]
+struct TokenFile {
+    scheme: Scheme,
+    path: PathBuf,
+}
+
+/// What was read last.
+#[derive(Clone, PartialEq)]
+struct Current {
+    header: HeaderValue,
+    /// Texts that must not be shown.
+    secrets: Vec<String>,
+    /// Why what was read last is not what there is now.
+    trouble: Option<String>,
+}
+
+impl Authorization {
+    /// # Errors
+    /// When the file cannot be read, or what it holds is no token, or no `USER:PASSWORD`; says which setting is wrong.
+    pub(super) fn open(credentials: Credentials) -> io::Result<Self> {
+        let (scheme, secret) = match credentials {
+            Credentials::Bearer(secret) => (Scheme::Bearer, secret),
+            Credentials::Basic(secret) => (Scheme::Basic, secret),
+        };
+        let (current, file) = match secret {
+            Secret::Text(text) => {
+                (Current::of(scheme, &text).map_err(|why| invalid(format!("{}: {why}", scheme.setting())))?, None)
+            }
+            Secret::File(path) => {
+                let file = TokenFile { scheme, path };
+                let current = file.read()?;
+                // What is no file, a pipe of a shell for example, can be read only once.
+                let is_file = std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file());
+                (current, is_file.then_some(file))
+            }
+        };
+        Ok(Self { current: Arc::new(watch::Sender::new(current)), file, watcher: OnceLock::new() })
+    }
+
+    /// Must be called inside a tokio runtime.
+    pub(super) fn header(&self) -> HeaderValue {
+        if let Some(file) = &self.file {
+            self.watcher.get_or_init(|| {
+                tokio::spawn(renew(Arc::downgrade(&self.current), file.clone()));
+            });
+        }
+        self.current.borrow().header.clone()
+    }
+
+    /// Takes the secrets out of a failure; one that is about credentials says when they could not be read again.
+    pub(super) fn redact(&self, mut error: ReceiverError) -> ReceiverError {
+        let current = self.current.borrow();
+        for secret in &current.secrets {
+            for text in [&mut error.message, &mut error.detail] {
+                if text.contains(secret.as_str()) {
+                    *text = text.replace(secret.as_str(), "***");
+                }
+            }
+        }
+        if error.class == Class::Consumer {
+            error.causes.extend(current.trouble.clone());
+        }
+        error
+    }
+}
+
+/// Ends when nobody asks any more.
+async fn renew(current: Weak<watch::Sender<Current>>, file: TokenFile) {
+    let mut ticks = tokio::time::interval(LOOKS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let reading = file.clone();
+        let read = tokio::task::spawn_blocking(move || reading.read()).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let Some(current) = current.upgrade() else { return };
+        match read {
+            Ok(read) => {
+                current.send_if_modified(|known| {
+                    let is_new = *known != read;
+                    *known = read;
+                    is_new
+                });
+            }
+            Err(error) => {
+                current.send_modify(|known| known.trouble = Some(error.to_string()));
+            }
+        }
+    }
+}
+
+impl TokenFile {
+    fn read(&self) -> io::Result<Current> {
+        let setting = self.scheme.setting();
+        let bytes = read(setting, &self.path)?;
+        let wrong = |why: String| invalid(format!("{setting} {}: {why}", Path::display(&self.path)));
+        let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
+        Current::of(self.scheme, text.trim_end_matches(['\r', '\n'])).map_err(wrong)
+    }
+}
+
+impl Scheme {
+    /// The key of the settings.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer_token",
+            Self::Basic => "basic_auth",
+        }
+    }
+}
+
+impl Current {
+    fn of(scheme: Scheme, secret: &str) -> Result<Self, String> {
+        let (text, secrets) = match scheme {
+            Scheme::Bearer if secret.is_empty() => return Err("there is no token in it".to_owned()),
+            Scheme::Bearer => (format!("Bearer {secret}"), vec![secret.to_owned()]),
+            Scheme::Basic => {
+                let Some((_, password)) = secret.split_once(':') else { return Err("expected USER:PASSWORD".to_owned()) };
+                let pair = STANDARD.encode(secret);
+                (format!("Basic {pair}"), vec![pair, password.to_owned()])
+            }
+        };
+        let mut header = HeaderValue::from_str(&text).map_err(|_| "it holds characters that no header can carry".to_owned())?;
+        header.set_sensitive(true);
+        Ok(Self { header, secrets: secrets.into_iter().filter(|secret| !secret.is_empty()).collect(), trouble: None })
+    }
+}

@@ -1,0 +1,101 @@
+//! Certificates, made for each test: an authority, and what it signs.
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::{BigNum, MsbOption};
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslMethod, SslVerifyMode};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::{X509, X509Builder, X509NameBuilder};
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// A certificate and its key.
+pub(super) struct Pair {
+    pub(super) certificate: X509,
+    pub(super) key: PKey<Private>,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Valid {
+    Now,
+    Yesterday,
+}
+
+impl Pair {
+    pub(super) fn authority() -> Self {
+        let key = key();
+        let mut builder = builder("an authority", &key, Valid::Now);
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        let issuer = builder.build();
+        let mut builder = self::builder("an authority", &key, Valid::Now);
+        builder.set_issuer_name(issuer.subject_name()).unwrap();
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        Self { certificate: builder.build(), key }
+    }
+
+    /// For a server of this name, or for a client.
+    pub(super) fn issue(&self, name: &str, valid: Valid) -> Self {
+        let key = key();
+        let mut builder = builder(name, &key, valid);
+        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
+        let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(Some(&self.certificate), None)).unwrap();
+        builder.append_extension(names).unwrap();
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        Self { certificate: builder.build(), key }
+    }
+
+    pub(super) fn certificate_pem(&self) -> Vec<u8> {
+        self.certificate.to_pem().unwrap()
+    }
+
+    /// PKCS#8.
+    pub(super) fn key_pem(&self) -> Vec<u8> {
+        self.key.private_key_to_pem_pkcs8().unwrap()
+    }
+
+    /// A server with this certificate.
+    pub(super) fn acceptor(&self) -> SslAcceptorBuilder {
+        let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls()).unwrap();
+        acceptor.set_certificate(&self.certificate).unwrap();
+        acceptor.set_private_key(&self.key).unwrap();
+        acceptor
+    }
+
+    /// A server with this certificate that wants one of its clients, signed by `authority`.
+    pub(super) fn acceptor_of_clients(&self, authority: &Self) -> SslAcceptor {
+        let mut acceptor = self.acceptor();
+        let mut store = X509StoreBuilder::new().unwrap();
+        store.add_cert(authority.certificate.clone()).unwrap();
+        acceptor.set_verify_cert_store(store.build()).unwrap();
+        acceptor.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        acceptor.build()
+    }
+}
+
+fn key() -> PKey<Private> {
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&curve).unwrap()).unwrap()
+}
+
+fn builder(name: &str, key: &PKey<Private>, valid: Valid) -> X509Builder {
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let mut serial = BigNum::new().unwrap();
+    serial.rand(120, MsbOption::MAYBE_ZERO, false).unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_text("CN", name).unwrap();
+    builder.set_subject_name(&subject.build()).unwrap();
+    builder.set_pubkey(key).unwrap();
+    let now = jiff::Timestamp::now().as_second();
+    let until = if valid == Valid::Now { now + DAY } else { now - DAY };
+    builder.set_not_before(&Asn1Time::from_unix(now - 2 * DAY).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(until).unwrap()).unwrap();
+    builder
+}
