@@ -7,6 +7,7 @@ mod architecture;
 mod arguments;
 mod books;
 mod brokers;
+mod connections;
 mod delivery_ids;
 mod examples;
 mod faults;

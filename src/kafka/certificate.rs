@@ -41,7 +41,7 @@ pub(super) fn verdict(config: &ClientConfig, deadline: Instant) -> Option<i32> {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the client library's own signature")]
+/// The signature is the client library's own.
 unsafe extern "C" fn note(
     _client: *mut sys::rd_kafka_t,
     _broker: *const c_char,

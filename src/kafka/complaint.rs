@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn the_log_is_read_too_and_no_address_with_a_secret() {
-        let failed = Complaint::logged("FAIL", "[thrd:h:1/bootstrap]: h:1/bootstrap: Disconnected (after 2ms in state UP)").unwrap();
+        let failed =
+            Complaint::logged("FAIL", "[thrd:h:1/bootstrap]: h:1/bootstrap: Disconnected (after 2ms in state UP)").unwrap();
         assert_eq!((failed.broker.as_deref(), failed.state.as_deref()), (Some("h:1"), Some("UP")));
         let said = "[thrd:background]: Failed to retrieve OIDC token from \"http://me:s3cret@h/token\": {\"error\": \"no\"} (401)";
         let token = Complaint::logged("OIDC", said).unwrap();

@@ -7,6 +7,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 
+use crate::kafka::diagnosis::{Encryption, Login, Manner};
+
 /// Where the cluster is and how it is spoken to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -29,6 +31,8 @@ impl fmt::Debug for Connection {
 pub enum ConnectionError {
     #[error("the Kafka property {name} is redrive's own: {why}")]
     Reserved { name: String, why: &'static str },
+    #[error("sasl.mechanism is OAUTHBEARER, and nothing says where tokens come from")]
+    NoTokens,
     #[error("the Kafka property {name} is refused by the client library: {message}")]
     Refused { name: String, message: String },
 }
@@ -68,6 +72,9 @@ impl Connection {
         }
         let connection = Self { bootstrap: bootstrap.into(), properties };
         connection.client().create_native_config().map_err(refused)?;
+        if connection.waits_for_tokens() {
+            return Err(ConnectionError::NoTokens);
+        }
         Ok(connection)
     }
 
@@ -80,6 +87,31 @@ impl Connection {
     #[must_use]
     pub fn client_id(&self) -> &str {
         self.properties.iter().rfind(|(name, _)| name == "client.id").map_or(CLIENT_ID, |(_, value)| value)
+    }
+
+    /// Tokens are wanted, and nothing gives any: the client library would wait for a program to bring them.
+    fn waits_for_tokens(&self) -> bool {
+        let is = |name: &str, wanted: &str| {
+            self.properties.iter().rfind(|(of, _)| of == name).is_some_and(|(_, value)| value.eq_ignore_ascii_case(wanted))
+        };
+        let is_wanted = matches!(self.manner().login, Login::Sasl(mechanism) if mechanism.eq_ignore_ascii_case("OAUTHBEARER"));
+        is_wanted && !is("sasl.oauthbearer.method", "oidc") && !is("enable.sasl.oauthbearer.unsecure.jwt", "true")
+    }
+
+    /// How many brokers are named.
+    pub(super) fn brokers(&self) -> usize {
+        self.bootstrap.split(',').count()
+    }
+
+    /// How it is set to speak, without any secret.
+    pub(super) fn manner(&self) -> Manner {
+        let value =
+            |names: &[&str]| self.properties.iter().rfind(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value);
+        let protocol = value(&["security.protocol"]).map(|protocol| protocol.to_ascii_lowercase()).unwrap_or_default();
+        let encryption = if protocol.ends_with("ssl") { Encryption::Tls } else { Encryption::Plain };
+        let mechanism = || value(&["sasl.mechanism", "sasl.mechanisms"]).map_or("GSSAPI", String::as_str).to_owned();
+        let login = if protocol.starts_with("sasl") { Login::Sasl(mechanism()) } else { Login::None };
+        Manner { encryption, login, names: self.properties.iter().map(|(name, _)| name.clone()).collect() }
     }
 
     /// For questions and for producing.

@@ -111,21 +111,30 @@ pub(super) fn silence() -> Diagnosis {
 }
 
 impl Diagnosis {
+    /// In one line: what is wrong, and what the client library said where that is more.
+    pub(super) fn summary(&self) -> String {
+        if self.said.ends_with(&self.problem) { self.said.clone() } else { format!("{} ({})", self.problem, self.said) }
+    }
+
     /// Says it as it is, when it was found out why the broker's certificate is refused: `code` is OpenSSL's.
     pub(super) fn with_certificate(mut self, code: i32) -> Self {
         let broker = self.broker.as_deref().unwrap_or("HOST:PORT");
-        let look = |what: &str| format!("see its {what}: openssl s_client -connect {broker} </dev/null | openssl x509 -noout {what}");
+        let look =
+            |what: &str| format!("see its {what}: openssl s_client -connect {broker} </dev/null | openssl x509 -noout {what}");
         let (problem, hints) = match code {
             9 => ("the broker's certificate is not valid yet", vec![look("-dates"), "check the clock of this machine".to_owned()]),
-            10 => ("the broker's certificate has expired", vec![
-                look("-dates"),
-                "it has to be renewed on the broker, or the clock of this machine is wrong".to_owned(),
-            ]),
+            10 => (
+                "the broker's certificate has expired",
+                vec![look("-dates"), "it has to be renewed on the broker, or the clock of this machine is wrong".to_owned()],
+            ),
             18..=21 | 2 => return self,
-            62 | 64 => ("the broker's certificate is for another name", vec![
-                look("-ext subjectAltName").replace("see its -ext subjectAltName", "see its names"),
-                "use one of them in -b; to accept any name: -X ssl.endpoint.identification.algorithm=none".to_owned(),
-            ]),
+            62 | 64 => (
+                "the broker's certificate is for another name",
+                vec![
+                    look("-ext subjectAltName").replace("see its -ext subjectAltName", "see its names"),
+                    "use one of them in -b; to accept any name: -X ssl.endpoint.identification.algorithm=none".to_owned(),
+                ],
+            ),
             _ => ("the broker's certificate is refused", vec![look("-text").replace("see its -text", "see it")]),
         };
         self.problem = problem.to_owned();
@@ -169,13 +178,19 @@ fn tls(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
     }
     if CLIENT_ALERTS.iter().any(|alert| reason.contains(alert)) {
         return Some(if manner.has(&CLIENT_CERTIFICATE) {
-            Finding::new(Hopeless, "the broker refuses this client's certificate", [
-                "it has to be one that the broker trusts, and still valid: -X ssl.certificate.location=FILE -X ssl.key.location=FILE",
-            ])
+            Finding::new(
+                Hopeless,
+                "the broker refuses this client's certificate",
+                [
+                    "it has to be one that the broker trusts, and still valid: -X ssl.certificate.location=FILE -X ssl.key.location=FILE",
+                ],
+            )
         } else {
-            Finding::new(Hopeless, "the broker wants a certificate of this client", [
-                "-X ssl.certificate.location=FILE -X ssl.key.location=FILE (PEM), or -X ssl.keystore.location=FILE (PKCS#12)",
-            ])
+            Finding::new(
+                Hopeless,
+                "the broker wants a certificate of this client",
+                ["-X ssl.certificate.location=FILE -X ssl.key.location=FILE (PEM), or -X ssl.keystore.location=FILE (PKCS#12)"],
+            )
         });
     }
     let is_handshake = reason.contains("SSL handshake failed");
@@ -217,9 +232,13 @@ fn sasl(reason: &str, manner: &Manner) -> Option<Finding> {
         return None;
     }
     Some(if mechanism.eq_ignore_ascii_case("OAUTHBEARER") {
-        Finding::new(Hopeless, "the broker refuses the token", [
-            "audience and issuer have to be those that the broker expects: -X sasl.oauthbearer.scope=SCOPE, or the client at the provider",
-        ])
+        Finding::new(
+            Hopeless,
+            "the broker refuses the token",
+            [
+                "audience and issuer have to be those that the broker expects: -X sasl.oauthbearer.scope=SCOPE, or the client at the provider",
+            ],
+        )
     } else {
         let hints = ["check -X sasl.username=NAME, -X sasl.password=@FILE and -X sasl.mechanism=NAME"];
         Finding::new(Hopeless, "the broker refuses the user name or the password", hints)
@@ -234,17 +253,19 @@ fn token(complaint: &Complaint) -> Option<Finding> {
     let reason = complaint.reason.strip_prefix(TOKEN)?;
     let has = |parts: &[&str]| parts.iter().any(|part| reason.contains(part));
     Some(match complaint.status {
-        Some(400 | 401 | 403) => Finding::new(Hopeless, "the token endpoint refuses this client", [
-            "check -X sasl.oauthbearer.client.id=ID, -X sasl.oauthbearer.client.secret=@FILE and -X sasl.oauthbearer.scope=SCOPE",
-        ]),
+        Some(400 | 401 | 403) => Finding::new(
+            Hopeless,
+            "the token endpoint refuses this client",
+            ["check -X sasl.oauthbearer.client.id=ID, -X sasl.oauthbearer.client.secret=@FILE and -X sasl.oauthbearer.scope=SCOPE"],
+        ),
         Some(status @ 404..=499) => {
             Finding::new(Hopeless, format!("the token endpoint is not there (status {status})"), [&format!("check {URL}")])
         }
-        _ if has(&["SSL certificate", "SSL peer certificate", "certificate verify"]) => {
-            Finding::new(Hopeless, "the token endpoint's certificate is not signed by an authority that is trusted", [
-                "name the certificate (PEM) of that authority: -X https.ca.location=FILE",
-            ])
-        }
+        _ if has(&["SSL certificate", "SSL peer certificate", "certificate verify"]) => Finding::new(
+            Hopeless,
+            "the token endpoint's certificate is not signed by an authority that is trusted",
+            ["name the certificate (PEM) of that authority: -X https.ca.location=FILE"],
+        ),
         _ if has(&["Could not resolve host"]) => {
             Finding::new(Open, "the token endpoint's name is not known", [&format!("check {URL}")])
         }
@@ -274,8 +295,7 @@ fn closed(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
         ),
         (Encryption::Plain, login, false) => {
             let is_meant_to_log_in = *login == Login::None && manner.names.iter().any(|name| name.starts_with("sasl."));
-            let protocol =
-                if is_meant_to_log_in { "-X security.protocol=sasl_ssl" } else { manner.protocol(Encryption::Tls) };
+            let protocol = if is_meant_to_log_in { "-X security.protocol=sasl_ssl" } else { manner.protocol(Encryption::Tls) };
             Finding::new(
                 Outlook::Doubtful,
                 "the broker hangs up without an answer: that port most likely speaks TLS",
@@ -292,7 +312,9 @@ fn network(complaint: &Complaint) -> Option<Finding> {
     if let Some(size) = unreadable_size(&complaint.reason) {
         return Some(match size.to_be_bytes() {
             [b'H', b'T', b'T', b'P'] => Finding::new(Outlook::Hopeless, "an HTTP server answers there, not Kafka", [ADDRESS]),
-            [0x14..=0x17, 3, ..] => Finding::new(Outlook::Hopeless, "that port speaks TLS", ["-X security.protocol=ssl, or sasl_ssl"]),
+            [0x14..=0x17, 3, ..] => {
+                Finding::new(Outlook::Hopeless, "that port speaks TLS", ["-X security.protocol=ssl, or sasl_ssl"])
+            }
             _ => Finding::new(Outlook::Hopeless, "what answers there is not Kafka", [ADDRESS]),
         });
     }

@@ -24,6 +24,7 @@ use crate::engine::coordinator::UntilEnd;
 use crate::engine::source::{CommitResult, CommitStarted, Flow, Mark, Notice, Offer, Polled, Source, SourceError, Start};
 use crate::kafka::cluster::Cluster;
 use crate::kafka::connection::Connection;
+use crate::kafka::diagnosis::Manner;
 use crate::kafka::group_source::asking::Asking;
 use crate::kafka::group_source::away::Away;
 use crate::kafka::group_source::commits::Commits;
@@ -69,6 +70,7 @@ pub struct GroupSource {
     asking: Asking,
     consumer: Arc<BaseConsumer<Quiet>>,
     cluster_id: String,
+    manner: Manner,
     subscription: Subscription,
     slots: Slots,
     topics: Topics,
@@ -115,6 +117,7 @@ impl GroupSource {
             asking,
             consumer,
             cluster_id: cluster.id().to_owned(),
+            manner: connection.manner(),
             subscription,
             slots: Slots::default(),
             topics: Topics::default(),
