@@ -29,8 +29,9 @@ impl From<ConnectionError> for CommandError {
     fn from(error: ConnectionError) -> Self {
         let told = Self::usage(error.to_string());
         match error {
-            ConnectionError::Refused { name, .. } if name == "sasl.jaas.config" => {
-                told.hint("say it with sasl.mechanism, sasl.username and sasl.password")
+            ConnectionError::Unknown { hint: Some(hint), .. } => told.hint(hint),
+            ConnectionError::Unknown { .. } => {
+                told.hint("all of them: CONFIGURATION.md of librdkafka, the Kafka client that redrive is built with")
             }
             ConnectionError::NoTokens => told.hint(
                 "-X sasl.oauthbearer.method=oidc -X sasl.oauthbearer.token.endpoint.url=URL -X sasl.oauthbearer.client.id=ID \

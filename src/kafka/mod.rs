@@ -12,6 +12,7 @@ mod connection;
 mod diagnosis;
 mod embedded;
 mod group_source;
+mod names;
 mod native;
 mod slots;
 mod topic_producer;
