@@ -369,3 +369,27 @@ fn who_may_no_longer_read_is_told_so() {
         assert!(said.iter().all(|said| output.stderr.contains(said)), "{}", output.stderr);
     }
 }
+
+/// A password that is changed on the broker: who is logged in goes on, who has to log in again waits, and says why.
+#[test]
+fn a_password_that_is_no_longer_right_is_an_incident_while_it_lasts() {
+    let (broker, folder, group) = (SecureBroker::own(), Folder::new(), unique("changed"));
+    let topic = broker.broker().topic("changed", 1);
+    topic.produce(&[Sample::event("order.placed", "first", "{}")]);
+    let (bootstrap, login) = (broker.bootstrap(Listener::Scram), login("sasl_plaintext", "SCRAM-SHA-256", SCRAM_256));
+    let arguments = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", &group, "--from", "earliest"];
+    let command = folder.redrive(arguments).args(["--receiver", "all=file:all.jsonl"]).args(flags(&login[2..]));
+    let mut running = command.args(["-X", &login[0]]).spawn();
+    running.until("the first is read", SOON, |_| (folder.lines("all.jsonl").len() == 1).then_some(()));
+    broker.set_password("another-s3cret");
+    broker.broker().stop();
+    broker.broker().start();
+    let said = running.line("broker_away", 3 * SOON);
+    assert!(said.contains("the broker refuses the user name or the password"), "{said}");
+    broker.set_password(SCRAM_256.1);
+    topic.produce(&[Sample::event("order.placed", "second", "{}")]);
+    running.line("broker_away is over", SOON);
+    running.until("the second is read", SOON, |_| (folder.lines("all.jsonl").len() == 2).then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+}

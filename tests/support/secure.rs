@@ -68,6 +68,12 @@ impl SecureBroker {
         }
     }
 
+    /// A broker of the test's own, which it may take away.
+    #[track_caller]
+    pub(crate) fn own() -> Self {
+        Self::started().unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// The same broker, where its plain listener lets everybody do everything.
     pub(crate) fn broker(&self) -> &Broker {
         &self.broker
@@ -100,21 +106,31 @@ impl SecureBroker {
         self.access("--remove", user, operation, on);
     }
 
+    /// Gives the user of [`SCRAM_256`] another password.
     #[track_caller]
-    fn access(&self, verb: &str, user: &str, operation: &str, on: [&str; 2]) {
+    pub(crate) fn set_password(&self, password: &str) {
+        let config = format!("SCRAM-SHA-256=[password={password}]");
+        let user = ["--alter", "--entity-type", "users", "--entity-name", SCRAM_256.0, "--add-config", &config];
+        self.tool("kafka.admin.ConfigCommand", &user);
+    }
+
+    #[track_caller]
+    fn access(&self, verb: &str, user: &str, operation: &str, [kind, name]: [&str; 2]) {
         let principal = format!("User:{user}");
-        let force: &[&str] = if verb == "--remove" { &["--force"] } else { &[] };
+        let mut arguments = vec![verb, "--allow-principal", &principal, "--operation", operation, kind, name];
+        if verb == "--remove" {
+            arguments.push("--force");
+        }
+        self.tool("org.apache.kafka.tools.AclCommand", &arguments);
+    }
+
+    #[track_caller]
+    fn tool(&self, tool: &str, arguments: &[&str]) {
         let java = Java::with_kafka(Kind::Tool).unwrap_or_else(|error| panic!("{error}"));
-        let output = java
-            .command()
-            .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &self.broker.bootstrap(), verb])
-            .args(["--allow-principal", &principal, "--operation", operation])
-            .args(on)
-            .args(force)
-            .output();
-        let output = output.unwrap_or_else(|error| panic!("Kafka's AclCommand cannot be run: {error}"));
+        let output = java.command().args([tool, "--bootstrap-server", &self.broker.bootstrap()]).args(arguments).output();
+        let output = output.unwrap_or_else(|error| panic!("{tool} cannot be run: {error}"));
         let said = [output.stdout, output.stderr].concat();
-        assert!(output.status.success(), "{verb} {operation} on {on:?} for {user}: {}", String::from_utf8_lossy(&said));
+        assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&said));
     }
 
     fn started() -> Result<Self, String> {
