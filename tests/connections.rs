@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -293,30 +293,38 @@ fn a_token_that_is_not_given_says_which_property_is_wrong() {
     ]);
 }
 
+/// Says what an HTTP server says to somebody who speaks otherwise, until the test process ends.
+fn http_server() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = move || {
+        let mut streams: Vec<_> = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n").ok();
+            // Kept open: closed, the answer could be lost with what was not read.
+            streams.push(stream);
+        }
+    };
+    std::thread::Builder::new().name("http".to_owned()).spawn(serve).unwrap();
+    address
+}
+
 #[test]
 fn a_network_that_fails_says_so() {
-    let http = SecureBroker::shared().tokens().url("");
-    let http = http.trim_start_matches("http://");
-    let hole = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let hole = hole.local_addr().unwrap().to_string();
+    let http = http_server();
+    // Connections wait there for somebody who takes them.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let at = silent.local_addr().unwrap().to_string();
-    let swallowing = std::thread::Builder::new().spawn(move || {
-        // Ends with the client, which hangs up.
-        silent.accept().map(|(mut stream, _)| stream.read_to_end(&mut Vec::new()).unwrap_or_default())
-    });
     let address = "-b HOST:PORT";
-    let tls = vec![property("security.protocol", "ssl")];
-    let mut all = vec![
+    let tls = || vec![property("security.protocol", "ssl")];
+    all_fail(vec![
         failing("no.such.host.invalid:9092", vec![], ["that name is not known", address]).after_a_while(),
         failing("127.0.0.1:1", vec![], ["nothing listens there", address]).after_a_while(),
-        failing(at, vec![], ["answers nothing: it is not Kafka, or it hangs", address]).after_a_while(),
-        failing(http, tls, ["that port does not speak TLS", "-X security.protocol=plaintext"]),
-    ];
-    // Closed again: refused, like any port where nothing listens.
-    all.push(failing(hole, vec![], ["nothing listens there", address]).after_a_while());
-    all_fail(all);
-    swallowing.unwrap().join().unwrap().unwrap();
+        failing(&at, vec![], ["answers nothing: it is not Kafka, or it hangs", address]).after_a_while(),
+        failing(&at, tls(), ["nothing came back, not even a refusal", "HOST:PORT"]).after_a_while(),
+        failing(&http, vec![], ["an HTTP server answers there, not Kafka", address]),
+        failing(&http, tls(), ["that port does not speak TLS", "-X security.protocol=plaintext"]),
+    ]);
 }
 
 /// Runs until it ends by itself.

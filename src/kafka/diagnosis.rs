@@ -119,29 +119,40 @@ impl Diagnosis {
     /// Says it as it is, when it was found out why the broker's certificate is refused: `code` is OpenSSL's.
     pub(super) fn with_certificate(mut self, code: i32) -> Self {
         let broker = self.broker.as_deref().unwrap_or("HOST:PORT");
-        let look =
-            |what: &str| format!("see its {what}: openssl s_client -connect {broker} </dev/null | openssl x509 -noout {what}");
+        let see = |what: &str, flags: &str| {
+            format!("see {what}: openssl s_client -connect {broker} </dev/null | openssl x509 -noout {flags}")
+        };
         let (problem, hints) = match code {
-            9 => ("the broker's certificate is not valid yet", vec![look("-dates"), "check the clock of this machine".to_owned()]),
+            // There is no way from it to an authority that is trusted: that is how it was taken.
+            2 | 18..=21 => return self,
+            9 => (
+                "the broker's certificate is not valid yet",
+                [see("its dates", "-dates"), "check the clock of this machine".to_owned()],
+            ),
             10 => (
                 "the broker's certificate has expired",
-                vec![look("-dates"), "it has to be renewed on the broker, or the clock of this machine is wrong".to_owned()],
+                [
+                    see("its dates", "-dates"),
+                    "it has to be renewed on the broker, or the clock of this machine is wrong".to_owned(),
+                ],
             ),
-            18..=21 | 2 => return self,
             62 | 64 => (
                 "the broker's certificate is for another name",
-                vec![
-                    look("-ext subjectAltName").replace("see its -ext subjectAltName", "see its names"),
+                [
+                    see("its names", "-ext subjectAltName"),
                     "use one of them in -b; to accept any name: -X ssl.endpoint.identification.algorithm=none".to_owned(),
                 ],
             ),
-            _ => ("the broker's certificate is refused", vec![look("-text").replace("see its -text", "see it")]),
+            _ => (
+                "the broker's certificate is refused",
+                [
+                    see("it", "-text"),
+                    format!("OpenSSL's verification error is {code}: man openssl-verification-options, X509_V_ERR"),
+                ],
+            ),
         };
         self.problem = problem.to_owned();
-        self.hints = hints.into_iter().map(|hint| hint.replace("see its -dates", "see its dates")).collect();
-        if !(9..=10).contains(&code) && !matches!(code, 62 | 64) {
-            self.said = format!("{} (OpenSSL's verification error {code})", self.said);
-        }
+        self.hints = hints.to_vec();
         self
     }
 
@@ -281,19 +292,18 @@ fn closed(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
     if !complaint.reason.contains("isconnected") {
         return None;
     }
-    let is_understood = complaint.state.as_deref().is_some_and(|state| state == "UP");
-    Some(match (manner.encryption, &manner.login, is_understood) {
-        (Encryption::Plain, Login::None, true) => Finding::new(
-            Outlook::Doubtful,
-            "the broker hangs up after the first answer: that port most likely wants a user name and a password (SASL)",
-            ["-X security.protocol=sasl_plaintext -X sasl.mechanism=NAME -X sasl.username=NAME -X sasl.password=@FILE"],
-        ),
-        (Encryption::Tls, Login::None, true) => Finding::new(
-            Outlook::Doubtful,
-            "the broker hangs up after the first answer: that port most likely wants a user name and a password (SASL)",
-            ["-X security.protocol=sasl_ssl -X sasl.mechanism=NAME -X sasl.username=NAME -X sasl.password=@FILE"],
-        ),
-        (Encryption::Plain, login, false) => {
+    let is_understood = complaint.state.as_deref() == Some("UP");
+    Some(match (manner.encryption, &manner.login) {
+        (encryption, Login::None) if is_understood => {
+            let protocol = if encryption == Encryption::Tls { "sasl_ssl" } else { "sasl_plaintext" };
+            let all = "-X sasl.mechanism=NAME -X sasl.username=NAME -X sasl.password=@FILE";
+            Finding::new(
+                Outlook::Doubtful,
+                "the broker hangs up after the first answer: that port most likely wants a user name and a password (SASL)",
+                [&format!("-X security.protocol={protocol} {all}")],
+            )
+        }
+        (Encryption::Plain, login) if !is_understood => {
             let is_meant_to_log_in = *login == Login::None && manner.names.iter().any(|name| name.starts_with("sasl."));
             let protocol = if is_meant_to_log_in { "-X security.protocol=sasl_ssl" } else { manner.protocol(Encryption::Tls) };
             Finding::new(
