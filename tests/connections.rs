@@ -153,7 +153,9 @@ impl Failing {
 
 /// All at the same time: what may pass is waited for for a quarter of a minute.
 #[track_caller]
-fn all_fail(all: Vec<Failing>) {
+fn all_fail(mut all: Vec<Failing>) {
+    // They are looked at one after the other, so those that end first come first.
+    all.sort_by_key(|failing| failing.within);
     let begun: Vec<(Failing, Folder, Instant, Running)> = all
         .into_iter()
         .map(|failing| {
@@ -335,7 +337,8 @@ fn consume_as(user: (&str, &str), topic: &Topic<'_>, group: &str) -> Output {
 fn reading_as(user: (&str, &str), folder: &Folder, topic: &Topic<'_>, group: &str) -> Running {
     let bootstrap = SecureBroker::shared().bootstrap(Listener::Sasl);
     let arguments = ["consume", "-b", &bootstrap, "-t", topic.name(), "-g", group, "--from", "earliest"];
-    let more = ["--receiver", "all=file:all.jsonl", "--commit-interval", "100ms"];
+    // A group is lost when a session is over: until then its members only get no answer.
+    let more = ["--receiver", "all=file:all.jsonl", "--commit-interval", "100ms", "-X", "session.timeout.ms=3000"];
     folder.redrive(arguments).args(more).args(flags(&login("sasl_plaintext", "PLAIN", user))).spawn()
 }
 

@@ -78,9 +78,8 @@ pub(super) fn first_answer(
         }
         while client.poll(Duration::ZERO).is_some() {}
         let found = client.context().diagnoses(&manner);
-        if found.first().is_some_and(|worst| worst.outlook < Outlook::Open) {
-            since.get_or_insert_with(Instant::now);
-        }
+        let is_bad = found.first().is_some_and(|worst| worst.outlook < Outlook::Open);
+        since = if is_bad { since.or_else(|| Some(Instant::now())) } else { None };
         let for_so_long = since.map(|since: Instant| since.elapsed());
         if left.is_zero() || is_hopeless(&found, connection.brokers(), for_so_long) {
             let deadline = Instant::now() + SECOND_LOOK;

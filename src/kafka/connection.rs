@@ -209,7 +209,7 @@ mod tests {
         };
         assert_eq!(hint("no.such.thing"), None);
         assert_eq!(hint("sasl.pasword").as_deref(), Some("did you mean sasl.password?"));
-        for name in ["ssl.truststore.location", "sasl.jaas.config", "key.deserializer", "sasl.kerberos.service.name"] {
+        for name in ["ssl.truststore.location", "sasl.jaas.config", "key.deserializer"] {
             assert!(hint(name).is_some_and(|hint| !hint.contains("did you mean")), "{name}");
         }
     }

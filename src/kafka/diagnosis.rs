@@ -208,7 +208,8 @@ fn tls(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
     if is_handshake && ["wrong version number", "unknown protocol", "packet length too long"].iter().any(|of| reason.contains(of)) {
         return Some(Finding::new(Hopeless, "that port does not speak TLS", [plain, "or -b with the port that does"]));
     }
-    if is_handshake && reason.contains("isconnected") {
+    let is_in_handshake = is_handshake || complaint.state.as_deref() == Some("SSL_HANDSHAKE");
+    if is_in_handshake && reason.contains("isconnected") {
         let problem = "the broker hangs up when TLS begins: that port most likely does not speak TLS";
         return Some(Finding::new(Doubtful, problem, [plain, "or -b with the port that does"]));
     }

@@ -3,7 +3,7 @@
 //! Java's clients call some of them otherwise, and a mistyped name may stand before a secret: no value is repeated.
 
 /// What Java's clients have, and what to say instead.
-const OF_JAVA: [(&str, &str); 27] = [
+const OF_JAVA: [(&str, &str); 23] = [
     (
         "sasl.jaas.config",
         "say it with sasl.mechanism, sasl.username and sasl.password: -X sasl.username=NAME -X sasl.password=@FILE",
@@ -19,10 +19,6 @@ const OF_JAVA: [(&str, &str); 27] = [
     ("ssl.enabled.protocols", TLS_VERSIONS),
     ("sasl.login.callback.handler.class", "for tokens: -X sasl.oauthbearer.method=oidc"),
     ("sasl.client.callback.handler.class", "for tokens: -X sasl.oauthbearer.method=oidc"),
-    ("sasl.kerberos.service.name", KERBEROS),
-    ("sasl.kerberos.kinit.cmd", KERBEROS),
-    ("sasl.kerberos.keytab", KERBEROS),
-    ("sasl.kerberos.principal", KERBEROS),
     ("max.poll.records", "leave it out: --max-in-flight says how many records are read ahead"),
     ("key.deserializer", NO_CLASSES),
     ("value.deserializer", NO_CLASSES),
@@ -37,7 +33,6 @@ const OF_JAVA: [(&str, &str); 27] = [
 ];
 const PEM_AUTHORITY: &str = "name the certificate of the authority, in PEM and without a password: -X ssl.ca.location=FILE";
 const TLS_VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are spoken";
-const KERBEROS: &str = "this redrive is built without Kerberos; it has PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER";
 const NO_CLASSES: &str = "leave it out: there are no Java classes here, and records are read as bytes";
 
 /// The values of properties that take one of a few words.

@@ -38,6 +38,13 @@ fn tls_that_fails() {
             "one that the broker trusts",
         ),
         (to_plain, manner(Tls, "", &[]), Doubtful, "most likely does not speak TLS", "-X security.protocol=plaintext"),
+        (
+            "ssl://127.0.0.1:9092/bootstrap: Disconnected: SSL connection closed by peer (after 1ms in state SSL_HANDSHAKE)",
+            manner(Tls, "", &[]),
+            Doubtful,
+            "most likely does not speak TLS",
+            "-X security.protocol=plaintext",
+        ),
         (to_plain, manner(Tls, "PLAIN", &[]), Doubtful, "most likely does not speak TLS", "-X security.protocol=sasl_plaintext"),
         (no_tls, manner(Tls, "", &[]), Hopeless, "that port does not speak TLS", "-X security.protocol=plaintext"),
         (to_tls, manner(Plain, "", &[]), Doubtful, "most likely speaks TLS", "-X security.protocol=ssl"),
