@@ -91,9 +91,11 @@ pub(super) fn diagnose(complaint: &Complaint, manner: &Manner) -> Diagnosis {
         .or_else(|| closed(complaint, manner))
         .or_else(|| network(complaint))
         .unwrap_or_else(|| Finding::new(Outlook::Open, complaint.reason.clone(), []));
+    // What follows is advice of the client library, which knows less than what is told here.
+    let reason = complaint.reason.split(": broker certificate could not be verified").next().unwrap_or_default();
     let said = match &complaint.broker {
-        Some(broker) => format!("{broker}: {}", complaint.reason),
-        None => complaint.reason.clone(),
+        Some(broker) => format!("{broker}: {reason}"),
+        None => reason.to_owned(),
     };
     let Finding { outlook, problem, hints } = found;
     Diagnosis { broker: complaint.broker.clone(), problem, hints, said, outlook }
