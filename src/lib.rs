@@ -28,6 +28,24 @@
 //! }
 //! ```
 //!
+//! A program that has a `main` of its own embeds a [`Consumer`]:
+//!
+//! ```no_run
+//! # use redrive::{ALL_TYPES, Consumer, ConsumerError, Receivers, StartFrom, StopHandle};
+//! # async fn embedded(receivers: Receivers) -> Result<(), ConsumerError> {
+//! let consumer = Consumer::builder()
+//!     .bootstrap_servers("localhost:9092")
+//!     .topic("orders")
+//!     .group("shop")
+//!     .from(StartFrom::Earliest)
+//!     .receivers(receivers)
+//!     .build()?;
+//! let summary = consumer.run(StopHandle::new()).await?;
+//! println!("{} delivered, {} failed: see {:?}", summary.counts.delivered, summary.counts.failed, summary.journal_path);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The walk of a record
 //!
 //! ```text
@@ -59,7 +77,7 @@
 //! # The map
 //!
 //! In reading order. Dependencies point one way, held by a test: [`engine`] owns the traits that [`kafka`] and [`journal`] implement,
-//! and only [`consumer`] and [`cli`] know all three. Only what is named at this level, and [`cli::main_with`], is meant for other
+//! and only [`consumer`], [`doctor`] and [`cli`] know all three. Only what is named at this level, and [`cli::main_with`], is meant for other
 //! programs; the modules are public so that their documentation can be read and their tests can be written.
 
 pub mod record;
@@ -88,8 +106,18 @@ pub mod settings;
 
 pub mod consumer;
 
+pub mod doctor;
+
 pub mod cli;
 
+pub use consumer::{
+    Consumer, ConsumerBuilder, ConsumerError, FailureSeen, IncidentSeen, IncidentStage, Preview, StopHandle, Summary, WouldDeliver,
+    WouldFail, WouldSkip,
+};
+pub use engine::Order;
+pub use engine::ledger::Counts;
+pub use engine::report::StopReason;
+pub use engine::start::StartFrom;
 pub use event::{Content, Event, JsonError};
-pub use failure::{Class, Code};
+pub use failure::{Class, Code, Stage};
 pub use receiver::{ALL_TYPES, Delivery, Mode, Needs, Receiver, ReceiverError, Receivers, Step, Timekeeper};

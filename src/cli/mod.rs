@@ -3,6 +3,7 @@
 mod consume;
 mod cut;
 mod demo;
+mod doctor;
 mod error;
 mod errors;
 mod escape;
@@ -68,6 +69,9 @@ enum Command {
     Errors(ErrorsArgs),
     /// Look at the troubles of the consumer itself
     Incidents(IncidentsArgs),
+    /// Check broker, topics, group, receivers, journal and settings, and say what mends what is not well
+    #[command(after_help = doctor::HELP)]
+    Doctor(ConsumeFlags),
     /// See it all work on an embedded broker, without any set-up
     Demo(demo::DemoArgs),
 }
@@ -78,6 +82,7 @@ Examples:
       --receiver audit=file:audit.jsonl
   redrive consume -t orders -g shop --order key \\
       --receiver 'billing=exec:python3 worker.py'
+  redrive consume -t orders -g shop --receiver audit=file:audit.jsonl --dry-run --until-end
 Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors, 4 stopped by a guard.";
 
 impl Command {
@@ -87,6 +92,7 @@ impl Command {
             Self::Consume(_) => "consume",
             Self::Errors(args) => args.name(),
             Self::Incidents(args) => args.name(),
+            Self::Doctor(_) => doctor::NAME,
             Self::Demo(_) => "demo",
         }
     }
@@ -124,6 +130,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     let name = parsed.command.name();
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
+        Command::Doctor(ConsumeFlags(given)) => parsed.global.0.and(doctor::settings(given.clone())),
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
     session::with(name, given, caller, |session| dispatch(parsed.command, session))
@@ -155,6 +162,7 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Consume(_) => consume::run(session),
         Command::Errors(args) => args.run(&session.journal(), &session.output),
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
+        Command::Doctor(ConsumeFlags(given)) => doctor::run(&given, session),
         Command::Demo(arguments) => demo::run(&arguments, session),
     }
 }

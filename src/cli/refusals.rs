@@ -154,12 +154,12 @@ impl From<BeginError> for CommandError {
             BeginError::OwnTarget { .. } => {
                 Self::usage(error.to_string()).hint("name another topic for the copies: --receiver NAME=kafka:TOPIC")
             }
-            BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
+            BeginError::TopicPattern(ref pattern) => Self::usage(error.to_string()).cause(&pattern.source),
             BeginError::Types(_) | BeginError::Receiver(_) | BeginError::Source(SourceError::Properties { .. }) => {
                 Self::usage(error.to_string())
             }
             BeginError::Read(error) => error.into(),
-            BeginError::Stopped | BeginError::Source(_) | BeginError::Engine(_) => {
+            BeginError::Stopped | BeginError::NotEnabled | BeginError::Source(_) | BeginError::Engine(_) => {
                 Self::new(ErrorKind::CannotGoOn, error.to_string())
             }
         }
@@ -191,21 +191,20 @@ pub(super) fn of_output(format: OutputFormat, settings: &ConsumeSettings) -> Opt
 
 /// Why a run did not end well; `None` when it did.
 pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<CommandError> {
+    let told = |kind| CommandError::new(kind, reason.to_string());
     let error = match reason {
         StopReason::Asked | StopReason::Done => return None,
-        StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, format!("{found}; nothing was committed"))
-            .hint(found.advice(&settings.type_from))
+        StopReason::Guard(found) => told(ErrorKind::Stopped)
+            .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
-        StopReason::Halt(finding) => CommandError::new(ErrorKind::Stopped, finding.message.clone())
-            .hint("to go on at the start of what is there: --on-gap earliest"),
+        StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
         StopReason::Refused(refusal) => refused(refusal, settings),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => error.clone().into(),
-        StopReason::NotCommitted(why) => {
-            CommandError::new(ErrorKind::CannotGoOn, format!("the last offsets could not be committed: {why}"))
-                .hint("nothing is lost: what was not committed is delivered again")
+        StopReason::NotCommitted(_) => {
+            told(ErrorKind::CannotGoOn).hint("nothing is lost: what was not committed is delivered again")
         }
-        StopReason::Defect(what) => CommandError::new(ErrorKind::CannotGoOn, what.clone()),
+        StopReason::Defect(_) => told(ErrorKind::CannotGoOn),
     };
     Some(error)
 }

@@ -184,7 +184,7 @@ impl Place {
     }
 
     /// The file beside it of the same name and this ending.
-    fn beside(&self, suffix: &str) -> PathBuf {
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(suffix);
         self.path.with_file_name(name)
@@ -234,6 +234,12 @@ impl Place {
             return Err(OpenError::Newer { path: self.name(), found });
         }
         Ok(())
+    }
+
+    /// Whether one could be made here, as far as that shows without making it.
+    pub(super) fn check_place(&self) -> Result<(), OpenError> {
+        self.check_file_system()?;
+        self.check_nothing_is_left()
     }
 
     /// Recent transactions of a journal are in a file beside it, and whoever opens a database takes them in, also those of another one
@@ -314,7 +320,7 @@ impl Place {
         }
     }
 
-    fn denied(&self, source: io::Error) -> OpenError {
+    pub(super) fn denied(&self, source: io::Error) -> OpenError {
         let path = self.name();
         if source.kind() == io::ErrorKind::StorageFull { OpenError::Full { path } } else { OpenError::Denied { path, source } }
     }
@@ -341,7 +347,7 @@ fn migrations() -> Migrations<'static> {
 }
 
 /// The file systems of `statfs(2)` that are reached over a network.
-fn network(magic: u64) -> Option<&'static str> {
+pub(super) fn network(magic: u64) -> Option<&'static str> {
     Some(match magic {
         0x6969 => "NFS",
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",

@@ -21,7 +21,7 @@ use crate::journal::sql;
 
 /// A journal that is open for reading.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: String,
     uuid: String,
 }
@@ -106,8 +106,12 @@ impl Reader {
         &self.uuid
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "it stands in for the error, in map_err")]
-    fn failed(&self, error: rusqlite::Error) -> ReadError {
+    pub(super) fn failed(&self, error: rusqlite::Error) -> ReadError {
         let (path, what) = (self.path.clone(), plain(&error));
         if is_damage(&error) { ReadError::Damaged { path, what } } else { ReadError::Unreadable { path, what } }
     }

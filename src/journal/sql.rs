@@ -208,6 +208,13 @@ pub(super) const FIRST_FAILED_FROM: &str = "SELECT id, first_failed_at_us FROM f
 /// The run behind a claim, unless it has ended.
 pub(super) const CLAIMING_RUN: &str =
     "SELECT host, pid, pid_started_at_us, alive_at_us FROM run WHERE id = ?1 AND ended_at_us IS NULL";
+/// By rowid, from the newest on: of those that were killed, the older ones are long silent.
+pub(super) const RUNS_NOT_ENDED: &str = "
+    SELECT host, pid, pid_started_at_us, alive_at_us, command, consumer_group FROM run
+    WHERE id > (SELECT coalesce(max(id), 0) FROM run) - 1000 AND ended_at_us IS NULL ORDER BY id";
+/// The last heartbeat of the newest run, or else when the journal was made.
+pub(super) const NEWEST_TIME: &str = "
+    SELECT max(j.created_at_us, coalesce((SELECT r.alive_at_us FROM run r ORDER BY r.id DESC LIMIT 1), 0)) FROM journal j LIMIT 1";
 pub(super) const TOPICS_NAMED: &str = "SELECT id FROM topic WHERE name = ?1";
 pub(super) const PLACES: &str = "SELECT id, consumer_group, stage, receiver FROM place";
 /// One row for each kind of failure: far fewer than failures.
@@ -259,6 +266,7 @@ mod tests {
             ("HIGHEST_ID", HIGHEST_ID),
             ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),
             ("CLAIMING_RUN", CLAIMING_RUN),
+            ("RUNS_NOT_ENDED", RUNS_NOT_ENDED),
             ("TOPIC_HAS_PROGRESS", TOPIC_HAS_PROGRESS),
         ];
         for (name, statement) in all {

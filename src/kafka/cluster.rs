@@ -9,6 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
 use crate::engine::stop::StopToken;
+use crate::kafka::choice::INTERNAL;
 use crate::kafka::connecting::{Complaints, first_answer};
 use crate::kafka::connection::Connection;
 use crate::kafka::diagnosis::{Diagnosis, Outlook};
@@ -92,7 +93,7 @@ impl Cluster {
     /// As [`Cluster::topic`].
     pub fn topics(&self) -> Result<Vec<TopicInfo>, ClusterError> {
         let mut topics = topics_of(&self.metadata(None)?);
-        topics.retain(|topic| !topic.name.starts_with("__"));
+        topics.retain(|topic| !topic.name.starts_with(INTERNAL));
         Ok(topics)
     }
 

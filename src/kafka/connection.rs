@@ -1,6 +1,7 @@
 //! How the cluster is reached: the bootstrap servers, and any property of the client library.
 
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -53,6 +54,9 @@ pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("fetch.message.max.bytes", "262144"),
     ("check.crcs", "true"),
 ];
+
+/// A new topic is noticed so soon. The library's own 5 minutes are long for whoever waits for one.
+const LISTS_EVERY: Duration = Duration::from_secs(30);
 
 const CLIENT_ID: &str = "redrive";
 
@@ -117,6 +121,13 @@ impl Connection {
         let mechanism = || value(&["sasl.mechanism", "sasl.mechanisms"]).map_or("GSSAPI", String::as_str).to_owned();
         let login = if protocol.starts_with("sasl") { Login::Sasl(mechanism()) } else { Login::None };
         Manner { encryption, login, names: self.properties.iter().map(|(name, _)| name.clone()).collect() }
+    }
+
+    /// From one list of all topics to the next, where they are chosen by patterns: the client library has a property for that.
+    pub(super) fn lists_every(&self) -> Duration {
+        let given = self.properties.iter().rfind(|(name, _)| name == "topic.metadata.refresh.interval.ms");
+        let given = given.and_then(|(_, ms)| ms.parse().ok()).filter(|ms| *ms > 0);
+        given.map_or(LISTS_EVERY, Duration::from_millis)
     }
 
     /// For questions and for producing.

@@ -2,6 +2,8 @@
 //! records, rebalances, commits and errors as values; headers and commit metadata as bytes; topic uuids.
 #![expect(unsafe_code, reason = "this file is the border to C; everything behind it is safe")]
 
+pub(super) mod describe;
+
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
 use std::time::Duration;

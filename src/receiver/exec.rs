@@ -4,11 +4,14 @@
 //! delivery that was alone in a process that died by itself has failed.
 
 mod answer;
+mod conversation;
 mod pool;
 mod process;
 #[cfg(test)]
 mod tests;
 mod worker;
+
+pub use conversation::{Exchange, Exchanged, Idle, Outcome, converse, start_and_end};
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;

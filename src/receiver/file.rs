@@ -3,6 +3,8 @@
 //! A group is written whole or not at all, under a lock of the file: receivers, also those of other processes on this machine, may share
 //! one. What fails is taken back, so no line is ever torn by an error; one that a crash tore is ended before the next is written.
 
+mod probe;
+
 use std::fs::OpenOptions;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::num::NonZeroUsize;
@@ -10,6 +12,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use futures_util::future::BoxFuture;
+
+pub use probe::{FileFound, probe_file};
 
 use crate::receiver::groups::{Groups, Sink, WINDOW};
 use crate::receiver::{Delivery, Needs, Receiver, Step};

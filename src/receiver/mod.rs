@@ -30,10 +30,13 @@ use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
 
 pub use discard::Discard;
-pub use exec::{Exec, ExecOptions};
-pub use file::File;
+pub use exec::{Exchange, Exchanged, Exec, ExecOptions, Idle, Outcome, converse, start_and_end};
+pub use file::{File, FileFound, probe_file};
 pub use function::{ALL_TYPES, Receivers, Registered};
-pub use http::{ClientCertificate, Credentials, Encoding, Endpoint, Http, Secret};
+pub use http::{
+    Answered, CertificateDates, ClientCertificate, Credentials, Encoding, Endpoint, Http, ProbeStep, Secret, Unanswered,
+    certificate, options, reach,
+};
 pub use kafka::{Kafka, ProduceError, Producer};
 pub use opening::{MadeOf, OpenReceiverError, OpenTopic, Specification};
 pub use program::check_program;

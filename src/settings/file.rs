@@ -29,6 +29,8 @@ enum Beside {
     Time,
     /// A number or a truth.
     Scalar,
+    /// A truth, or a word beside the two.
+    TruthOrWord,
 }
 
 impl Beside {
@@ -38,6 +40,7 @@ impl Beside {
             Kind::Count => Self::Scalar,
             _ if ["N", "SIZE"].contains(&setting.value) => Self::Number,
             _ if setting.name == table::FROM.name => Self::Time,
+            _ if setting.name == table::ENABLED.name => Self::TruthOrWord,
             Kind::One | Kind::Many | Kind::Names => Self::Nothing,
         }
     }
@@ -49,23 +52,27 @@ impl Beside {
             Self::Truth => "expected true or false",
             Self::Time => "expected a text, or a time with its zone",
             Self::Scalar => "expected a text, a whole number, or true or false",
+            Self::TruthOrWord => "expected true or false, or a text",
         }
     }
 }
 
 /// A settings file, read and checked for unknown keys.
+#[derive(Clone)]
 pub(super) struct File {
     path: String,
     values: BTreeMap<String, Values>,
     pub(super) receivers: Vec<ReceiverTable>,
 }
 
+#[derive(Clone)]
 struct Values {
     line: usize,
     texts: Vec<String>,
 }
 
 /// One `[[receiver]]`.
+#[derive(Clone)]
 pub(super) struct ReceiverTable {
     pub(super) origin: Origin,
     values: BTreeMap<String, Vec<String>>,
@@ -155,7 +162,7 @@ impl Reading<'_> {
     fn text(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {
         match (value.get_ref(), beside) {
             (DeValue::String(text), _) => Ok(text.to_string()),
-            (DeValue::Boolean(on), Beside::Truth | Beside::Scalar) => Ok(on.to_string()),
+            (DeValue::Boolean(on), Beside::Truth | Beside::Scalar | Beside::TruthOrWord) => Ok(on.to_string()),
             (DeValue::Datetime(time), Beside::Time) => Ok(time.to_string()),
             (DeValue::Integer(number), Beside::Number | Beside::Scalar) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(|number| number.to_string())
@@ -257,6 +264,7 @@ mod tests {
             ("topic = [\"a\",\n1]", "redrive.toml, line 2: expected a text, in quotes"),
             ("group = [\"a\"]", "redrive.toml, line 1: expected a text, in quotes"),
             ("until_end = 1", "redrive.toml, line 1: expected true or false"),
+            ("enabled = 1", "redrive.toml, line 1: expected true or false, or a text"),
             ("max_in_flight = true", "redrive.toml, line 1: expected a whole number, or a text"),
             ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: expected a text, in quotes"),
             ("receiver = 1", "redrive.toml, line 1: receivers are written as [[receiver]], with name and target"),

@@ -3,6 +3,7 @@
 //! `table` has every setting once; `layers` says which layer wins; `GlobalSettings`, `ConnectionSettings` and `ConsumeSettings` are what
 //! commands are told.
 
+mod checked;
 mod consume;
 mod error;
 mod file;
@@ -15,7 +16,8 @@ mod screen;
 pub mod table;
 mod units;
 
-pub use consume::{ConsumeSettings, StartFrom};
+pub use checked::{CheckedSettings, Effective, effective};
+pub use consume::{ConsumeSettings, Doing, Enabled};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};

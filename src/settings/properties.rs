@@ -51,7 +51,8 @@ fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Res
 /// What names of secrets have in them.
 const SECRET: [&str; 8] = ["password", "passwd", "secret", "token", "credential", "api-key", "apikey", "authorization"];
 
-fn is_secret(name: &str) -> bool {
+/// True for the name of a property, a flag or a header whose value is one.
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
     SECRET.iter().any(|secret| name.contains(secret))
 }

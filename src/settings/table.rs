@@ -148,12 +148,22 @@ pub const ON_TRUNCATION: Setting =
 pub const NO_STARTUP_GUARD: Setting =
     Setting::consume("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
 pub const MAX_RECORDS: Setting = Setting::consume("max-records", "N", "Stop after N records");
-pub const UNTIL_END: Setting = Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment");
-pub const IDLE_EXIT: Setting = Setting::consume("idle-exit", "DURATION", "Stop when no record came for this long");
+pub const UNTIL_END: Setting =
+    Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment, and read nothing beyond it");
+pub const IDLE_EXIT: Setting =
+    Setting::consume("idle-exit", "DURATION", "Stop when for this long nothing was in flight and no record came");
+pub const DRY_RUN: Setting = Setting::consume(
+    "dry-run",
+    "",
+    "Say what would happen: joins no group, reads from the committed offsets, delivers, commits and writes nothing",
+);
+pub const ENABLED: Setting =
+    Setting::consume("enabled", "WHETHER", "Kill-switch: false stays up, idle and in no group; exit ends at once, with 0")
+        .by_default("true");
 pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
 
 /// All of them, in the order of the help.
-pub const ALL: [Setting; 33] = [
+pub const ALL: [Setting; 35] = [
     TOPIC,
     GROUP,
     RECEIVER,
@@ -176,6 +186,8 @@ pub const ALL: [Setting; 33] = [
     UNTIL_END,
     IDLE_EXIT,
     FAIL_ON_ERRORS,
+    DRY_RUN,
+    ENABLED,
     BOOTSTRAP_SERVER,
     KAFKA_PROPERTY,
     COMMAND_CONFIG,

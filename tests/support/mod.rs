@@ -6,6 +6,7 @@
 mod broker;
 mod certificates;
 pub(crate) mod command;
+mod endpoint;
 mod folder;
 mod guard;
 mod java;
@@ -21,6 +22,7 @@ mod witness;
 
 pub(crate) use broker::{Broker, unique};
 pub(crate) use command::Output;
+pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;
 pub(crate) use producer::{Ending, Sample};
 pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBroker};

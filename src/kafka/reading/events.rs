@@ -8,13 +8,13 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::engine::source::SourceError;
 use crate::kafka::complaint::Complaint;
 use crate::kafka::diagnosis::diagnose;
-use crate::kafka::group_source::{GroupSource, Told};
 use crate::kafka::native::{At, Event, What};
+use crate::kafka::reading::{Reading, Told};
 use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
 
 /// Logs of the client library are ours to show; rebalances come as events, except when the consumer is being closed.
-pub(super) struct Quiet;
+pub(in crate::kafka) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -33,12 +33,12 @@ fn log(level: i32, text: &str) {
     }
 }
 
-impl GroupSource {
+impl Reading {
     /// Takes in whatever is not a record.
     pub(super) fn note(&mut self, event: &Event) -> Result<(), SourceError> {
         match event.what() {
             What::Assign(partitions) => {
-                self.offering.add(partitions.iter().map(|at| self.slots.offer(&at.topic, at.partition)).collect());
+                self.given(&partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect::<Vec<_>>());
             }
             What::Revoke(partitions) => self.revoked(&partitions),
             What::EndOfPartition(at) => {
@@ -53,7 +53,7 @@ impl GroupSource {
         Ok(())
     }
 
-    pub(super) fn revoked(&mut self, partitions: &[At]) {
+    pub(in crate::kafka) fn revoked(&mut self, partitions: &[At]) {
         let slots: Vec<Slot> = partitions.iter().filter_map(|at| self.slots.find(&at.topic, at.partition)).collect();
         self.forget(&slots);
         let is_lost = self.consumer.assignment_lost();
@@ -83,7 +83,7 @@ impl GroupSource {
                 return Err(SourceError::Forbidden { kind: "group", name: self.subscription.group.clone() });
             }
             RDKafkaErrorCode::TopicAuthorizationFailed => {
-                let name = at.map_or_else(|| self.subscription.topics.join(", "), |at| at.topic.clone());
+                let name = at.map_or_else(|| self.subscription.topics.names().join(", "), |at| at.topic.clone());
                 return Err(SourceError::Forbidden { kind: "topic", name });
             }
             _ => log(RDKafkaLogLevel::Warning as i32, reason),

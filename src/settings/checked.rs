@@ -1,0 +1,204 @@
+//! The settings for a check-up: what `consume` would be told, though not all of it need be said yet.
+//!
+//! What is missing is filled in, so that all else is read as `consume` reads it, and then left out again.
+
+use crate::receiver::{Receivers, Specification};
+use crate::settings::consume::ConsumeSettings;
+use crate::settings::error::SettingsError;
+use crate::settings::global::ConnectionSettings;
+use crate::settings::layers::{Layers, Origin};
+use crate::settings::properties::{is_secret, masked};
+use crate::settings::receivers;
+use crate::settings::table::{self, BOOTSTRAP_SERVER, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, Setting, TOPIC};
+
+/// What `consume` would be told, as far as it is said.
+#[derive(Clone)]
+pub struct CheckedSettings {
+    /// Topics, group and receivers of it count only as far as they are repeated here.
+    pub consume: ConsumeSettings,
+    /// Prefixed; patterns begin with `^`.
+    pub topics: Vec<String>,
+    pub group: Option<String>,
+    pub receivers: Vec<Specification>,
+    /// `None`: no broker is named.
+    pub connection: Option<ConnectionSettings>,
+}
+
+/// One setting, with the value that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    pub name: String,
+    /// Without secrets; `None` where nobody says it and it has no default.
+    pub value: Option<String>,
+    pub origin: Origin,
+}
+
+impl CheckedSettings {
+    /// # Errors
+    /// When a value that is there means nothing.
+    pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
+        let receivers = match receivers::read(layers, brought) {
+            Err(SettingsError::NoReceiver) => Vec::new(),
+            read => read?,
+        };
+        let (has_topics, has_group) = (layers.find(&TOPIC).is_some(), layers.find(&GROUP).is_some());
+        let fill = [(&TOPIC, "-", has_topics), (&GROUP, "-", has_group), (&RECEIVER, "none=discard:", !receivers.is_empty())];
+        let missing = fill.iter().filter(|(_, _, is_there)| !is_there).map(|(setting, value, _)| (*setting, *value));
+        let consume = ConsumeSettings::read(&layers.filled(missing), brought)?;
+        let connection = match layers.find(&BOOTSTRAP_SERVER) {
+            Some(_) => Some(ConnectionSettings::read(layers)?),
+            None => None,
+        };
+        Ok(Self {
+            topics: if has_topics { consume.topics.clone() } else { Vec::new() },
+            group: has_group.then(|| consume.group.clone()),
+            receivers,
+            connection,
+            consume,
+        })
+    }
+}
+
+/// Every setting with the value that counts and where it comes from, in the order of the table; each Kafka property and each receiver
+/// on its own.
+///
+/// # Errors
+/// When the receivers cannot be read.
+pub fn effective(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effective>, SettingsError> {
+    let mut all = Vec::new();
+    for setting in table::ALL {
+        if setting.name == RECEIVER.name {
+            all.extend(effective_receivers(layers, brought)?);
+        } else if setting.name == KAFKA_PROPERTY.name {
+            all.extend(effective_properties(layers));
+        } else {
+            all.push(effective_one(layers, &setting));
+        }
+    }
+    Ok(all)
+}
+
+fn effective_one(layers: &Layers<'_>, setting: &Setting) -> Effective {
+    let name = setting.name.to_owned();
+    match layers.find(setting) {
+        Some(found) => Effective { name, value: Some(masked(&found.values.join(", "))), origin: found.origin },
+        None if setting.kind == Kind::Switch => Effective { name, value: Some("false".to_owned()), origin: Origin::Default },
+        None => Effective { name, value: None, origin: Origin::Default },
+    }
+}
+
+/// All layers count for properties; the strongest that has one says its value.
+fn effective_properties(layers: &Layers<'_>) -> Vec<Effective> {
+    let mut all: Vec<Effective> = Vec::new();
+    for found in layers.all(&KAFKA_PROPERTY) {
+        // The last of a name counts.
+        for text in found.values.iter().rev() {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            let name = format!("{}.{}", KAFKA_PROPERTY.name, key.trim());
+            if all.iter().all(|known| known.name != name) {
+                all.push(Effective { name, value: Some(shown_property(key.trim(), value)), origin: found.origin.clone() });
+            }
+        }
+    }
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}
+
+/// What only names where the secret is, is none.
+fn shown_property(key: &str, value: &str) -> String {
+    let is_reference = value.starts_with('@') || value.starts_with("env:");
+    let holds_secrets = is_secret(key) || key.ends_with(".pem") || key.ends_with(".config");
+    if holds_secrets && !is_reference { "***".to_owned() } else { masked(value) }
+}
+
+fn effective_receivers(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effective>, SettingsError> {
+    let receivers = match receivers::read(layers, brought) {
+        Err(SettingsError::NoReceiver) => Vec::new(),
+        read => read?,
+    };
+    let found = layers.find(&RECEIVER);
+    let origin = |name: &str| {
+        let given = found.as_ref().filter(|found| found.values.iter().any(|text| is_of(text, name)));
+        let mut tables = layers.file.iter().flat_map(|file| &file.receivers);
+        let table = tables.find(|table| table.one("name") == Some(name)).map(|table| table.origin.clone());
+        given.map(|found| found.origin.clone()).or(table).unwrap_or(Origin::Program)
+    };
+    Ok(receivers.iter().map(|receiver| effective_receiver(receiver, origin(&receiver.name))).collect())
+}
+
+fn is_of(target: &str, name: &str) -> bool {
+    target.split_once('=').is_some_and(|(of, _)| of == name)
+}
+
+fn effective_receiver(receiver: &Specification, origin: Origin) -> Effective {
+    let Specification { name, definition, types, timeout, retries, window, processes, .. } = receiver;
+    let types = if types.is_empty() { "all types".to_owned() } else { types.join(", ") };
+    let value =
+        format!("{definition} · {types} · timeout {timeout:?} · retries {retries} · window {window} · processes {processes}");
+    Effective { name: format!("{}.{name}", RECEIVER.name), value: Some(value), origin }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Given;
+
+    fn environment(name: &str) -> Option<String> {
+        (name == "REDRIVE_ORDER").then(|| "key".to_owned())
+    }
+
+    fn layers(given: &[(&Setting, &[&str])]) -> Layers<'static> {
+        let mut all = Given::default();
+        given.iter().for_each(|(setting, values)| all.set(setting, values.iter().map(|&value| value.to_owned()).collect()));
+        Layers::without_file(all, &environment)
+    }
+
+    fn value(all: &[Effective], name: &str) -> (Option<String>, String) {
+        let found = all.iter().find(|one| one.name == name).unwrap_or_else(|| panic!("{name}"));
+        (found.value.clone(), found.origin.to_string())
+    }
+
+    #[test]
+    fn nothing_is_needed_and_what_is_there_is_read() {
+        let settings = CheckedSettings::read(&layers(&[]), &Receivers::new()).unwrap();
+        assert!(settings.topics.is_empty() && settings.group.is_none() && settings.receivers.is_empty());
+        assert!(settings.connection.is_none());
+        let given = layers(&[(&TOPIC, &["orders"]), (&GROUP, &["shop"]), (&RECEIVER, &["all=discard:"])]);
+        let settings = CheckedSettings::read(&given, &Receivers::new()).unwrap();
+        assert_eq!((settings.topics, settings.group.as_deref()), (vec!["orders".to_owned()], Some("shop")));
+        assert_eq!(settings.receivers[0].name, "all");
+        let wrong = CheckedSettings::read(&layers(&[(&table::ORDER, &["sideways"])]), &Receivers::new());
+        assert!(wrong.err().unwrap().to_string().starts_with("order is `sideways` (from --order)"));
+    }
+
+    #[test]
+    fn every_setting_says_where_it_comes_from() {
+        let all = effective(&layers(&[(&TOPIC, &["a", "b"]), (&RECEIVER, &["x=discard:"])]), &Receivers::new()).unwrap();
+        assert_eq!(value(&all, "topic"), (Some("a, b".to_owned()), "from --topic".to_owned()));
+        assert_eq!(value(&all, "order"), (Some("key".to_owned()), "from the environment variable REDRIVE_ORDER".to_owned()));
+        assert_eq!(value(&all, "retries"), (Some("2".to_owned()), "the default".to_owned()));
+        assert_eq!(value(&all, "group").0, None);
+        assert!(value(&all, "receiver.x").0.unwrap().starts_with("discard: · all types"));
+        for setting in table::ALL.iter().filter(|setting| ![RECEIVER.name, KAFKA_PROPERTY.name].contains(&setting.name)) {
+            value(&all, setting.name);
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let properties = [
+            "sasl.password=s3cret",
+            "ssl.key.pem=s3cret",
+            "sasl.oauthbearer.config=secret=s3cret",
+            "ssl.key.password=env:NAME",
+            "sasl.username=me",
+            "sasl.oauthbearer.token.endpoint.url=https://me:s3cret@idp/token",
+        ];
+        let receiver = ["x=http://me:s3cret@shop/events", "y=exec:w --password=s3cret"];
+        let given = layers(&[(&KAFKA_PROPERTY, &properties), (&RECEIVER, &receiver)]);
+        let all = effective(&given, &Receivers::new()).unwrap();
+        assert!(!format!("{all:?}").contains("s3cret"), "{all:?}");
+        assert_eq!(value(&all, "kafka-property.ssl.key.password").0.as_deref(), Some("env:NAME"));
+        assert_eq!(value(&all, "kafka-property.sasl.username").0.as_deref(), Some("me"));
+    }
+}
