@@ -8,6 +8,7 @@ mod arguments;
 mod books;
 mod bounded;
 mod brokers;
+mod connections;
 mod delivery_ids;
 mod doctor;
 mod dry_run;

@@ -23,6 +23,7 @@ use crate::engine::start::StartFrom;
 use crate::kafka::choice::{There, TopicChoice};
 use crate::kafka::cluster::Cluster;
 use crate::kafka::connection::Connection;
+use crate::kafka::diagnosis::Manner;
 use crate::kafka::native::{Event, Queue};
 use crate::kafka::slots::{Slots, Topics};
 use crate::record::{HeadersBuf, NextOffset, Offset, RawRecord, ReceiverSet, Slot};
@@ -57,6 +58,7 @@ pub(super) struct Reading {
     asking: Asking,
     pub(super) consumer: Arc<BaseConsumer<Quiet>>,
     cluster_id: String,
+    manner: Manner,
     subscription: Subscription,
     pub(super) slots: Slots,
     topics: Topics,
@@ -103,6 +105,7 @@ impl Reading {
             asking,
             consumer,
             cluster_id: cluster.id().to_owned(),
+            manner: connection.manner(),
             subscription,
             slots: Slots::default(),
             topics: Topics::default(),

@@ -8,6 +8,7 @@ mod consume;
 mod error;
 mod file;
 mod global;
+mod java_properties;
 mod layers;
 mod properties;
 mod receivers;
