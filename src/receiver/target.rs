@@ -92,6 +92,20 @@ impl Target {
         }
     }
 
+    /// What stands before the colon.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        match self {
+            Self::Exec(_) => "exec",
+            Self::Run(_) => "run",
+            Self::Http(endpoint) => endpoint.url.scheme(),
+            Self::File(_) => "file",
+            Self::Stdout => "stdout",
+            Self::Kafka(_) => "kafka",
+            Self::Discard => "discard",
+        }
+    }
+
     /// The form of the settings file: `["exec", "PROGRAM", "ARG"]`.
     ///
     /// # Errors

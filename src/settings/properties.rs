@@ -35,7 +35,7 @@ pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, Setting
 fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Result<String, SettingsError> {
     if let Some(variable) = value.strip_prefix("env:") {
         return (layers.environment)(variable)
-            .ok_or_else(|| SettingsError::NoVariable { property: name.to_owned(), variable: variable.to_owned() });
+            .ok_or_else(|| SettingsError::NoVariable { of: format!("the Kafka property {name}"), variable: variable.to_owned() });
     }
     if let Some(path) = value.strip_prefix('@') {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
@@ -143,7 +143,11 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_the_secret() {
         assert_eq!(given(&["a=b", "hunter2"]).unwrap_err(), "Kafka property 2 (from --kafka-property) is not KEY=VALUE");
-        assert!(given(&["p=env:NONE"]).unwrap_err().contains("p names the environment variable NONE, which is not set"));
+        assert!(
+            given(&["p=env:NONE"])
+                .unwrap_err()
+                .contains("the Kafka property p names the environment variable NONE, which is not set")
+        );
         assert!(given(&["p=@/no/such/file"]).unwrap_err().contains("/no/such/file"));
     }
 

@@ -113,8 +113,14 @@ pub const TOPIC: Setting =
         .kind(Kind::Names);
 pub const GROUP: Setting = Setting::consume("group", "GROUP", "Consumer group").short('g');
 pub const RECEIVER: Setting =
-    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, file:PATH or discard: (repeatable)")
+    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, run:PROGRAM ARGS…, http(s)://…, file:PATH, stdout:, kafka:TOPIC or discard: (repeatable)")
         .kind(Kind::Many);
+pub const RECEIVER_OPTION: Setting = Setting::consume(
+    "receiver-option",
+    "NAME.KEY=VALUE",
+    "One more word about a receiver, as its table in the settings file has it: billing.timeout=5s (repeatable)",
+)
+.kind(Kind::Many);
 pub const TOPIC_PREFIX: Setting = Setting::consume("topic-prefix", "PREFIX", "Joined with a - before each topic");
 pub const FROM: Setting =
     Setting::consume("from", "WHERE", "Where a topic starts that the group has never read: earliest, latest or a time (RFC 3339)");
@@ -163,10 +169,11 @@ pub const ENABLED: Setting =
 pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
 
 /// All of them, in the order of the help.
-pub const ALL: [Setting; 35] = [
+pub const ALL: [Setting; 36] = [
     TOPIC,
     GROUP,
     RECEIVER,
+    RECEIVER_OPTION,
     TOPIC_PREFIX,
     FROM,
     ORDER,

@@ -118,8 +118,8 @@ fn what_is_wrong_with_a_receiver_is_said_where_it_stands() {
     };
     let expected = "receiver billing: `order*` is no event type: expected an exact type, or a prefix followed by `.*` (order.*)";
     assert_eq!(refused(&["order*"], ""), format!("{expected} (from this program)"));
-    assert_eq!(refused(&["order.*"], "types = [\"order*\"]"), format!("{expected} (from {path}, line 1)"));
-    let timeout = format!("timeout of receiver billing is `soon` (from {path}, line 1): expected a duration like 500ms, 30s or 5m");
+    assert_eq!(refused(&["order.*"], "types = [\"order*\"]"), format!("{expected} (from {path}, line 3)"));
+    let timeout = format!("timeout of receiver billing is `soon` (from {path}, line 3): expected a duration like 500ms, 30s or 5m");
     assert_eq!(refused(&["order.*"], "timeout = \"soon\""), timeout);
 }
 
