@@ -12,6 +12,8 @@ mod java_properties;
 mod layers;
 mod properties;
 mod receivers;
+#[cfg(test)]
+mod reference;
 mod screen;
 pub mod table;
 mod units;

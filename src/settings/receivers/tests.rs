@@ -113,12 +113,7 @@ fn what_is_wrong_is_said_where_it_stands_and_without_a_secret() {
             "",
             "receiver option 1 (from --receiver-option): receivers have no key `timout`; did you mean `timeout`?",
         ),
-        (
-            &["a=discard:"],
-            &["a.name=b"],
-            "",
-            "receiver option 1 (from --receiver-option): receivers have no key `name`",
-        ),
+        (&["a=discard:"], &["a.name=b"], "", "receiver option 1 (from --receiver-option): receivers have no key `name`"),
         (
             &["a=discard:"],
             &["a.timeout=1s", "s3cret"],
