@@ -83,100 +83,81 @@ fn options_say_it_without_a_file_and_go_over_it() {
     assert_eq!(endpoint(billing).credentials, Some(Credentials::Basic(Secret::File("me".into()))));
 }
 
+/// Flags, options, and what is said of them.
+type Refusal = (&'static [&'static str], &'static [&'static str], &'static str);
+
+const KEYS: [Refusal; 6] = [
+    (&["a=discard:"], &["a.window=2"], "receiver a: `window` means nothing for discard: it is for exec: (from --receiver-option)"),
+    (
+        &["a=http://shop/"],
+        &["a.ca_file=x"],
+        "receiver a: `ca_file` means nothing for http: it is for https: (from --receiver-option)",
+    ),
+    (&["a=discard:"], &["b.timeout=5s"], "receiver b: there is no such receiver; did you mean a? (from --receiver-option)"),
+    (
+        &["a=discard:"],
+        &["a.timout=5s"],
+        "receiver option 1 (from --receiver-option): receivers have no key `timout`; did you mean `timeout`?",
+    ),
+    (&["a=discard:"], &["a.name=b"], "receiver option 1 (from --receiver-option): receivers have no key `name`"),
+    (
+        &["a=discard:"],
+        &["a.timeout=1s", "s3cret"],
+        "receiver option 2 (from --receiver-option): expected NAME.KEY=VALUE, for example billing.timeout=5s",
+    ),
+];
+
+const VALUES: [Refusal; 4] = [
+    (
+        &["a=discard:"],
+        &["a.timeout=soon"],
+        "timeout of receiver a is `soon` (from --receiver-option): expected a duration like 500ms, 30s or 5m",
+    ),
+    (&["a=discard:"], &["a.retries=-1"], "retries of receiver a is `-1` (from --receiver-option): expected a whole number from 0"),
+    (
+        &["a=discard:"],
+        &["a.on_outage=wait"],
+        "on_outage of receiver a is `wait` (from --receiver-option): expected journal (an entry per event)",
+    ),
+    (&["a=http://shop/"], &["a.mode=json"], "mode of receiver a is `json` (from --receiver-option): expected binary or structured"),
+];
+
+const CREDENTIALS: [Refusal; 5] = [
+    (
+        &["a=https://shop/"],
+        &["a.key_file=k"],
+        "receiver a: `key_file` is of no use without `certificate_file` (from --receiver-option)",
+    ),
+    (
+        &["a=http://shop/"],
+        &["a.bearer_token="],
+        "receiver a: `bearer_token` is empty: expected @FILE, env:NAME or the secret itself (from --receiver-option)",
+    ),
+    (
+        &["a=http://shop/"],
+        &["a.bearer_token=env:NONE"],
+        "bearer_token of receiver a names the environment variable NONE, which is not set",
+    ),
+    (
+        &["a=http://shop/"],
+        &["a.bearer_token=s3cret", "a.basic_auth=me:s3cret"],
+        "receiver a: it has both `bearer_token` and `basic_auth`: leave one of them away (from --receiver-option)",
+    ),
+    (
+        &["a=http://me:s3cret@shop/"],
+        &["a.bearer_token=s3cret"],
+        "receiver a: it has both `bearer_token` and a user in its URL: leave one of them away (from --receiver-option)",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_said_where_it_stands_and_without_a_secret() {
-    let exec = "[[receiver]]\nname = \"a\"\ntarget = \"exec:worker\"\n";
-    let http = "[[receiver]]\nname = \"a\"\ntarget = \"http://me:s3cret@shop/\"\n";
-    for (receivers, options, file, expected) in [
-        (
-            &["a=discard:"][..],
-            &["a.window=2"][..],
-            "",
-            "receiver a: `window` means nothing for discard: it is for exec: (from --receiver-option)",
-        ),
-        (
-            &[],
-            &[],
-            &format!("{exec}\nmode = \"binary\""),
-            "receiver a: `mode` means nothing for exec: it is for http: and https: (from r.toml, line 5)",
-        ),
-        (
-            &["a=http://shop/"],
-            &["a.ca_file=x"],
-            "",
-            "receiver a: `ca_file` means nothing for http: it is for https: (from --receiver-option)",
-        ),
-        (&["a=discard:"], &["b.timeout=5s"], "", "receiver b: there is no such receiver; did you mean a? (from --receiver-option)"),
-        (
-            &["a=discard:"],
-            &["a.timout=5s"],
-            "",
-            "receiver option 1 (from --receiver-option): receivers have no key `timout`; did you mean `timeout`?",
-        ),
-        (&["a=discard:"], &["a.name=b"], "", "receiver option 1 (from --receiver-option): receivers have no key `name`"),
-        (
-            &["a=discard:"],
-            &["a.timeout=1s", "s3cret"],
-            "",
-            "receiver option 2 (from --receiver-option): expected NAME.KEY=VALUE, for example billing.timeout=5s",
-        ),
-        (
-            &["a=discard:"],
-            &["a.timeout=soon"],
-            "",
-            "timeout of receiver a is `soon` (from --receiver-option): expected a duration like 500ms, 30s or 5m",
-        ),
-        (
-            &["a=discard:"],
-            &["a.retries=-1"],
-            "",
-            "retries of receiver a is `-1` (from --receiver-option): expected a whole number from 0",
-        ),
-        (
-            &["a=discard:"],
-            &["a.on_outage=wait"],
-            "",
-            "on_outage of receiver a is `wait` (from --receiver-option): expected journal (an entry per event)",
-        ),
-        (
-            &["a=http://shop/"],
-            &["a.mode=json"],
-            "",
-            "mode of receiver a is `json` (from --receiver-option): expected binary or structured",
-        ),
-        (
-            &["a=https://shop/"],
-            &["a.key_file=k"],
-            "",
-            "receiver a: `key_file` is of no use without `certificate_file` (from --receiver-option)",
-        ),
-        (
-            &["a=http://shop/"],
-            &["a.bearer_token="],
-            "",
-            "receiver a: `bearer_token` is empty: expected @FILE, env:NAME or the secret itself (from --receiver-option)",
-        ),
-        (
-            &["a=http://shop/"],
-            &["a.bearer_token=env:NONE"],
-            "",
-            "bearer_token of receiver a names the environment variable NONE, which is not set",
-        ),
-        (
-            &["a=http://shop/"],
-            &["a.bearer_token=s3cret", "a.basic_auth=me:s3cret"],
-            "",
-            "receiver a: it has both `bearer_token` and `basic_auth`: leave one of them away (from --receiver-option)",
-        ),
-        (
-            &[],
-            &["a.bearer_token=s3cret"],
-            http,
-            "receiver a: it has both `bearer_token` and a user in its URL: leave one of them away (from --receiver-option)",
-        ),
-    ] {
-        assert_eq!(read_with(receivers, options, file).err().as_deref(), Some(expected));
+    for (receivers, options, expected) in KEYS.into_iter().chain(VALUES).chain(CREDENTIALS) {
+        assert_eq!(read_with(receivers, options, "").err().as_deref(), Some(expected));
     }
+    let file = "[[receiver]]\nname = \"a\"\ntarget = \"exec:worker\"\n\nmode = \"binary\"";
+    let expected = "receiver a: `mode` means nothing for exec: it is for http: and https: (from r.toml, line 5)";
+    assert_eq!(read_with(&[], &[], file).err().as_deref(), Some(expected));
 }
 
 /// `--receiver NAME=discard:` looks at the failures before the receivers, without a change to the file.
