@@ -58,6 +58,13 @@ impl TimestampKind {
     }
 }
 
+/// As Kafka names topics: `org.apache.kafka.common.internals.Topic`.
+#[must_use]
+pub fn is_topic_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && !matches!(name, "." | "..") && name.bytes().all(is_plain)
+}
+
 /// A topic of one cluster. A topic that was deleted and made again has another `uuid` and is another topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {

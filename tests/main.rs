@@ -31,3 +31,4 @@ mod startup_guard;
 mod stops;
 mod support;
 mod workers;
+mod wrong;

@@ -13,8 +13,8 @@ use crate::cli::screen::{Paint, Screen};
 use crate::cli::session::Session;
 use crate::doctor::{self, Checkup, Finding, Found, Section, Verdict};
 use crate::journal::ExamineError;
-use crate::settings::table::{RECEIVER, nearest};
-use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity};
+use crate::settings::table::RECEIVER;
+use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity, nearest};
 
 pub(super) const NAME: &str = "doctor";
 

@@ -1,57 +1,287 @@
 //! Arguments that were not understood: what is said of them, and the help.
 //!
-//! What clap says is told as any other error is, so that it is a document where documents are asked for.
+//! What clap finds is told as any other error is, in our own words: which flag or command it is, what was expected and what was
+//! given, and which name was meant. A stray word may be a secret whose flag was mistyped.
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, Command, CommandFactory as _};
 
+use crate::cli::Arguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::Output;
 use crate::cli::session::{Caller, plain, screen};
-use crate::settings::{self, Given, Layers, OutputFormat};
+use crate::settings::{self, Given, Layers, OutputFormat, did_you_mean, nearest};
 
-/// Tells what clap says of arguments that it did not understand, or prints the help that was asked for.
-pub(super) fn not_understood(command: &str, arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
+/// More commands than these are not listed.
+const NAMED: usize = 3;
+
+/// Tells what is wrong with arguments, or prints the help that was asked for.
+pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, caller: &Caller<'_>) -> u8 {
     if !error.use_stderr() {
         // Help and version; a reader that has gone away wanted no more of it.
         return u8::from(error.print().is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe));
     }
     let output = asked_output(arguments, caller);
-    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand) {
-        return command_missing(command, error, &output);
-    }
-    let text = error.render().to_string();
-    let mut parts = text.trim().split("\n\n").map(str::trim);
-    let first = parts.next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first);
-    let told = match arguments.iter().find(|argument| argument.to_str().is_none()) {
-        Some(argument) if error.kind() == ErrorKind::InvalidUtf8 => {
-            CommandError::usage(format!("the argument `{}` is not UTF-8", argument.display()))
+    let heard = Heard::of(arguments, output.program());
+    let told = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            return command_missing(&heard, error, &output);
         }
-        _ => CommandError::usage(message.split_whitespace().collect::<Vec<_>>().join(" ")),
+        ErrorKind::InvalidSubcommand => heard.unknown_command(&text(error, ContextKind::InvalidSubcommand)),
+        ErrorKind::UnknownArgument => match text(error, ContextKind::InvalidArg) {
+            flag if flag.starts_with('-') => heard.unknown_flag(&flag),
+            word => heard.stray(&word),
+        },
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => wrong_value(error),
+        ErrorKind::MissingRequiredArgument => missing(error),
+        ErrorKind::ArgumentConflict => conflict(error),
+        ErrorKind::TooManyValues => no_value(error),
+        ErrorKind::InvalidUtf8 => not_utf8(arguments),
+        _ => in_its_words(error),
     };
-    let more = parts.filter(|part| !OF_NO_HELP.iter().any(|start| part.starts_with(start)));
-    let told = more.fold(told, |told, part| {
-        let part = part.split_whitespace().collect::<Vec<_>>().join(" ");
-        told.hint(part.strip_prefix("tip: ").unwrap_or(&part))
-    });
-    output.error(command, &told.hint(help_of(command, output.program())))
+    output.error(&heard.name(), &told.hint(heard.help()))
 }
 
-/// What clap adds without naming the command, and what it thinks that a negative number may have meant.
-const OF_NO_HELP: [&str; 2] = ["For more information, try", "tip: to pass"];
+/// What could be made of a command line.
+struct Heard<'h> {
+    arguments: Vec<&'h str>,
+    program: &'h str,
+    root: Command,
+    /// The words of the command that is meant, as far as they can be found.
+    words: Vec<String>,
+}
 
-fn help_of(command: &str, program: &str) -> String {
-    let words = if command == "redrive" { String::new() } else { format!(" {command}") };
-    format!("all that it takes: {program}{words} --help")
+impl<'h> Heard<'h> {
+    fn of(arguments: &'h [OsString], program: &'h str) -> Self {
+        let mut root = Arguments::command();
+        root.build();
+        let (mut command, mut words) = (&root, Vec::new());
+        for argument in arguments.iter().skip(1) {
+            if let Some(found) = command.find_subcommand(argument).filter(|found| found.get_name() != "help") {
+                words.push(found.get_name().to_owned());
+                command = found;
+            }
+        }
+        let arguments = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+        Self { arguments, program, words, root }
+    }
+
+    /// As documents name the command.
+    fn name(&self) -> String {
+        if self.words.is_empty() { "redrive".to_owned() } else { self.words.join(" ") }
+    }
+
+    /// As it is typed.
+    fn typed(&self) -> String {
+        let words = self.words.iter().map(String::as_str);
+        std::iter::once(self.program).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    fn help(&self) -> String {
+        format!("all that it takes: {} --help", self.typed())
+    }
+
+    fn command(&self) -> &Command {
+        self.words.iter().fold(&self.root, |command, word| command.find_subcommand(word).unwrap_or(command))
+    }
+
+    fn unknown_command(&self, word: &str) -> CommandError {
+        let typed = self.typed();
+        let told = CommandError::usage(format!("{typed} has no command `{word}`"));
+        let there: Vec<&str> = children(self.command()).map(Command::get_name).collect();
+        if let Some(like) = nearest(word, there.iter().copied()) {
+            return told.hint(format!("did you mean {typed} {like}?"));
+        }
+        let within = children(self.command()).filter(|child| child.find_subcommand(word).is_some());
+        let within: Vec<String> = within.map(|child| format!("{typed} {} {word}", child.get_name())).collect();
+        if within.is_empty() {
+            return told.hint(format!("it has {}", there.join(", ")));
+        }
+        told.hint(format!("did you mean {}?", within.join(" or ")))
+    }
+
+    fn unknown_flag(&self, flag: &str) -> CommandError {
+        let typed = self.typed();
+        if has_flag(self.command(), flag) {
+            let told = CommandError::usage(format!("{flag} is a flag of {typed}, and stands before it"));
+            return told.hint(format!("write it behind: {typed} {flag} …"));
+        }
+        let told = CommandError::usage(format!("{typed} has no flag {flag}"));
+        if let Some(meant) = self.with_one_dash() {
+            return told.hint(meant);
+        }
+        let owners = self.owners(flag);
+        if !owners.is_empty() {
+            let more = if owners.len() > NAMED { ", …" } else { "" };
+            let named: Vec<&str> = owners.iter().take(NAMED).map(String::as_str).collect();
+            return told.hint(format!("it is a flag of {}{more}", named.join(", ")));
+        }
+        let like = nearest(flag.trim_start_matches('-'), longs(self.command()));
+        match like.filter(|_| flag.starts_with("--")) {
+            Some(like) => told.hint(format!("did you mean --{like}?")),
+            None => told,
+        }
+    }
+
+    /// A word that is neither a flag nor the value of one.
+    fn stray(&self, word: &str) -> CommandError {
+        let at = self.arguments.iter().rposition(|argument| *argument == word).unwrap_or_default();
+        let before = |back: usize| at.checked_sub(back).and_then(|at| self.arguments.get(at).copied()).unwrap_or_default();
+        let shown = settings::masked_word(before(1), word);
+        let told = CommandError::usage(format!("{} takes no argument `{shown}`", self.typed()));
+        if let Some(meant) = self.with_one_dash() {
+            return told.hint(meant);
+        }
+        match (self.action(before(1)), self.action(before(2))) {
+            (Some(action), _) if !action.takes_values() => told.hint(format!("{} is a switch: it takes no value", before(1))),
+            (None, Some(ArgAction::Append)) => {
+                let flag = before(2);
+                told.hint(format!("to give {flag} several values, repeat it: {flag} … {flag} …"))
+            }
+            _ if self.root.find_subcommand(word).is_some() => {
+                told.hint(format!("{word} is a command of its own: {} {word} …", self.program))
+            }
+            _ => told,
+        }
+    }
+
+    /// `-topic` is `-t opic` to whoever reads flags of one letter.
+    fn with_one_dash(&self) -> Option<String> {
+        self.arguments.iter().find_map(|argument| {
+            let name = argument.strip_prefix('-')?.split('=').next()?;
+            (name.len() > 1 && longs(self.command()).any(|long| long == name))
+                .then(|| format!("did you mean --{name}, with two dashes?"))
+        })
+    }
+
+    /// What a flag of the command does with its value; `None` for all else.
+    fn action(&self, flag: &str) -> Option<&ArgAction> {
+        let is_it = |arg: &&clap::Arg| {
+            let mut longs = arg.get_long_and_visible_aliases().into_iter().flatten();
+            flag.strip_prefix("--").is_some_and(|long| longs.any(|of| of == long)) || is_short(arg, flag)
+        };
+        self.command().get_arguments().find(is_it).map(clap::Arg::get_action)
+    }
+
+    /// The commands that have the flag.
+    fn owners(&self, flag: &str) -> Vec<String> {
+        fn collect(command: &Command, typed: &str, flag: &str, owners: &mut Vec<String>) {
+            for child in children(command) {
+                let typed = format!("{typed} {}", child.get_name());
+                if has_flag(child, flag) {
+                    owners.push(typed.clone());
+                }
+                collect(child, &typed, flag, owners);
+            }
+        }
+        let mut owners = Vec::new();
+        collect(&self.root, self.program, flag, &mut owners);
+        owners
+    }
+}
+
+/// But for the one that clap adds.
+fn children(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|child| child.get_name() != "help")
+}
+
+fn longs(command: &Command) -> impl Iterator<Item = &str> {
+    command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases).flatten()
+}
+
+fn has_flag(command: &Command, flag: &str) -> bool {
+    match flag.strip_prefix("--") {
+        Some(name) => longs(command).any(|long| long == name),
+        None => command.get_arguments().any(|arg| is_short(arg, flag)),
+    }
+}
+
+fn is_short(arg: &clap::Arg, flag: &str) -> bool {
+    let mut letters = flag.chars();
+    letters.next() == Some('-') && letters.next().is_some_and(|letter| arg.get_short() == Some(letter)) && letters.next().is_none()
+}
+
+/// `--limit <N>` without its brackets.
+fn text(error: &clap::Error, kind: ContextKind) -> String {
+    let text = match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(" and "),
+        _ => String::new(),
+    };
+    text.replace(['<', '>'], "")
+}
+
+/// Without what its value is called.
+fn flag(error: &clap::Error, kind: ContextKind) -> String {
+    text(error, kind).split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn wrong_value(error: &clap::Error) -> CommandError {
+    let flag = flag(error, ContextKind::InvalidArg);
+    let given = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(given)) => given.as_str(),
+        _ => "",
+    };
+    if let Some(source) = std::error::Error::source(error) {
+        return CommandError::usage(format!("{flag} is `{given}`: {source}"));
+    }
+    let words: Vec<&str> = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) => words.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let expected = match words.as_slice() {
+        [] => text(error, ContextKind::InvalidArg),
+        [one] => (*one).to_owned(),
+        [before @ .., last] => format!("{} or {last}", before.join(", ")),
+    };
+    if given.is_empty() {
+        return CommandError::usage(format!("{flag} needs a value: expected {expected}"));
+    }
+    CommandError::usage(format!("{flag} is `{given}`: expected {expected}{}", did_you_mean(given, words)))
+}
+
+fn missing(error: &clap::Error) -> CommandError {
+    let told = CommandError::usage(format!("{} is missing", text(error, ContextKind::InvalidArg)));
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return told };
+    let usage = usage.to_string().replace(['<', '>'], "");
+    told.hint(format!("expected {}", usage.trim_start_matches("Usage: ").trim()))
+}
+
+fn conflict(error: &clap::Error) -> CommandError {
+    let (one, other) = (flag(error, ContextKind::InvalidArg), flag(error, ContextKind::PriorArg));
+    CommandError::usage(format!("{one} and {other} cannot be given together")).hint("leave one of them away")
+}
+
+fn no_value(error: &clap::Error) -> CommandError {
+    let flag = flag(error, ContextKind::InvalidArg);
+    CommandError::usage(format!(
+        "{flag} is a switch: it takes no value, and `{}` was given",
+        text(error, ContextKind::InvalidValue)
+    ))
+    .hint(format!("{flag} alone switches it on; to leave it off, leave it away"))
+}
+
+fn not_utf8(arguments: &[OsString]) -> CommandError {
+    let wrong = arguments.iter().find(|argument| argument.to_str().is_none());
+    let shown = wrong.map_or_else(String::new, |argument| format!(" `{}`", argument.display()));
+    CommandError::usage(format!("the argument{shown} is not UTF-8"))
+}
+
+/// What else there may be.
+fn in_its_words(error: &clap::Error) -> CommandError {
+    let text = error.render().to_string();
+    let first = text.trim().split("\n\n").next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    CommandError::usage(message.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Nothing says what is to be done: that is a question for the help.
-fn command_missing(command: &str, error: &clap::Error, output: &Output) -> u8 {
-    let told = CommandError::usage("no command is given").hint(help_of(command, output.program()));
+fn command_missing(heard: &Heard<'_>, error: &clap::Error, output: &Output) -> u8 {
+    let told = CommandError::usage("no command is given").hint(heard.help());
     if output.format() != OutputFormat::Table || error.kind() == ErrorKind::MissingSubcommand {
-        return output.error(command, &told);
+        return output.error(&heard.name(), &told);
     }
     if let Err(untold) = error.print() {
         tracing::debug!(%untold, "the help could not be written");
@@ -75,4 +305,22 @@ fn asked_output(arguments: &[OsString], caller: &Caller<'_>) -> Output {
         }
     }
     screen(program, &Layers::without_file(given, *environment)).unwrap_or_else(|_| plain(program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_not_understood_still_say_which_command_is_meant() {
+        for (arguments, expected) in [
+            (&["redrive", "errors", "list", "-o", "json", "--nosuch"][..], "errors list"),
+            (&["redrive", "-o", "json", "consume", "--nosuch"], "consume"),
+            (&["redrive", "errors", "-o", "json"], "errors"),
+            (&["redrive", "--nosuch"], "redrive"),
+        ] {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(Heard::of(&arguments, "redrive").name(), expected);
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod json;
 mod line;
 mod logs;
 mod misread;
+mod mistyped;
 mod numbers;
 mod output;
 mod refusals;
@@ -125,7 +126,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     let matched = named(Arguments::command(), &caller.program).try_get_matches_from(arguments);
     let parsed = match matched.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(parsed) => parsed,
-        Err(error) => return misread::not_understood(&command_of(arguments), arguments, &error, &caller),
+        Err(error) => return misread::not_understood(arguments, &error, &caller),
     };
     let name = parsed.command.name();
     let given = match &parsed.command {
@@ -136,24 +137,17 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     session::with(name, given, caller, |session| dispatch(parsed.command, session))
 }
 
-/// The command that is meant by arguments that could not be parsed, as far as its words can be found.
-fn command_of(arguments: &[OsString]) -> String {
-    let (mut command, mut words) = (&Arguments::command(), Vec::new());
-    for argument in arguments.iter().skip(1) {
-        if let Some(found) = command.find_subcommand(argument) {
-            words.push(found.get_name());
-            command = found;
-        }
-    }
-    if words.is_empty() { "redrive".to_owned() } else { words.join(" ") }
-}
-
-/// The same commands, their examples as they are typed where the program has another name.
+/// The same commands, their examples as they are typed where the program has another name. A number below zero is a value, which is
+/// then refused as one, and no flag.
 fn named(command: clap::Command, program: &str) -> clap::Command {
     let command = match command.get_after_help().map(ToString::to_string) {
         Some(text) => command.after_help(text.replace("  redrive ", &format!("  {program} "))),
         None => command,
     };
+    let command = command.mut_args(|arg| match arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    });
     command.mut_subcommands(|command| named(command, program))
 }
 
@@ -164,23 +158,5 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
         Command::Doctor(ConsumeFlags(given)) => doctor::run(&given, session),
         Command::Demo(arguments) => demo::run(&arguments, session),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_that_are_not_understood_still_say_which_command_is_meant() {
-        for (arguments, expected) in [
-            (&["redrive", "errors", "list", "-o", "json", "--nosuch"][..], "errors list"),
-            (&["redrive", "-o", "json", "consume", "--nosuch"], "consume"),
-            (&["redrive", "errors", "-o", "json"], "errors"),
-            (&["redrive", "--nosuch"], "redrive"),
-        ] {
-            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-            assert_eq!(command_of(&arguments), expected);
-        }
     }
 }

@@ -9,8 +9,7 @@ use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError, Diagnosis};
 use crate::receiver::{MadeOf, Target};
-use crate::settings::table::nearest;
-use crate::settings::{ConsumeSettings, OutputFormat, SettingsError};
+use crate::settings::{ConsumeSettings, OutputFormat, SettingsError, nearest};
 
 impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
@@ -20,6 +19,8 @@ impl From<SettingsError> for CommandError {
                 .hint("name one: --receiver NAME=TARGET")
                 .hint("to only look at the failures before the receivers: --receiver NAME=discard:"),
             SettingsError::Missing { name: "bootstrap-server", .. } => told.hint("for example: -b localhost:9092"),
+            SettingsError::Missing { name: "topic", .. } => told.hint("for example: -t orders"),
+            SettingsError::Missing { name: "group", .. } => told.hint("for example: -g shop"),
             _ => told,
         }
     }
@@ -70,6 +71,10 @@ impl From<OpenError> for CommandError {
             OpenError::Full { .. } => told.hint("make room there, or name another place: --journal PATH"),
             OpenError::Damaged { path, .. } => told.hint(check_journal(&path)),
             OpenError::Newer { .. } => told.hint("use the redrive that wrote it, or a newer one"),
+            OpenError::Folder(path) => {
+                let inside = std::path::Path::new(&path).join("redrive.db").display().to_string();
+                told.hint(format!("name a file in it: --journal {}", shell_words::quote(&inside)))
+            }
             OpenError::NotAJournal(_) | OpenError::Foreign { .. } => told.hint("name another file: --journal PATH"),
             OpenError::Locked { path } => told.hint(format!("see which process has it open: fuser {}", shell_words::quote(&path))),
             _ => told,

@@ -141,7 +141,7 @@ impl ConsumerBuilder {
     pub fn setting(self, name: &str, value: &str) -> Self {
         let found = table::ALL.iter().find(|setting| setting.name == name);
         let Some(setting) = found else {
-            let nearest = table::nearest(name, table::ALL.iter().map(|setting| setting.name)).map(str::to_owned);
+            let nearest = settings::nearest(name, table::ALL.iter().map(|setting| setting.name)).map(str::to_owned);
             return self.refuse(ConsumerError::UnknownSetting { name: name.to_owned(), nearest });
         };
         if SPEECH.iter().any(|speech| speech.name == setting.name) {

@@ -9,7 +9,7 @@ use crate::consumer::{BeginError, Place};
 use crate::journal::ReceiverDefinition;
 use crate::kafka::{Cluster, Connection, TopicChoice, TopicInfo, TopicProducer};
 use crate::policy;
-use crate::receiver::{self, Binding, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
+use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
 use crate::settings;
 
 /// Copies of one lane that may be on their way at once.
@@ -29,6 +29,8 @@ fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
         MadeOf::Target(Target::File(path)) if place.journal.owns(path) => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
         }
+        MadeOf::Target(Target::File(path)) => receiver::probe_file(path).map(drop),
+        MadeOf::Target(Target::Http(endpoint)) => Http::check(endpoint),
         MadeOf::Target(Target::Exec(command) | Target::Run(command)) => {
             let search = settings::environment("PATH");
             command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))

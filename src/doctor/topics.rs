@@ -4,7 +4,7 @@ use regex::Regex;
 
 use crate::doctor::{Checkup, Finding, Section};
 use crate::kafka::{Examiner, PartitionFacts, Standing};
-use crate::settings::table::nearest;
+use crate::settings::nearest;
 
 const HERE: Section = Section::Topics;
 /// So many are named, and no more.

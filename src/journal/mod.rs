@@ -24,6 +24,6 @@ pub use items::{
 };
 pub use open::{OpenError, Place, Safety};
 pub use preview::PreviewLedger;
-pub use reader::{Page, ReadError, Reader, Window};
+pub use reader::{Named, Page, ReadError, Reader, Window};
 pub use selection::{FailureSelection, IncidentSelection, Sort};
 pub use writer::Writer;

@@ -44,6 +44,8 @@ pub enum OpenError {
     LeftBehind { path: String, beside: String },
     #[error("{0} is not a journal: it is not a SQLite database")]
     NotAJournal(String),
+    #[error("{0} is a folder: the journal is a file")]
+    Folder(String),
     #[error("{path} is a SQLite database of another program (application id {found:#010x}, expected {APPLICATION_ID:#010x})")]
     Foreign { path: String, found: i64 },
     #[error("the journal {path} was written by a newer redrive (schema {found}, this one knows {VERSION})")]
@@ -204,6 +206,7 @@ impl Place {
     fn check_kind(&self) -> Result<(), OpenError> {
         match fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_file() && metadata.len() >= SHORTEST => Ok(()),
+            Ok(metadata) if metadata.is_dir() => Err(OpenError::Folder(self.name())),
             Ok(_) => Err(OpenError::NotAJournal(self.name())),
             Err(source) => Err(self.denied(source)),
         }

@@ -10,6 +10,8 @@ mod rows;
 mod terms;
 mod times;
 
+pub use names::Named;
+
 use rusqlite::Connection;
 use thiserror::Error;
 

@@ -217,6 +217,13 @@ pub(super) const NEWEST_TIME: &str = "
     SELECT max(j.created_at_us, coalesce((SELECT r.alive_at_us FROM run r ORDER BY r.id DESC LIMIT 1), 0)) FROM journal j LIMIT 1";
 pub(super) const TOPICS_NAMED: &str = "SELECT id FROM topic WHERE name = ?1";
 pub(super) const PLACES: &str = "SELECT id, consumer_group, stage, receiver FROM place";
+/// Names, for who mistypes one; a few rows each, but for the codes, of which there is one for each kind of failure.
+pub(super) const TOPIC_NAMES: &str = "SELECT name FROM topic";
+pub(super) const RECEIVER_NAMES: &str = "SELECT receiver FROM place WHERE receiver <> ''";
+pub(super) const GROUP_NAMES: &str = "
+    SELECT consumer_group FROM place
+    UNION ALL SELECT consumer_group FROM run WHERE id > (SELECT coalesce(max(id), 0) FROM run) - 1000 AND consumer_group <> ''";
+pub(super) const CODES: &str = "SELECT code FROM fingerprint";
 /// One row for each kind of failure: far fewer than failures.
 pub(super) const KINDS: &str = "SELECT g.id FROM fingerprint g CROSS JOIN place p ON p.id = g.place_id";
 pub(super) const FINGERPRINTS_FROM: &str = "SELECT id, hash FROM fingerprint WHERE hash >= ?1 AND hash <= ?2 ORDER BY hash LIMIT 2";
@@ -258,6 +265,7 @@ mod tests {
             ("PLACE", PLACE),
             ("FINGERPRINT", FINGERPRINT),
             ("FINGERPRINTS_FROM", FINGERPRINTS_FROM),
+            ("GROUP_NAMES", GROUP_NAMES),
             ("FINGERPRINT_COUNTS", FINGERPRINT_COUNTS),
             ("INCIDENT_AGAIN", INCIDENT_AGAIN),
             ("INCIDENT_ENDED", INCIDENT_ENDED),

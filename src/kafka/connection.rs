@@ -183,6 +183,7 @@ fn refused(error: KafkaError) -> ConnectionError {
     let message = match names::words(&name) {
         Some(words) => format!("it takes {words}"),
         None if value.is_empty() => message,
+        None if message == format!("Invalid value for configuration property \"{name}\"") => "it takes a number".to_owned(),
         None => {
             let message = message.replace(&format!(" \"{value}\""), "");
             if message.contains(&value) && value.len() > 3 { "its value cannot be used".to_owned() } else { message }

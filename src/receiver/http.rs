@@ -60,6 +60,15 @@ impl Http {
         let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization }) })
     }
+
+    /// Finds out whether it can be opened. What a shell puts in the place of a file can be read only once, and is left to the opening.
+    ///
+    /// # Errors
+    /// As [`Http::open`].
+    pub fn check(endpoint: &Endpoint) -> io::Result<()> {
+        let are_files = endpoint.files().all(|path| path.metadata().map_or(true, |metadata| metadata.is_file()));
+        if are_files { Self::open(endpoint.clone()).map(drop) } else { Ok(()) }
+    }
 }
 
 impl Receiver for Http {

@@ -79,8 +79,11 @@ pub fn check_program(program: &str, search: Option<&str>) -> io::Result<()> {
         return Ok(());
     }
     let denied = found.into_iter().filter_map(Result::err).find(|error| error.kind() == io::ErrorKind::PermissionDenied);
-    let missing =
-        || io::Error::new(io::ErrorKind::NotFound, format!("there is no program {program} in the folders of PATH, {search}"));
+    let missing = || {
+        let here = Path::new(program).is_file().then(|| format!("; the one in this folder is called ./{program}"));
+        let message = format!("there is no program {program} in the folders of PATH, {search}{}", here.unwrap_or_default());
+        io::Error::new(io::ErrorKind::NotFound, message)
+    };
     Err(denied.unwrap_or_else(missing))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::receiver::{Encoding, Endpoint, Needs};
+use crate::record::is_topic_name;
 
 /// What a receiver is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +39,9 @@ pub const FORMS: [&str; 8] = [
 pub enum TargetError {
     #[error("`{0}` is no target: expected {forms}", forms = forms())]
     Unknown(String),
-    #[error("`{target}` cannot be split into words: {why}")]
-    Words { target: String, why: String },
+    /// Without the words: which of them is a secret shows only when they are split.
+    #[error("what follows `{scheme}:` cannot be split into words: {why}")]
+    Words { scheme: String, why: String },
     #[error("`{target}` names nothing: expected {form}")]
     Empty { target: String, form: &'static str },
     #[error("`{target}` takes nothing behind its colon")]
@@ -66,7 +68,7 @@ impl Target {
         match scheme {
             "exec" | "run" => {
                 let words = shell_words::split(rest)
-                    .map_err(|error| TargetError::Words { target: text.to_owned(), why: error.to_string() })?;
+                    .map_err(|error| TargetError::Words { scheme: scheme.to_owned(), why: error.to_string() })?;
                 Self::from_words(scheme, words)
             }
             "http" | "https" => Endpoint::at(text)
@@ -74,7 +76,7 @@ impl Target {
                 .map_err(|why| TargetError::Url { target: text.to_owned(), why }),
             "file" => Ok(Self::File(PathBuf::from(filled()?))),
             "kafka" => match filled()? {
-                topic if is_topic(&topic) => Ok(Self::Kafka(topic)),
+                topic if is_topic_name(&topic) => Ok(Self::Kafka(topic)),
                 _ => Err(TargetError::Topic { target: text.to_owned() }),
             },
             "stdout" => alone(Self::Stdout),
@@ -121,12 +123,6 @@ impl Target {
     }
 }
 
-/// As Kafka names topics: `org.apache.kafka.common.internals.Topic`.
-fn is_topic(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    name.len() <= 249 && !matches!(name, "." | "..") && name.bytes().all(is_plain)
-}
-
 fn forms() -> String {
     let [others @ .., last] = FORMS;
     format!("{} or {last}", others.join(", "))
@@ -165,7 +161,7 @@ mod tests {
             ("run:''", "`run:` names nothing: expected run:PROGRAM ARGS…"),
             ("kafka:orders audit", "`kafka:orders audit` names no topic: expected at most 249 of"),
             ("kafka:..", "`kafka:..` names no topic"),
-            ("exec:'a", "`exec:'a` cannot be split into words"),
+            ("exec:'a", "what follows `exec:` cannot be split into words"),
             ("file:", "`file:` names nothing: expected file:PATH"),
             ("kafka:", "`kafka:` names nothing: expected kafka:TOPIC"),
             ("discard:x", "`discard:x` takes nothing behind its colon"),

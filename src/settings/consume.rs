@@ -8,6 +8,7 @@ use crate::engine::start::{OnGap, OnTruncation, StartFrom};
 use crate::engine::{Conduct, Guarding, Order, UntilEnd};
 use crate::offsets;
 use crate::receiver::{Receivers, Specification};
+use crate::record::is_topic_name;
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
@@ -115,7 +116,7 @@ fn enabled(text: &str) -> Result<Enabled, String> {
 }
 
 fn topics(layers: &Layers<'_>) -> Result<Vec<String>, SettingsError> {
-    let topics = layers.many(&TOPIC, |text| filled(text, "the name of a topic, or a pattern that begins with ^"))?;
+    let topics = layers.many(&TOPIC, topic)?;
     if topics.is_empty() {
         return Err(layers::missing(&TOPIC));
     }
@@ -126,6 +127,13 @@ fn topics(layers: &Layers<'_>) -> Result<Vec<String>, SettingsError> {
         None => format!("{prefix}-{topic}"),
     };
     Ok(topics.into_iter().map(prefixed).collect())
+}
+
+fn topic(text: &str) -> Result<String, String> {
+    if text.starts_with('^') || is_topic_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("the name of a topic (A-Z, a-z, 0-9, `.`, `_` and `-`, at most 249), or a pattern that begins with ^".to_owned())
 }
 
 fn filled(text: &str, expected: &str) -> Result<String, String> {

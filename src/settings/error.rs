@@ -11,18 +11,19 @@ use crate::settings::layers::Origin;
 pub enum SettingsError {
     #[error("{name} is `{given}` ({origin}): expected {expected}")]
     Invalid { name: String, given: String, origin: Origin, expected: String },
-    #[error("{what} cannot be read from {path}: {source}")]
-    Unreadable { what: &'static str, path: String, source: io::Error },
+    #[error("{what} ({origin}) cannot be read from {path}: {source}")]
+    Unreadable { what: String, origin: Origin, path: String, source: io::Error },
     #[error("{path}, line {line}: {message}")]
     Syntax { path: String, line: usize, message: String },
-    #[error("{path}, line {line}: there is no setting `{key}`{}", nearest(nearest_key.as_deref()))]
-    UnknownKey { path: String, line: usize, key: String, nearest_key: Option<String> },
+    /// `meant`: as `did_you_mean` says it.
+    #[error("{path}, line {line}: there is no setting `{key}`{meant}")]
+    UnknownKey { path: String, line: usize, key: String, meant: String },
     #[error("{name} is needed: give --{name}, set {variable}, or write {key} into the settings file")]
     Missing { name: &'static str, variable: String, key: String },
     #[error("{of} names the environment variable {variable}, which is not set")]
     NoVariable { of: String, variable: String },
     /// What was given is not shown: without its key, it may be a secret alone.
-    #[error("Kafka property {number} ({origin}) is not KEY=VALUE")]
+    #[error("Kafka property {number} ({origin}) is not KEY=VALUE, like security.protocol=SASL_SSL")]
     NoProperty { number: usize, origin: Origin },
     #[error("receiver {name}: {message} ({origin})")]
     Receiver { name: String, message: String, origin: Origin },
@@ -33,8 +34,4 @@ pub enum SettingsError {
     NoReceiver,
     #[error("{found} receivers are too many: at most 64")]
     TooManyReceivers { found: usize },
-}
-
-fn nearest(key: Option<&str>) -> String {
-    key.map_or_else(String::new, |key| format!("; did you mean `{key}`?"))
 }

@@ -10,10 +10,11 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::settings::did_you_mean;
 use crate::settings::error::SettingsError;
 use crate::settings::layers::{Found, Origin};
 use crate::settings::receivers::keys::{self, Shape};
-use crate::settings::table::{self, Kind, Setting, nearest};
+use crate::settings::table::{self, Kind, Setting};
 
 /// What a value may be beside a text.
 #[derive(Clone, Copy)]
@@ -95,9 +96,12 @@ impl ReceiverTable {
 impl File {
     /// # Errors
     /// When it cannot be read, is no TOML, or holds keys that mean nothing.
-    pub(super) fn read(path: &Path) -> Result<Self, SettingsError> {
+    pub(super) fn read(path: &Path, origin: &Origin) -> Result<Self, SettingsError> {
         let name = path.display().to_string();
-        let unreadable = |source| SettingsError::Unreadable { what: "the settings", path: name.clone(), source };
+        let unreadable = |source| {
+            let (what, origin) = ("the settings file".to_owned(), origin.clone());
+            SettingsError::Unreadable { what, origin, path: name.clone(), source }
+        };
         let text = fs::read_to_string(path).map_err(unreadable)?;
         Self::parse(&name, &text)
     }
@@ -156,9 +160,9 @@ impl Reading<'_> {
 
     fn unknown(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: impl IntoIterator<Item = impl AsRef<str>>) -> SettingsError {
         let known: Vec<_> = known.into_iter().collect();
-        let nearest_key = nearest(key.get_ref(), known.iter().map(AsRef::as_ref)).map(str::to_owned);
+        let meant = did_you_mean(key.get_ref(), known.iter().map(AsRef::as_ref));
         let line = self.line(&key.span());
-        SettingsError::UnknownKey { path: self.path.to_owned(), line, key: key.get_ref().to_string(), nearest_key }
+        SettingsError::UnknownKey { path: self.path.to_owned(), line, key: key.get_ref().to_string(), meant }
     }
 
     fn text(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {

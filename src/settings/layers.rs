@@ -7,6 +7,8 @@ use std::path::Path;
 use crate::receiver;
 use crate::settings::error::SettingsError;
 use crate::settings::file::File;
+use crate::settings::nearest;
+use crate::settings::properties::masked;
 use crate::settings::table::{self, Kind, Setting};
 
 /// What the command line says, or a program: for each setting that was given its values.
@@ -104,8 +106,8 @@ pub struct UnknownVariable {
 pub fn unknown_variables(names: &[String]) -> Vec<UnknownVariable> {
     let known = table::ALL.map(|setting| setting.variable());
     let unknown = names.iter().filter(|name| !known.contains(name) && !receiver::VARIABLES.contains(&name.as_str()));
-    let nearest = |name: &str| table::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-    unknown.map(|name| UnknownVariable { name: name.clone(), nearest: nearest(name) }).collect()
+    let meant = |name: &str| nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    unknown.map(|name| UnknownVariable { name: name.clone(), nearest: meant(name) }).collect()
 }
 
 /// Where a value came from.
@@ -158,7 +160,7 @@ impl<'e> Layers<'e> {
     pub fn read(given: Given, environment: Environment<'e>) -> Result<Self, SettingsError> {
         let mut layers = Self::named(given, environment)?;
         if layers.file.is_none() && Path::new(DEFAULT_FILE).exists() {
-            layers.file = Some(File::read(Path::new(DEFAULT_FILE))?);
+            layers.file = Some(File::read(Path::new(DEFAULT_FILE), &Origin::Default)?);
         }
         Ok(layers)
     }
@@ -169,8 +171,10 @@ impl<'e> Layers<'e> {
     /// As [`Layers::read`].
     pub fn named(given: Given, environment: Environment<'e>) -> Result<Self, SettingsError> {
         let mut layers = Self::without_file(given, environment);
-        let path = layers.find(&table::CONFIG).and_then(|found| found.values.into_iter().next_back());
-        layers.file = path.map(|path| File::read(Path::new(&path))).transpose()?;
+        if let Some(Found { values, origin }) = layers.find(&table::CONFIG) {
+            let path = values.into_iter().next_back();
+            layers.file = path.map(|path| File::read(Path::new(&path), &origin)).transpose()?;
+        }
         Ok(layers)
     }
 
@@ -220,7 +224,7 @@ impl<'e> Layers<'e> {
         let text = values.into_iter().next_back().unwrap_or_default();
         match read(&text) {
             Ok(value) => Ok(Some(value)),
-            Err(expected) => Err(SettingsError::Invalid { name: setting.name.to_owned(), given: text, origin, expected }),
+            Err(expected) => Err(SettingsError::Invalid { name: setting.name.to_owned(), given: masked(&text), origin, expected }),
         }
     }
 
@@ -240,7 +244,7 @@ impl<'e> Layers<'e> {
         for text in values {
             let value = read(&text).map_err(|expected| SettingsError::Invalid {
                 name: setting.name.to_owned(),
-                given: text,
+                given: masked(&text),
                 origin: origin.clone(),
                 expected,
             })?;

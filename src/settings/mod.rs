@@ -10,6 +10,7 @@ mod file;
 mod global;
 mod java_properties;
 mod layers;
+mod nearest;
 mod properties;
 mod receivers;
 #[cfg(test)]
@@ -23,6 +24,8 @@ pub use consume::{ConsumeSettings, Doing, Enabled};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
+pub use nearest::{did_you_mean, nearest};
+pub use properties::masked_word;
 pub use screen::{Color, LogFormat, OutputFormat};
 
 /// Reads one of some words; the error lists them.
@@ -32,7 +35,10 @@ fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
     }
     let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     match names.split_last() {
-        Some((last, before)) => Err(format!("{} or {last}", before.join(", "))),
+        Some((last, before)) => {
+            let meant = did_you_mean(text, names.iter().copied());
+            Err(format!("{} or {last}{meant}", before.join(", ")))
+        }
         None => Err(String::new()),
     }
 }

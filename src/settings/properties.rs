@@ -4,14 +4,16 @@ use std::fs;
 
 use crate::settings::error::SettingsError;
 use crate::settings::java_properties;
-use crate::settings::layers::{Layers, Origin};
+use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::table::{COMMAND_CONFIG, KAFKA_PROPERTY};
 
 /// All properties, weakest first: the properties file, then the file, the environment, the flags. The last of a name counts.
 pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, SettingsError> {
     let mut properties = Vec::new();
-    if let Some(path) = layers.maybe(&COMMAND_CONFIG, |path| Ok(path.to_owned()))? {
-        let unreadable = |source| SettingsError::Unreadable { what: "Kafka properties", path: path.clone(), source };
+    if let Some(Found { values, origin }) = layers.find(&COMMAND_CONFIG) {
+        let path = values.into_iter().next_back().unwrap_or_default();
+        let what = "the file of Kafka properties".to_owned();
+        let unreadable = |source| SettingsError::Unreadable { what, origin, path: path.clone(), source };
         let text = fs::read_to_string(&path).map_err(unreadable)?;
         let expected =
             |(line, message): (usize, &str)| SettingsError::Syntax { path: path.clone(), line, message: message.to_owned() };
@@ -39,8 +41,9 @@ fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Res
     }
     if let Some(path) = value.strip_prefix('@') {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
-            what: "a Kafka property",
-            path: format!("{path} ({name}, {origin})"),
+            what: format!("the Kafka property {name}"),
+            origin: origin.clone(),
+            path: path.to_owned(),
             source,
         })?;
         return Ok(text.trim_end_matches(['\n', '\r']).to_owned());
@@ -83,7 +86,16 @@ pub(super) fn masked_command(words: &[String]) -> Option<String> {
     found.then(|| shown.join(" "))
 }
 
-/// A text for people with the user names and passwords of its URLs taken out.
+/// One word of a command line for people; a secret also when the word before it is the name of one.
+#[must_use]
+pub fn masked_word(before: &str, word: &str) -> String {
+    if is_secret(before) {
+        return "***".to_owned();
+    }
+    masked_command(&[word.to_owned()]).unwrap_or_else(|| masked(word))
+}
+
+/// A text for people with the user names and passwords of its URLs taken out, and what their queries call a secret.
 #[must_use]
 pub(super) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
@@ -91,8 +103,7 @@ pub(super) fn masked(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("://") {
         masked.push_str(before);
         masked.push_str("://");
-        let authority = after.find(|c: char| matches!(c, '/' | '?' | '#') || c.is_whitespace()).unwrap_or(after.len());
-        let (authority, tail) = after.split_at_checked(authority).unwrap_or((after, ""));
+        let (authority, tail) = parted(after, |c| matches!(c, '/' | '?' | '#') || c.is_whitespace());
         match authority.rsplit_once('@') {
             Some((_, host)) => {
                 masked.push_str("***@");
@@ -100,10 +111,27 @@ pub(super) fn masked(text: &str) -> String {
             }
             None => masked.push_str(authority),
         }
+        let (path, tail) = parted(tail, |c| c == '?' || c.is_whitespace());
+        let (query, tail) = parted(tail, char::is_whitespace);
+        masked.push_str(path);
+        masked.push_str(&masked_query(query));
         rest = tail;
     }
     masked.push_str(rest);
     masked
+}
+
+/// Before the first such character, and from there on.
+fn parted(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at_checked(text.find(is_end).unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
+fn masked_query(query: &str) -> String {
+    let shown = query.split('&').map(|pair| match pair.split_once('=').filter(|(name, _)| is_secret(name)) {
+        Some((name, _)) => format!("{name}=***"),
+        None => pair.to_owned(),
+    });
+    shown.collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -142,7 +170,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_without_the_secret() {
-        assert_eq!(given(&["a=b", "hunter2"]).unwrap_err(), "Kafka property 2 (from --kafka-property) is not KEY=VALUE");
+        assert_eq!(
+            given(&["a=b", "hunter2"]).unwrap_err(),
+            "Kafka property 2 (from --kafka-property) is not KEY=VALUE, like security.protocol=SASL_SSL"
+        );
         assert!(
             given(&["p=env:NONE"])
                 .unwrap_err()
@@ -173,6 +204,7 @@ mod tests {
         for (text, expected) in [
             ("exec:w --db postgres://me:secret@db/x?y=1 --z", "exec:w --db postgres://***@db/x?y=1 --z"),
             ("http://host/a@b", "http://host/a@b"),
+            ("http://h/x?page=2&access_token=s3cret&y=1 and", "http://h/x?page=2&access_token=***&y=1 and"),
             ("a://u:p@h b://q@i", "a://***@h b://***@i"),
             ("nothing", "nothing"),
         ] {

@@ -4,6 +4,7 @@
 
 mod endpoint;
 pub(super) mod keys;
+mod shown;
 #[cfg(test)]
 mod tests;
 pub(super) mod told;
@@ -14,12 +15,12 @@ use std::time::Duration;
 use crate::offsets;
 use crate::receiver::{Endpoint, MadeOf, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
+use crate::settings::did_you_mean;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
-use crate::settings::properties::{masked, masked_command};
 use crate::settings::receivers::told::{ReceiverOption, Told};
-use crate::settings::table::{RECEIVER, RETRIES, nearest};
+use crate::settings::table::{RECEIVER, RETRIES};
 use crate::stage::check_type;
 
 /// A receiver of which not everything was said yet.
@@ -62,8 +63,9 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
 fn check_names(options: &[ReceiverOption], drafts: &[Draft<'_>]) -> Result<(), SettingsError> {
     let names = || drafts.iter().map(|draft| draft.name.as_str());
     let Some(stray) = options.iter().find(|option| names().all(|name| name != option.receiver)) else { return Ok(()) };
-    let meant = nearest(&stray.receiver, names()).map_or_else(String::new, |name| format!("; did you mean {name}?"));
-    let message = format!("there is no such receiver{meant}");
+    let meant = did_you_mean(&stray.receiver, names());
+    let there = if meant.is_empty() { format!(": expected {}", names().collect::<Vec<_>>().join(", ")) } else { meant };
+    let message = format!("there is no such receiver{there}");
     Err(SettingsError::Receiver { name: stray.receiver.clone(), message, origin: stray.origin.clone() })
 }
 
@@ -71,7 +73,7 @@ fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(
     let Registered { name, types, receiver } = registered;
     check_name(name, &Origin::Program)?;
     if drafts.iter().any(|draft| draft.name == *name) {
-        return Err(wrong(name, "it is there twice", &Origin::Program));
+        return Err(wrong(name, "it is there twice: each needs a name of its own", &Origin::Program));
     }
     let made_of = Some((MadeOf::Function(receiver.clone()), "a function of this program".to_owned()));
     drafts.push(Draft {
@@ -87,7 +89,7 @@ fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(
 
 fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Result<(), SettingsError> {
     let origin = &table.origin;
-    let name = table.one("name").ok_or_else(|| wrong("?", "it has no name", origin))?;
+    let name = table.one("name").ok_or_else(|| wrong("?", "it has no name: add name = \"NAME\"", origin))?;
     check_name(name, origin)?;
     let made_of = match table.many("target") {
         [] => None,
@@ -98,7 +100,7 @@ fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Resul
     };
     let table_scheme = made_of.as_ref().map(|(made_of, _)| scheme(made_of).to_owned());
     match drafts.iter_mut().find(|draft| draft.name == name) {
-        Some(draft) if draft.table.is_some() => return Err(wrong(name, "it is there twice", origin)),
+        Some(draft) if draft.table.is_some() => return Err(wrong(name, "it is there twice: each needs a name of its own", origin)),
         Some(draft) => {
             // Of a receiver that the program brings along, the file may change how it is run.
             draft.made_of = made_of.or(draft.made_of.take());
@@ -116,12 +118,14 @@ fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Resul
 fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), SettingsError> {
     let Found { values, origin } = found;
     for (at, text) in values.iter().enumerate() {
+        // What has a colon before its first `=` is a target alone: a URL, a command.
         let (name, text) = text
             .split_once('=')
-            .ok_or_else(|| wrong(&masked(text), "expected NAME=TARGET, for example audit=file:audit.jsonl", origin))?;
+            .filter(|(name, _)| !name.contains(':'))
+            .ok_or_else(|| wrong(&format!("`{}`", shown::words(text)), &shown::not_named(text), origin))?;
         check_name(name, origin)?;
         if values.iter().take(at).any(|other| other.split_once('=').is_some_and(|(other, _)| other == name)) {
-            return Err(wrong(name, "it is there twice", origin));
+            return Err(wrong(name, "it is there twice: each needs a name of its own", origin));
         }
         let made_of = Some(target(name, Target::parse(text), text, origin)?);
         match drafts.iter_mut().find(|draft| draft.name == name) {
@@ -139,13 +143,8 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
 }
 
 fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &Origin) -> Result<(MadeOf, String), SettingsError> {
-    let target = target.map_err(|error| wrong(name, &masked(&error.to_string()), origin))?;
-    let definition = match &target {
-        Target::Exec(words) => masked_command(words).map(|command| format!("exec:{command}")),
-        Target::Run(words) => masked_command(words).map(|command| format!("run:{command}")),
-        _ => None,
-    };
-    let definition = definition.unwrap_or_else(|| masked(text));
+    let target = target.map_err(|error| wrong(name, &shown::refusal(&error), origin))?;
+    let definition = shown::definition(&target, text);
     Ok((MadeOf::Target(target), definition))
 }
 
@@ -205,7 +204,8 @@ fn check_name(name: &str, origin: &Origin) -> Result<(), SettingsError> {
     if begins && name.len() <= 63 && name.bytes().all(|byte| is_plain(byte) || matches!(byte, b'_' | b'-')) {
         return Ok(());
     }
-    Err(wrong(name, "its name must be of a-z, 0-9, _ and -, beginning with a letter or digit, at most 63 long", origin))
+    let expected = "its name must be of a-z, 0-9, _ and -, beginning with a letter or digit, at most 63 long";
+    Err(wrong(&shown::words(name), expected, origin))
 }
 
 fn wrong(name: &str, message: &str, origin: &Origin) -> SettingsError {

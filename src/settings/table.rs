@@ -207,11 +207,3 @@ pub const ALL: [Setting; 36] = [
     QUIET,
     LOG_FORMAT,
 ];
-
-/// The name in `names` that is most like `name`, if any is.
-#[must_use]
-pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let like = |other: &str| strsim::damerau_levenshtein(name, other);
-    let nearest = names.into_iter().min_by_key(|other| like(other))?;
-    (like(nearest) <= 1 + name.chars().count() / 4).then_some(nearest)
-}

@@ -50,7 +50,7 @@ fn flags_go_over_environment_over_file_over_default() {
 #[test]
 fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
     for (setting, value, expected) in [
-        (&table::ORDER, "keys", "order is `keys` (from --order): expected partition, key or none"),
+        (&table::ORDER, "keys", "order is `keys` (from --order): expected partition, key or none; did you mean `key`?"),
         (&table::CONCURRENCY, "0", "concurrency is `0` (from --concurrency): expected a whole number from 1"),
         (
             &table::DRAIN_TIMEOUT,
@@ -71,7 +71,7 @@ fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
         (
             &table::RECEIVER,
             "billing",
-            "receiver billing: expected NAME=TARGET, for example audit=file:audit.jsonl (from --receiver)",
+            "receiver `billing`: expected NAME=TARGET, for example audit=file:audit.jsonl (from --receiver)",
         ),
         (
             &table::RECEIVER,

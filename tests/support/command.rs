@@ -2,7 +2,9 @@
 //!
 //! Nothing of the environment of the tests reaches them but PATH, and none outlives its test.
 
+use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -55,6 +57,12 @@ impl Command {
 
     pub(crate) fn args<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         self.command.args(arguments);
+        self
+    }
+
+    /// An argument that need not be UTF-8.
+    pub(crate) fn bytes(mut self, argument: &[u8]) -> Self {
+        self.command.arg(OsStr::from_bytes(argument));
         self
     }
 

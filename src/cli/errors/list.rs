@@ -13,9 +13,9 @@ use crate::cli::output::Output;
 use crate::cli::screen::{Paint, Screen};
 use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
 use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
-use crate::cli::{heading, times};
+use crate::cli::{heading, mistyped, times};
 use crate::failure::Class;
-use crate::journal::{FailureItem, FailureState, Place, Reader, StateCounts};
+use crate::journal::{FailureItem, FailureSelection, FailureState, Named, Place, Reader, StateCounts};
 
 pub(super) const NAME: &str = "errors list";
 pub(super) const EXAMPLES: &str = "\
@@ -69,6 +69,12 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
         let (counts, open_incidents) = (reader.counts()?, reader.open_incidents()?);
         Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), counts, open_incidents })
     })?;
+    if count == 0 {
+        let FailureSelection { topics, groups, receivers, codes, .. } = &selection;
+        let named: [(_, &[String]); 4] =
+            [(Named::Topic, topics), (Named::Group, groups), (Named::Receiver, receivers), (Named::Code, codes)];
+        mistyped::warn(&reader, &named)?;
+    }
     Ok(if args.fail_if_any && count > 0 { ErrorKind::Found.exit_code() } else { 0 })
 }
 

@@ -12,9 +12,9 @@ use crate::cli::output::Output;
 use crate::cli::screen::Screen;
 use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
 use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
-use crate::cli::{heading, times, word};
+use crate::cli::{heading, mistyped, times, word};
 use crate::engine::ledger::IncidentKind;
-use crate::journal::{IncidentItem, IncidentSelection, IncidentState, Place, Reader};
+use crate::journal::{IncidentItem, IncidentSelection, IncidentState, Named, Place, Reader};
 
 pub(super) const NAME: &str = "incidents list";
 pub(super) const EXAMPLES: &str = "\
@@ -89,9 +89,12 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let selection = args.selection();
     let reader = Reader::open(place)?;
     let page = |window| reader.incidents(&selection, window);
-    args.window.list(output, &reader, page, || {
+    let count = args.window.list(output, &reader, page, || {
         Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), open: reader.open_incidents()? })
     })?;
+    if count == 0 {
+        mistyped::warn(&reader, &[(Named::Topic, &args.topic), (Named::Group, &args.group)])?;
+    }
     Ok(0)
 }
 

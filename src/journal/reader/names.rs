@@ -1,4 +1,6 @@
-//! Names as ids: the topics, places and fingerprints that a selection speaks of.
+//! Names as ids: the topics, places and fingerprints that a selection speaks of; and all names, for who mistypes one.
+
+use std::collections::BTreeSet;
 
 use crate::journal::reader::{ReadError, Reader};
 use crate::journal::selection::FailureSelection;
@@ -12,6 +14,15 @@ pub(super) struct Names {
     pub(super) fingerprints: Option<Vec<i64>>,
 }
 
+/// What a filter may name. Event types are left out: to know them all, every failure would have to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Topic,
+    Group,
+    Receiver,
+    Code,
+}
+
 impl Names {
     /// Something is named that the journal has never seen.
     pub(super) fn fit_nothing(&self) -> bool {
@@ -20,6 +31,24 @@ impl Names {
 }
 
 impl Reader {
+    /// All names of a kind that the journal has seen, in their order.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn all(&self, of: Named) -> Result<Vec<String>, ReadError> {
+        let statement = match of {
+            Named::Topic => sql::TOPIC_NAMES,
+            Named::Group => sql::GROUP_NAMES,
+            Named::Receiver => sql::RECEIVER_NAMES,
+            Named::Code => sql::CODES,
+        };
+        let read = || {
+            let mut select = self.connection.prepare_cached(statement)?;
+            select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<BTreeSet<String>>>()
+        };
+        read().map(|names| names.into_iter().collect()).map_err(|error| self.failed(error))
+    }
+
     pub(super) fn names(&self, selection: &FailureSelection) -> Result<Names, ReadError> {
         let FailureSelection { topics, groups, receivers, stages, fingerprints, .. } = selection;
         let has_place = !(groups.is_empty() && receivers.is_empty() && stages.is_empty());

@@ -1,7 +1,7 @@
 //! What an `http:` receiver is told: where events go, in which form, and as whom.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
@@ -64,6 +64,16 @@ impl fmt::Debug for Secret {
 }
 
 impl Endpoint {
+    /// All files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let ours = self.client_certificate.iter().flat_map(|of| [&of.certificate_file, &of.key_file]);
+        let secret = self.credentials.iter().filter_map(|credentials| match credentials {
+            Credentials::Bearer(Secret::File(path)) | Credentials::Basic(Secret::File(path)) => Some(path),
+            Credentials::Bearer(Secret::Text(_)) | Credentials::Basic(Secret::Text(_)) => None,
+        });
+        self.ca_file.iter().chain(ours).chain(secret).map(PathBuf::as_path)
+    }
+
     /// The endpoint at a URL, in binary mode. User and password of the URL are its basic credentials.
     ///
     /// # Errors

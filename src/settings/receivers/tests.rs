@@ -93,7 +93,7 @@ const KEYS: [Refusal; 6] = [
         &["a.ca_file=x"],
         "receiver a: `ca_file` means nothing for http: it is for https: (from --receiver-option)",
     ),
-    (&["a=discard:"], &["b.timeout=5s"], "receiver b: there is no such receiver; did you mean a? (from --receiver-option)"),
+    (&["a=discard:"], &["b.timeout=5s"], "receiver b: there is no such receiver: expected a (from --receiver-option)"),
     (
         &["a=discard:"],
         &["a.timout=5s"],

@@ -1,10 +1,12 @@
 //! What is said of one receiver, key by key: options go over its table.
 
+use crate::settings::did_you_mean;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
+use crate::settings::properties::masked;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
-use crate::settings::table::{RECEIVER_OPTION, nearest};
+use crate::settings::table::RECEIVER_OPTION;
 
 /// One `--receiver-option NAME.KEY=VALUE`.
 pub(in crate::settings) struct ReceiverOption {
@@ -32,8 +34,7 @@ impl ReceiverOption {
         match said.clone().find(|of| of.name == key) {
             Some(key) => Ok(Self { receiver: receiver.to_owned(), key: *key, value: value.to_owned(), origin: origin.clone() }),
             None => {
-                let like = nearest(key, said.map(|of| of.name));
-                let meant = like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"));
+                let meant = did_you_mean(key, said.map(|of| of.name));
                 Err(wrong(format!("receivers have no key `{key}`{meant}")))
             }
         }
@@ -77,7 +78,7 @@ impl Told<'_> {
         let default = || Said { values: key.default.map(str::to_owned).into_iter().collect(), origin: Origin::Default };
         let Said { values, origin } = self.of(key).unwrap_or_else(default);
         let Some(text) = values.into_iter().next_back() else { return Ok(None) };
-        let wrong = |expected| SettingsError::Invalid { name: self.name_of(key), given: text.clone(), origin, expected };
+        let wrong = |expected| SettingsError::Invalid { name: self.name_of(key), given: masked(&text), origin, expected };
         read(&text).map(Some).map_err(wrong)
     }
 
