@@ -102,6 +102,8 @@ pub mod offsets;
 
 pub mod journal;
 
+pub mod secrets;
+
 pub mod settings;
 
 pub mod consumer;

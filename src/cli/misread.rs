@@ -6,12 +6,13 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Command, CommandFactory as _};
+use clap::{Arg, ArgAction, Command, CommandFactory as _};
 
 use crate::cli::Arguments;
 use crate::cli::error::CommandError;
 use crate::cli::output::Output;
 use crate::cli::session::{Caller, plain, screen};
+use crate::secrets::masked_word;
 use crate::settings::{self, Given, Layers, OutputFormat, did_you_mean, nearest};
 
 /// More commands than these are not listed.
@@ -29,6 +30,8 @@ pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, caller
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             return command_missing(&heard, error, &output);
         }
+        // It may be shown as what it is not.
+        _ if heard.arguments.len() < arguments.len() => not_utf8(arguments),
         ErrorKind::InvalidSubcommand => heard.unknown_command(&text(error, ContextKind::InvalidSubcommand)),
         ErrorKind::UnknownArgument => match text(error, ContextKind::InvalidArg) {
             flag if flag.starts_with('-') => heard.unknown_flag(&flag),
@@ -38,7 +41,6 @@ pub(super) fn not_understood(arguments: &[OsString], error: &clap::Error, caller
         ErrorKind::MissingRequiredArgument => missing(error),
         ErrorKind::ArgumentConflict => conflict(error),
         ErrorKind::TooManyValues => no_value(error),
-        ErrorKind::InvalidUtf8 => not_utf8(arguments),
         _ => in_its_words(error),
     };
     output.error(&heard.name(), &told.hint(heard.help()))
@@ -116,7 +118,7 @@ impl<'h> Heard<'h> {
         if !owners.is_empty() {
             let more = if owners.len() > NAMED { ", …" } else { "" };
             let named: Vec<&str> = owners.iter().take(NAMED).map(String::as_str).collect();
-            return told.hint(format!("it is a flag of {}{more}", named.join(", ")));
+            return told.hint(format!("it is a flag of {}{more}", named.join(" and ")));
         }
         let like = nearest(flag.trim_start_matches('-'), longs(self.command()));
         match like.filter(|_| flag.starts_with("--")) {
@@ -129,15 +131,21 @@ impl<'h> Heard<'h> {
     fn stray(&self, word: &str) -> CommandError {
         let at = self.arguments.iter().rposition(|argument| *argument == word).unwrap_or_default();
         let before = |back: usize| at.checked_sub(back).and_then(|at| self.arguments.get(at).copied()).unwrap_or_default();
-        let shown = settings::masked_word(before(1), word);
-        let told = CommandError::usage(format!("{} takes no argument `{shown}`", self.typed()));
+        let shown = masked_word(before(1), word);
+        let further = if self.command().get_positionals().next().is_some() { "further " } else { "" };
+        let told = CommandError::usage(format!("{} takes no {further}argument `{shown}`", self.typed()));
         if let Some(meant) = self.with_one_dash() {
             return told.hint(meant);
         }
-        match (self.action(before(1)), self.action(before(2))) {
-            (Some(action), _) if !action.takes_values() => told.hint(format!("{} is a switch: it takes no value", before(1))),
-            (None, Some(ArgAction::Append)) => {
-                let flag = before(2);
+        let (flag, value) = (before(2), before(1));
+        match (self.flag(value), self.flag(flag)) {
+            (Some(switch), _) if !switch.get_action().takes_values() => {
+                told.hint(format!("{value} is a switch: it takes no value"))
+            }
+            (None, Some(arg)) if is_pair(arg) && !value.contains('=') => {
+                told.hint(format!("its value is one word, with a = in it: {flag} {value}=…"))
+            }
+            (None, Some(arg)) if matches!(arg.get_action(), ArgAction::Append) => {
                 told.hint(format!("to give {flag} several values, repeat it: {flag} … {flag} …"))
             }
             _ if self.root.find_subcommand(word).is_some() => {
@@ -156,13 +164,13 @@ impl<'h> Heard<'h> {
         })
     }
 
-    /// What a flag of the command does with its value; `None` for all else.
-    fn action(&self, flag: &str) -> Option<&ArgAction> {
-        let is_it = |arg: &&clap::Arg| {
+    /// A flag of the command; `None` for any other word.
+    fn flag(&self, flag: &str) -> Option<&Arg> {
+        let is_it = |arg: &&Arg| {
             let mut longs = arg.get_long_and_visible_aliases().into_iter().flatten();
             flag.strip_prefix("--").is_some_and(|long| longs.any(|of| of == long)) || is_short(arg, flag)
         };
-        self.command().get_arguments().find(is_it).map(clap::Arg::get_action)
+        self.command().get_arguments().find(is_it)
     }
 
     /// The commands that have the flag.
@@ -188,7 +196,7 @@ fn children(command: &Command) -> impl Iterator<Item = &Command> {
 }
 
 fn longs(command: &Command) -> impl Iterator<Item = &str> {
-    command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases).flatten()
+    command.get_arguments().filter_map(Arg::get_long_and_visible_aliases).flatten()
 }
 
 fn has_flag(command: &Command, flag: &str) -> bool {
@@ -198,7 +206,12 @@ fn has_flag(command: &Command, flag: &str) -> bool {
     }
 }
 
-fn is_short(arg: &clap::Arg, flag: &str) -> bool {
+/// Its value is `KEY=VALUE`.
+fn is_pair(arg: &Arg) -> bool {
+    arg.get_value_names().unwrap_or_default().iter().any(|name| name.contains('='))
+}
+
+fn is_short(arg: &Arg, flag: &str) -> bool {
     let mut letters = flag.chars();
     letters.next() == Some('-') && letters.next().is_some_and(|letter| arg.get_short() == Some(letter)) && letters.next().is_none()
 }
@@ -264,9 +277,8 @@ fn no_value(error: &clap::Error) -> CommandError {
 }
 
 fn not_utf8(arguments: &[OsString]) -> CommandError {
-    let wrong = arguments.iter().find(|argument| argument.to_str().is_none());
-    let shown = wrong.map_or_else(String::new, |argument| format!(" `{}`", argument.display()));
-    CommandError::usage(format!("the argument{shown} is not UTF-8"))
+    let wrong: Vec<String> = arguments.iter().filter(|of| of.to_str().is_none()).map(|of| format!("{of:?}")).collect();
+    CommandError::usage(format!("not UTF-8: {}", wrong.join(", "))).hint("all arguments have to be UTF-8")
 }
 
 /// What else there may be.

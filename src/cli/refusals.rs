@@ -67,6 +67,10 @@ impl From<OpenError> for CommandError {
             OpenError::Sealed { path, beside } => told
                 .hint(format!("copy both to a folder that can be written: {}", shell_words::join(["cp", &path, &beside, "FOLDER"])))
                 .hint("and read the copy: --journal FOLDER/NAME"),
+            OpenError::Denied { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                let folder = std::path::Path::new(&path).parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+                told.hint(format!("make its folder first: {}", shell_words::join(["mkdir", "-p", &folder])))
+            }
             OpenError::Denied { .. } => told.hint("see whose it is: ls -l; to write a journal, its folder has to be writable, too"),
             OpenError::Full { .. } => told.hint("make room there, or name another place: --journal PATH"),
             OpenError::Damaged { path, .. } => told.hint(check_journal(&path)),

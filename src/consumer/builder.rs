@@ -250,7 +250,10 @@ mod tests {
         for (builder, expected) in [
             (Consumer::builder().topic("orders"), "group is needed: set it on the builder"),
             (least().setting("ordre", "key"), "there is no setting ordre; did you mean order?"),
-            (least().setting("order", "keys"), "order is `keys` (from this program): expected partition, key or none"),
+            (
+                least().setting("order", "keys"),
+                "order is `keys` (from this program): expected partition, key or none; did you mean `key`?",
+            ),
             (least().concurrency(0), "concurrency is `0` (from this program): expected a whole number from 1"),
             (
                 least().setting("output", "json"),
@@ -259,7 +262,7 @@ mod tests {
             (least().property("group.id", "x"), "the Kafka property group.id is redrive's own: use --group"),
             (
                 least().settings_file("/no/such/file"),
-                "the settings cannot be read from /no/such/file: No such file or directory (os error 2)",
+                "the settings file (from this program) cannot be read from /no/such/file: No such file or directory (os error 2)",
             ),
         ] {
             assert_eq!(refused(builder), expected);

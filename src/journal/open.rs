@@ -440,10 +440,11 @@ mod tests {
         fs::write(folder.path().join("long"), "not a database either; ".repeat(500)).unwrap();
         fs::write(folder.path().join("short"), "x").unwrap();
         fs::create_dir(folder.path().join("folder")).unwrap();
-        for name in ["garbage", "long", "short", "folder"] {
+        for name in ["garbage", "long", "short"] {
             let (write, read) = refused(name);
             assert!(write.contains("is not a journal") && read.contains("is not a journal"), "{name}: {write} / {read}");
         }
+        assert!(refused("folder").0.ends_with("is a folder: the journal is a file") && refused("folder").1.contains("is a folder"));
         Connection::open(folder.path().join("foreign")).unwrap().execute_batch("CREATE TABLE x (y)").unwrap();
         assert!(refused("foreign").0.contains("another program"));
         assert!(matches!(place(&folder, "nothing").open_to_read(), Err(OpenError::Missing(_))));

@@ -265,7 +265,6 @@ mod tests {
             ("PLACE", PLACE),
             ("FINGERPRINT", FINGERPRINT),
             ("FINGERPRINTS_FROM", FINGERPRINTS_FROM),
-            ("GROUP_NAMES", GROUP_NAMES),
             ("FINGERPRINT_COUNTS", FINGERPRINT_COUNTS),
             ("INCIDENT_AGAIN", INCIDENT_AGAIN),
             ("INCIDENT_ENDED", INCIDENT_ENDED),

@@ -2,6 +2,8 @@
 //!
 //! Its log is the only place that tells some of it, such as a connection that is closed before the first answer.
 
+use crate::secrets::masked;
+
 /// One complaint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Complaint {
@@ -51,6 +53,11 @@ impl Complaint {
         let reason = format!("Failed to acquire SASL OAUTHBEARER token: {reason}");
         Some(Self { reason, status, ..Self::default() })
     }
+}
+
+/// A line of the library's log, for people: asked for `debug=conf`, it writes down all properties, and URLs as they are.
+pub(super) fn shown(facility: &str, message: &str) -> String {
+    format!("{facility} {}", masked(message))
 }
 
 /// What the client library says of a broker, without what it adds for itself: `(after 0ms in state CONNECT, 1 identical error(s) suppressed)`.

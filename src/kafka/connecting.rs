@@ -12,7 +12,7 @@ use rdkafka::error::KafkaError;
 use crate::engine::stop::StopToken;
 use crate::kafka::certificate;
 use crate::kafka::cluster::ClusterError;
-use crate::kafka::complaint::Complaint;
+use crate::kafka::complaint::{Complaint, shown};
 use crate::kafka::connection::Connection;
 use crate::kafka::diagnosis::{self, Diagnosis, Manner, Outlook};
 
@@ -45,10 +45,10 @@ impl ClientContext for Complaints {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         match Complaint::logged(facility, message) {
             Some(complaint) => {
-                tracing::debug!(target: "librdkafka", "{facility} {}", complaint.reason);
+                tracing::debug!(target: "librdkafka", "{}", shown(facility, &complaint.reason));
                 self.take_in(complaint);
             }
-            None => tracing::debug!(target: "librdkafka", "{facility} {message}"),
+            None => tracing::debug!(target: "librdkafka", "{}", shown(facility, message)),
         }
     }
 

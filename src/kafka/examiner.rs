@@ -14,6 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::util::get_rdkafka_version;
 
 use crate::kafka::cluster::{ANSWER, committed, list_offsets};
+use crate::kafka::complaint::shown;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::At;
 use crate::kafka::native::describe::{self, ClusterDescription, GroupDescription, TopicDescription};
@@ -70,7 +71,7 @@ impl ClientContext for Listener {
             Some((key, highest)) => {
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, highest);
             }
-            None => tracing::debug!(target: "librdkafka", "{facility} {message}"),
+            None => tracing::debug!(target: "librdkafka", "{}", shown(facility, message)),
         }
     }
 

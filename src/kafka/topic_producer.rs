@@ -21,7 +21,7 @@ use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
 use crate::kafka::cluster::TopicInfo;
-use crate::kafka::complaint::plain_reason;
+use crate::kafka::complaint::{plain_reason, shown};
 use crate::kafka::connection::{Connection, ConnectionError};
 use crate::receiver::{ProduceError, Producer};
 use crate::record::Record;
@@ -224,7 +224,7 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", "{facility} {message}");
+        tracing::debug!(target: "librdkafka", "{}", shown(facility, message));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -24,6 +24,7 @@ use crate::failure::Class;
 use crate::receiver::http::authorization::Authorization;
 use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
+use crate::secrets::is_secret;
 
 pub use endpoint::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
 pub use probe::{Answered, CertificateDates, Step as ProbeStep, Unanswered, certificate, options, reach};
@@ -44,6 +45,8 @@ struct Recipient {
     /// `HOST:PORT`: what errors call it. Path and query stay unsaid, because some keep a secret there.
     place: String,
     authorization: Option<Authorization>,
+    /// What the query of its URL calls a secret.
+    secrets: Vec<String>,
 }
 
 impl Http {
@@ -58,7 +61,9 @@ impl Http {
         let url = endpoint.url;
         let host = url.host_str().unwrap_or_default();
         let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization }) })
+        let secrets = url.query_pairs().filter(|(name, value)| is_secret(name) && !value.is_empty());
+        let secrets = secrets.map(|(_, value)| value.into_owned()).collect();
+        Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization, secrets }) })
     }
 
     /// Finds out whether it can be opened. What a shell puts in the place of a file can be read only once, and is left to the opening.
@@ -101,9 +106,9 @@ impl Recipient {
         if response.status().is_success() {
             return Ok(());
         }
-        let plain = |text: &str| match &self.authorization {
-            Some(authorization) => authorization.redact(text),
-            None => text.to_owned(),
+        let plain = |text: &str| {
+            let text = self.authorization.as_ref().map_or_else(|| text.to_owned(), |of| of.redact(text));
+            self.secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))
         };
         // Before anything is cut from it, so that no part of a secret stays.
         let body = plain(&String::from_utf8_lossy(&body));

@@ -3,11 +3,11 @@
 //! What is missing is filled in, so that all else is read as `consume` reads it, and then left out again.
 
 use crate::receiver::{Receivers, Specification};
+use crate::secrets::{is_secret, masked};
 use crate::settings::consume::ConsumeSettings;
 use crate::settings::error::SettingsError;
 use crate::settings::global::ConnectionSettings;
 use crate::settings::layers::{Layers, Origin};
-use crate::settings::properties::{is_secret, masked};
 use crate::settings::receivers;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
 use crate::settings::receivers::told::{ReceiverOption, Said, Told};

@@ -16,7 +16,7 @@ use crate::settings::table::{
     MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX,
     UNRECOGNIZED, UNTIL_END,
 };
-use crate::settings::{layers, receivers, units, word};
+use crate::settings::{did_you_mean, layers, receivers, units, word};
 use crate::stage::{Format, TypeFrom, Unrecognized};
 
 /// What `consume` is told.
@@ -91,7 +91,11 @@ fn conduct(layers: &Layers<'_>) -> Result<Conduct, SettingsError> {
         commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
         drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
         type_from: layers.one(&EVENT_TYPE_FROM, |text| {
-            TypeFrom::parse(text).ok_or_else(|| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
+            TypeFrom::parse(text).ok_or_else(|| {
+                let word = text.split(':').next().unwrap_or_default();
+                let meant = did_you_mean(word, ["cloudevents", "header", "field", "topic"]);
+                format!("cloudevents, header:NAME, field:/json/pointer or topic{meant}")
+            })
         })?,
         on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
         on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
@@ -111,7 +115,7 @@ fn enabled(text: &str) -> Result<Enabled, String> {
         "true" | "1" => Ok(Enabled::Yes),
         "false" | "0" => Ok(Enabled::No),
         "exit" => Ok(Enabled::Exit),
-        _ => Err("true, false or exit".to_owned()),
+        _ => Err(format!("true, false or exit{}", did_you_mean(text, ["true", "false", "exit"]))),
     }
 }
 
@@ -152,10 +156,10 @@ fn start_from(text: &str) -> Result<StartFrom, String> {
     match text {
         "earliest" => Ok(StartFrom::Earliest),
         "latest" => Ok(StartFrom::Latest),
-        time => time
-            .parse()
-            .map(StartFrom::Time)
-            .map_err(|_| "earliest, latest or a time with its zone, like 2026-11-23T05:00:00Z".to_owned()),
+        time => time.parse().map(StartFrom::Time).map_err(|_| {
+            let meant = did_you_mean(text, ["earliest", "latest"]);
+            format!("earliest, latest or a time with its zone, like 2026-11-23T05:00:00Z{meant}")
+        }),
     }
 }
 

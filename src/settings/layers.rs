@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::Path;
 
 use crate::receiver;
+use crate::secrets::masked;
 use crate::settings::error::SettingsError;
 use crate::settings::file::File;
-use crate::settings::nearest;
-use crate::settings::properties::masked;
 use crate::settings::table::{self, Kind, Setting};
+use crate::settings::{did_you_mean, nearest};
 
 /// What the command line says, or a program: for each setting that was given its values.
 #[derive(Clone, Debug, Default)]
@@ -259,7 +259,7 @@ impl<'e> Layers<'e> {
         let read = |text: &str| match text {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            _ => Err("true or false".to_owned()),
+            _ => Err(format!("true or false{}", did_you_mean(text, ["true", "false"]))),
         };
         Ok(self.maybe(setting, read)?.unwrap_or_default())
     }

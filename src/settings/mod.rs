@@ -25,7 +25,6 @@ pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
 pub use nearest::{did_you_mean, nearest};
-pub use properties::masked_word;
 pub use screen::{Color, LogFormat, OutputFormat};
 
 /// Reads one of some words; the error lists them.

@@ -15,7 +15,7 @@ pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     // Letters that are all changed are another name.
     let is_near = |other: &&str| {
         let changes = like(&other);
-        changes <= 1 + length / 4 && changes < length.min(other.chars().count())
+        changes <= 1 + length / 5 && changes < length.min(other.chars().count())
     };
     if let Some(nearest) = names.iter().min_by_key(like).filter(|other| is_near(other)) {
         return Some(nearest);

@@ -23,6 +23,8 @@ use crate::settings::receivers::told::{ReceiverOption, Told};
 use crate::settings::table::{RECEIVER, RETRIES};
 use crate::stage::check_type;
 
+const TWICE: &str = "it is there twice: each needs a name of its own";
+
 /// A receiver of which not everything was said yet.
 struct Draft<'r> {
     name: String,
@@ -73,7 +75,7 @@ fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(
     let Registered { name, types, receiver } = registered;
     check_name(name, &Origin::Program)?;
     if drafts.iter().any(|draft| draft.name == *name) {
-        return Err(wrong(name, "it is there twice: each needs a name of its own", &Origin::Program));
+        return Err(wrong(name, TWICE, &Origin::Program));
     }
     let made_of = Some((MadeOf::Function(receiver.clone()), "a function of this program".to_owned()));
     drafts.push(Draft {
@@ -100,7 +102,7 @@ fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Resul
     };
     let table_scheme = made_of.as_ref().map(|(made_of, _)| scheme(made_of).to_owned());
     match drafts.iter_mut().find(|draft| draft.name == name) {
-        Some(draft) if draft.table.is_some() => return Err(wrong(name, "it is there twice: each needs a name of its own", origin)),
+        Some(draft) if draft.table.is_some() => return Err(wrong(name, TWICE, origin)),
         Some(draft) => {
             // Of a receiver that the program brings along, the file may change how it is run.
             draft.made_of = made_of.or(draft.made_of.take());
@@ -125,7 +127,7 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
             .ok_or_else(|| wrong(&format!("`{}`", shown::words(text)), &shown::not_named(text), origin))?;
         check_name(name, origin)?;
         if values.iter().take(at).any(|other| other.split_once('=').is_some_and(|(other, _)| other == name)) {
-            return Err(wrong(name, "it is there twice: each needs a name of its own", origin));
+            return Err(wrong(name, TWICE, origin));
         }
         let made_of = Some(target(name, Target::parse(text), text, origin)?);
         match drafts.iter_mut().find(|draft| draft.name == name) {

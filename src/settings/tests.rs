@@ -140,7 +140,10 @@ fn receivers_of_the_program_are_refused_by_name() {
         let layers = Layers::without_file(given(&LEAST), &nothing);
         ConsumeSettings::read(&layers, &brought).err().map(|error| error.to_string()).unwrap_or_default()
     };
-    assert_eq!(refused(&["billing", "billing"]), "receiver billing: it is there twice (from this program)");
+    assert_eq!(
+        refused(&["billing", "billing"]),
+        "receiver billing: it is there twice: each needs a name of its own (from this program)"
+    );
     assert!(refused(&["the bank"]).starts_with("receiver the bank: its name must be of a-z"), "{}", refused(&["the bank"]));
     assert_eq!(refused(&["billing", "search"]), "");
 }

@@ -12,6 +12,8 @@ pub(crate) struct Endpoint {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    /// `POST /path?query HTTP/1.1`
+    pub(crate) line: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
@@ -71,7 +73,8 @@ fn serve(
             }
         }
         let header = |line: &String| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let mut request = Request { headers: lines.iter().filter_map(header).collect(), body: Vec::new() };
+        let line = lines.first().cloned().unwrap_or_default();
+        let mut request = Request { line, headers: lines.iter().filter_map(header).collect(), body: Vec::new() };
         let length = request.header("content-length").parse().map_err(io::Error::other)?;
         request.body = vec![0; length];
         reader.read_exact(&mut request.body)?;

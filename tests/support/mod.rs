@@ -21,6 +21,7 @@ pub(crate) mod wait;
 mod witness;
 
 pub(crate) use broker::{Broker, unique};
+pub(crate) use certificates::{Authority, Valid};
 pub(crate) use command::Output;
 pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;

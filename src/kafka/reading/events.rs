@@ -12,6 +12,7 @@ use crate::kafka::native::{At, Event, What};
 use crate::kafka::reading::{Reading, Told};
 use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
+use crate::secrets::masked;
 
 /// Logs of the client library are ours to show; rebalances come as events, except when the consumer is being closed.
 pub(in crate::kafka) struct Quiet;
@@ -26,6 +27,7 @@ impl ConsumerContext for Quiet {}
 
 /// The client library repeats its complaints several times a second; incidents say the same once.
 fn log(level: i32, text: &str) {
+    let text = masked(text);
     if level <= RDKafkaLogLevel::Warning as i32 {
         tracing::info!(target: "librdkafka", "{text}");
     } else {

@@ -1,8 +1,8 @@
 //! What people are shown of a target, be it one or not: secrets are taken out, also of what was mistyped.
 
 use crate::receiver::{FORMS, Target, TargetError};
+use crate::secrets::{masked, masked_command};
 use crate::settings::nearest;
-use crate::settings::properties::{masked, masked_command};
 
 /// The target as it was written, for people.
 pub(super) fn definition(target: &Target, text: &str) -> String {
@@ -25,15 +25,19 @@ pub(super) fn refusal(error: &TargetError) -> String {
                 None => TargetError::Unknown(words(text)).to_string(),
             }
         }
-        TargetError::Url { target, why } => {
-            // A password that is not encoded may have looked like a host, a port or a path.
-            let target = match (target.split_once("://"), target.rsplit_once('@')) {
-                (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
-                _ => target.clone(),
-            };
-            TargetError::Url { target: masked(&target), why: why.clone() }.to_string()
-        }
+        TargetError::Url { target, why } => TargetError::Url { target: url(target), why: why.clone() }.to_string(),
         other => masked(&other.to_string()),
+    }
+}
+
+/// What is no URL. A password in it that is not encoded may have looked like a host, a port or a path.
+fn url(text: &str) -> String {
+    let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+    let slashes = if rest.starts_with("//") { "//" } else { "" };
+    let place = rest.split('?').next().unwrap_or_default();
+    match place.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}:{slashes}***@{place}"),
+        None => format!("{scheme}:{place}"),
     }
 }
 

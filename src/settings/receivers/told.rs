@@ -1,10 +1,10 @@
 //! What is said of one receiver, key by key: options go over its table.
 
+use crate::secrets::masked;
 use crate::settings::did_you_mean;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
-use crate::settings::properties::masked;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
 use crate::settings::table::RECEIVER_OPTION;
 

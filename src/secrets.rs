@@ -1,0 +1,123 @@
+//! What a text for people must not show: the secrets that its own words give away. Pure.
+//!
+//! A secret that nothing gives away stays: whoever takes texts from users says what they are before they are shown.
+
+/// What names of secrets have in them.
+const SECRET: [&str; 10] =
+    ["password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "api-key", "apikey", "authorization"];
+
+/// True for the name of a property, a flag or a header whose value is one.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    SECRET.iter().any(|secret| name.contains(secret))
+}
+
+/// A command for people: what its words call a secret is taken out, `--password=…`, `token=…`, `X-Api-Key: …`, `--password …` or
+/// `--user NAME:…`, and so is what `masked` takes out. `None` when no word does. A secret that nothing gives away stays.
+#[must_use]
+pub fn masked_command(words: &[String]) -> Option<String> {
+    let mut shown = Vec::with_capacity(words.len());
+    let (mut before, mut found) = ("", false);
+    for word in words {
+        let named = ['=', ':'].into_iter().find_map(|part| {
+            let (name, _) = word.split_once(part).filter(|(name, _)| is_secret(name))?;
+            Some(format!("{}{part}***", masked(name)))
+        });
+        let of_the_word_before = || match before {
+            "-u" | "--user" => word.split_once(':').map(|(user, _)| format!("{user}:***")),
+            flag if flag.starts_with('-') && is_secret(flag) && !flag.contains('=') && !word.starts_with('-') => {
+                Some("***".to_owned())
+            }
+            _ => None,
+        };
+        let secret = named.or_else(of_the_word_before);
+        found |= secret.is_some();
+        shown.push(secret.unwrap_or_else(|| shell_words::quote(&masked(word)).into_owned()));
+        before = word;
+    }
+    found.then(|| shown.join(" "))
+}
+
+/// One word of a command line for people; a secret also when the word before it is the name of one.
+#[must_use]
+pub fn masked_word(before: &str, word: &str) -> String {
+    if is_secret(before) {
+        return "***".to_owned();
+    }
+    masked_command(&[word.to_owned()]).unwrap_or_else(|| masked(word))
+}
+
+/// A text for people with the user names and passwords of its URLs taken out, and what their queries call a secret.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        masked.push_str(before);
+        masked.push_str("://");
+        let (authority, tail) = parted(after, |c| matches!(c, '/' | '?' | '#') || c.is_whitespace());
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                masked.push_str("***@");
+                masked.push_str(host);
+            }
+            None => masked.push_str(authority),
+        }
+        let (path, tail) = parted(tail, |c| c == '?' || c.is_whitespace());
+        let (query, tail) = parted(tail, char::is_whitespace);
+        masked.push_str(path);
+        masked.push_str(&masked_query(query));
+        rest = tail;
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Before the first such character, and from there on.
+fn parted(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at_checked(text.find(is_end).unwrap_or(text.len())).unwrap_or((text, ""))
+}
+
+fn masked_query(query: &str) -> String {
+    let shown = query.split('&').map(|pair| match pair.split_once('=').filter(|(name, _)| is_secret(name)) {
+        Some((name, _)) => format!("{name}=***"),
+        None => pair.to_owned(),
+    });
+    shown.collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_lose_what_they_call_a_secret() {
+        for (words, expected) in [
+            (&["w", "--password=s3cret", "API_KEY=x", "a b"][..], Some("w --password=*** API_KEY=*** 'a b'")),
+            (&["w", "--auth-token", "s3cret", "more"], Some("w --auth-token *** more")),
+            (&["w", "--token", "--verbose", "http://u:p@h"], None),
+            (&["w", "--db-password", "x", "http://u:p@h"], Some("w --db-password *** 'http://***@h'")),
+            (&["password", "x"], None),
+            (&["w", "http://u:s3cret@h/x?token=abc"], Some("w http://***@h/x?token=***")),
+            (&["w", "-H", "Authorization: Bearer s3cret", "X-Api-Key:s3cret"], Some("w -H Authorization:*** X-Api-Key:***")),
+            (&["w", "-u", "me:s3cret", "--user", "me"], Some("w -u me:*** --user me")),
+        ] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(masked_command(&words).as_deref(), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn urls_lose_their_passwords() {
+        for (text, expected) in [
+            ("exec:w --db postgres://me:secret@db/x?y=1 --z", "exec:w --db postgres://***@db/x?y=1 --z"),
+            ("http://host/a@b", "http://host/a@b"),
+            ("http://h/x?page=2&access_token=s3cret&y=1 and", "http://h/x?page=2&access_token=***&y=1 and"),
+            ("a://u:p@h b://q@i", "a://***@h b://***@i"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+}
