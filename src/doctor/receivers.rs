@@ -133,6 +133,10 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
 /// Name, connection, certificate, and then a request that carries no event.
 async fn http(name: &str, endpoint: &Endpoint, clocks: &mut Clocks) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // As `consume` opens it: the files of its settings are read, and nobody is connected to.
+    if let Err(error) = receiver::Http::open(endpoint.clone()) {
+        return vec![silent(name, &Unanswered { step: ProbeStep::Settings, why: error.to_string() })];
+    }
     let asked = endpoint.clone();
     let reached = tokio::task::spawn_blocking(move || {
         let address = receiver::reach(&asked)?;
