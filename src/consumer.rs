@@ -1,221 +1,135 @@
 //! A consumer as a whole: a group of the cluster as the source, the journal as the ledger, the receivers, and the engine between them.
 //!
-//! The one place where Kafka, SQLite and the engine meet. Whatever runs a consumer, the command line or a program, calls this.
+//! The one place where Kafka, SQLite and the engine meet. Whatever runs a consumer, the command line or a program's own [`Consumer`],
+//! comes here.
 
+mod builder;
+mod dry_run;
+mod error;
 mod receivers;
+mod run;
+#[cfg(test)]
+pub(crate) mod samples;
+mod stop;
+mod summary;
+mod topics;
+mod watch;
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
 
-use regex::Regex;
-use thiserror::Error;
+use tokio::sync::oneshot;
 
-use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
-use crate::engine::observer::Observer;
-use crate::engine::report::StopReason;
+pub use builder::ConsumerBuilder;
+pub use dry_run::{Preview, WouldDeliver, WouldFail, WouldSkip};
+pub use error::ConsumerError;
+pub use run::{Began, BeginError, Ended, Place, plan, run};
+pub use stop::StopHandle;
+pub use summary::Summary;
+pub use watch::{FailureSeen, IncidentSeen, IncidentStage};
+
+use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
-use crate::engine::{self, EngineError, Plan, Summary};
-use crate::journal::{self, Beginning, OpenError, ReadError, Reader, ReceiverDefinition, StateCounts, Writer};
-use crate::kafka::{Cluster, ClusterError, Connection, From, GroupSource, Subscription};
-use crate::receiver::{Binding, Mode, OpenReceiverError};
-use crate::settings::{ConsumeSettings, StartFrom};
-use crate::stage::{Router, TypePatternError};
+use crate::settings::ConsumeSettings;
+use watch::Watchers;
 
-/// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
-/// limit.
-const FIRST_ANSWER: Duration = Duration::from_secs(14);
-
-/// Where a consumer reads and writes.
-#[derive(Clone, Debug)]
-pub struct Place {
-    pub connection: Connection,
-    pub journal: journal::Place,
-    /// What the run is called in the journal: `consume` or `demo`.
-    pub command: &'static str,
+/// A consumer that a program embeds.
+///
+/// ```no_run
+/// use redrive::{ALL_TYPES, Consumer, Event, ReceiverError, Receivers, StartFrom, StopHandle};
+///
+/// async fn bill(event: Event) -> Result<(), ReceiverError> {
+///     println!("{} {}", event.event_type(), event.id());
+///     Ok(())
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let consumer = Consumer::builder()
+///     .bootstrap_servers("localhost:9092")
+///     .topic("orders")
+///     .group("shop")
+///     .from(StartFrom::Earliest)
+///     .journal("shop.db")
+///     .receivers(Receivers::new().on("billing", ALL_TYPES, bill))
+///     .setting("retries", "5")
+///     .build()?;
+/// let stop = StopHandle::new(); // its clones stop it from anywhere: stop.drain()
+/// let summary = consumer.run(stop).await?;
+/// println!("{} delivered, {} failed", summary.counts.delivered, summary.counts.failed);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Consumer {
+    place: Place,
+    settings: ConsumeSettings,
+    watchers: Watchers,
 }
 
-/// What a consumer found when it began.
-#[derive(Clone, Debug)]
-pub struct Began {
-    pub journal_path: String,
-    pub journal_uuid: String,
-    /// Name and number of partitions of each topic that is there.
-    pub topics: Vec<(String, usize)>,
-    /// The failures that the journal holds already.
-    pub failures: StateCounts,
-}
+impl Consumer {
+    pub fn builder() -> ConsumerBuilder {
+        ConsumerBuilder::default()
+    }
 
-/// A consumer cannot even begin.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BeginError {
-    #[error("stopped before a broker answered")]
-    Stopped,
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// `there`: the topics that this cluster has.
-    #[error("there is no topic {name} on this cluster")]
-    UnknownTopic { name: String, there: Vec<String> },
-    /// `there`: as above.
-    #[error("receiver {receiver} writes to topic {topic}, which is not on this cluster")]
-    NoTarget { receiver: String, topic: String, there: Vec<String> },
-    #[error(
-        "receiver {receiver} writes to topic {topic}, which this consumer reads ({read_as}): every event would come back for ever"
-    )]
-    OwnTarget { receiver: String, topic: String, read_as: String },
-    #[error("{pattern} is no pattern of topics")]
-    TopicPattern { pattern: String, source: Box<regex::Error> },
-    #[error(transparent)]
-    Types(#[from] TypePatternError),
-    #[error(transparent)]
-    Receiver(#[from] OpenReceiverError),
-    #[error(transparent)]
-    Journal(#[from] OpenError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Source(#[from] engine::source::SourceError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
-
-/// A consumer that has ended; its run in the journal is still open.
-pub struct Ended {
-    pub began: Began,
-    pub summary: Summary,
-    ledger: Box<dyn Ledger>,
-}
-
-impl Ended {
-    /// Writes down how the run ended, and closes the journal.
+    /// Runs until it is stopped or done. It has threads of its own, and an event loop of its own for the receivers: whoever awaits it may
+    /// be in any runtime, or in none.
+    ///
+    /// It begins when it is first polled. Dropping it before its end stops the run as [`StopHandle::drain`] does, and returns at once:
+    /// the run drains, commits and leaves its group in the background. To wait for that, drain and await.
     ///
     /// # Errors
-    /// When the journal cannot be written.
-    pub fn close(mut self, exit_code: u8) -> Result<(), LedgerError> {
-        self.ledger.end(run_end(&self.summary.reason), exit_code)
-    }
-}
-
-/// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
-///
-/// # Errors
-/// When it cannot begin.
-pub fn run(
-    place: &Place,
-    settings: ConsumeSettings,
-    stop: &StopToken,
-    watch: impl FnOnce(&Began) -> Arc<dyn Observer>,
-) -> Result<Ended, BeginError> {
-    let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
-    place.journal.check_name()?;
-    let Some(cluster) = Cluster::connect(&place.connection, FIRST_ANSWER, stop)? else { return Err(BeginError::Stopped) };
-    let topics = find_topics(&cluster, &settings.topics)?;
-    let bindings = receivers::open(place, &cluster, &settings)?;
-    let writer = Writer::open(&place.journal, &beginning(place, &settings.group, &bindings))?;
-    let reader = Reader::open(&place.journal)?;
-    let began = Began {
-        journal_path: reader.path().to_owned(),
-        journal_uuid: reader.uuid().to_owned(),
-        failures: reader.counts()?,
-        topics,
-    };
-    drop(reader);
-    let subscription = Subscription {
-        group: settings.group.clone(),
-        topics: settings.topics.clone(),
-        from: settings.from.map(|from| match from {
-            StartFrom::Earliest => From::Earliest,
-            StartFrom::Latest => From::Latest,
-            StartFrom::Time(at) => From::TimeMs(at.as_millisecond()),
-        }),
-        until_end: settings.until_end,
-        there: began.topics.iter().map(|(name, _)| name.clone()).collect::<HashSet<_>>(),
-    };
-    let source = GroupSource::join(&place.connection, &cluster, subscription)?;
-    drop(cluster);
-    let observer = watch(&began);
-    let plan = plan(settings, router, bindings, &writer);
-    let finished = engine::run(Box::new(source), Box::new(writer), plan, stop, &observer)?;
-    Ok(Ended { began, summary: finished.summary, ledger: finished.ledger })
-}
-
-/// What the engine is told of a run, from its settings and from what was made of them.
-#[must_use]
-pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, writer: &Writer) -> Plan {
-    Plan {
-        group: settings.group,
-        run: writer.run().clone(),
-        bindings,
-        type_from: settings.type_from,
-        router,
-        format: settings.format,
-        mode: Mode::Live,
-        guard: settings.guard,
-        order: settings.order,
-        concurrency: settings.concurrency,
-        budget: settings.budget,
-        commit_interval: settings.commit_interval,
-        drain_timeout: settings.drain_timeout,
-        on_gap: settings.on_gap,
-        on_truncation: settings.on_truncation,
-        max_records: settings.max_records,
-        until_end: settings.until_end,
-        idle_exit: settings.idle_exit,
-    }
-}
-
-/// Every name must be there; a pattern may match nothing yet.
-fn find_topics(cluster: &Cluster, topics: &[String]) -> Result<Vec<(String, usize)>, BeginError> {
-    let patterns = topics.iter().filter(|topic| topic.starts_with('^')).map(|pattern| {
-        let invalid = |source| BeginError::TopicPattern { pattern: pattern.clone(), source: Box::new(source) };
-        Regex::new(pattern).map_err(invalid)
-    });
-    let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-    let mut found = if patterns.is_empty() { Vec::new() } else { cluster.topics()? };
-    found.retain(|topic| patterns.iter().any(|pattern| pattern.is_match(&topic.name)));
-    for name in topics.iter().filter(|topic| !topic.starts_with('^')) {
-        match cluster.topic(name)? {
-            // A pattern may have found it as well.
-            Some(topic) if found.iter().any(|of| of.name == topic.name) => {}
-            Some(topic) => found.push(topic),
-            None => {
-                let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();
-                return Err(BeginError::UnknownTopic { name: name.clone(), there });
+    /// When it cannot begin, or ends by itself before it is done. A run that was stopped, or has done what was asked, has succeeded,
+    /// whatever failed in it: its failures are in the journal.
+    pub async fn run(self, stop: StopHandle) -> Result<Summary, ConsumerError> {
+        let token = stop.of_one_run();
+        let (tell, told) = oneshot::channel();
+        let (_stops_when_dropped, theirs) = (StopsWhenDropped(token.clone()), token);
+        let run = move || {
+            if let Err(Err(error)) = tell.send(self.run_here(&theirs)) {
+                tracing::error!(%error, "a consumer that nobody awaits any more did not end well");
             }
+        };
+        thread::Builder::new().name("redrive-consumer".to_owned()).spawn(run).map_err(ConsumerError::Thread)?;
+        told.await.unwrap_or(Err(ConsumerError::Defect))
+    }
+
+    /// As [`Consumer::run`], for programs without a runtime: blocks until the run is over.
+    ///
+    /// # Errors
+    /// As [`Consumer::run`].
+    pub fn run_blocking(self, stop: &StopHandle) -> Result<Summary, ConsumerError> {
+        let token = stop.of_one_run();
+        // A thread of its own here, too: in a runtime's thread another runtime cannot be made.
+        let run = thread::Builder::new().name("redrive-consumer".to_owned()).spawn(move || self.run_here(&token));
+        run.map_err(ConsumerError::Thread)?.join().unwrap_or(Err(ConsumerError::Defect))
+    }
+
+    fn run_here(self, stop: &StopToken) -> Result<Summary, ConsumerError> {
+        let Self { place, settings, watchers } = self;
+        let ended = match run(&place, settings, stop, |_| Arc::new(watchers)) {
+            Err(BeginError::Stopped) => return Ok(Summary::of_nothing(StopReason::Asked)),
+            Err(BeginError::NotEnabled) => {
+                let reason = if stop.level().is_some() { StopReason::Asked } else { StopReason::Done };
+                return Ok(Summary::of_nothing(reason));
+            }
+            ended => ended?,
+        };
+        let summary = Summary::of(&ended);
+        let closed = ended.close(None);
+        if !summary.reason.is_well() {
+            return Err(ConsumerError::Stopped { summary: Box::new(summary) });
+        }
+        match closed {
+            Ok(()) => Ok(summary),
+            Err(error) => Err(ConsumerError::Close { error, summary: Box::new(summary) }),
         }
     }
-    Ok(found.into_iter().map(|topic| (topic.name, topic.partitions)).collect())
 }
 
-fn beginning(place: &Place, group: &str, bindings: &[Binding]) -> Beginning {
-    let definition = |binding: &Binding| ReceiverDefinition {
-        name: binding.name.clone(),
-        definition: serde_json::json!({
-            "target": binding.definition,
-            "types": binding.types,
-            "timeout_ms": u64::try_from(binding.timeout.as_millis()).unwrap_or(u64::MAX),
-            "retries": binding.retries,
-        }),
-    };
-    Beginning {
-        command: place.command,
-        group: group.to_owned(),
-        client_id: place.connection.client_id().to_owned(),
-        receivers: bindings.iter().map(definition).collect(),
-    }
-}
+/// Stops a run that nobody awaits any more.
+struct StopsWhenDropped(StopToken);
 
-fn run_end(reason: &StopReason) -> RunEnd {
-    match reason {
-        StopReason::Asked => RunEnd::Signal,
-        StopReason::Done => RunEnd::Done,
-        StopReason::Guard(_) => RunEnd::Guard,
-        StopReason::Halt(_) => RunEnd::Halt,
-        StopReason::Refused(_)
-        | StopReason::Source(_)
-        | StopReason::Journal(_)
-        | StopReason::NotCommitted(_)
-        | StopReason::Defect(_) => RunEnd::Error,
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        self.0.ask(StopLevel::Drain);
     }
 }

@@ -28,6 +28,24 @@
 //! }
 //! ```
 //!
+//! A program that has a `main` of its own embeds a [`Consumer`]:
+//!
+//! ```no_run
+//! # use redrive::{ALL_TYPES, Consumer, ConsumerError, Receivers, StartFrom, StopHandle};
+//! # async fn embedded(receivers: Receivers) -> Result<(), ConsumerError> {
+//! let consumer = Consumer::builder()
+//!     .bootstrap_servers("localhost:9092")
+//!     .topic("orders")
+//!     .group("shop")
+//!     .from(StartFrom::Earliest)
+//!     .receivers(receivers)
+//!     .build()?;
+//! let summary = consumer.run(StopHandle::new()).await?;
+//! println!("{} delivered, {} failed: see {:?}", summary.counts.delivered, summary.counts.failed, summary.journal_path);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The walk of a record
 //!
 //! ```text
@@ -92,6 +110,14 @@ pub mod doctor;
 
 pub mod cli;
 
+pub use consumer::{
+    Consumer, ConsumerBuilder, ConsumerError, FailureSeen, IncidentSeen, IncidentStage, Preview, StopHandle, Summary, WouldDeliver,
+    WouldFail, WouldSkip,
+};
+pub use engine::Order;
+pub use engine::ledger::Counts;
+pub use engine::report::StopReason;
+pub use engine::start::StartFrom;
 pub use event::{Content, Event, JsonError};
-pub use failure::{Class, Code};
+pub use failure::{Class, Code, Stage};
 pub use receiver::{ALL_TYPES, Delivery, Mode, Needs, Receiver, ReceiverError, Receivers, Step, Timekeeper};

@@ -128,7 +128,7 @@ fn a_hundred_thousand_events_and_three_receivers_of_which_each_fails_in_its_own_
     let consumer = Consumer::start(broker, &folder, (topic.name(), &group), &receivers, &[(&table::UNTIL_END, "true")]);
     let ended = consumer.wait(WITHIN);
     assert_eq!(ended.summary.reason, StopReason::Done);
-    ended.close(0).unwrap();
+    ended.close(None).unwrap();
 
     assert_eq!(got[0].all(), expected(|n| n % 100 != 7));
     assert_eq!(got[1].all(), expected(|n| n % 10 != 3));

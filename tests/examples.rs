@@ -27,3 +27,19 @@ fn a_program_with_receivers_of_its_own_has_all_the_commands() {
     let output = folder.example("shop", ["incidents", "list"]).run().expect_code(0);
     assert!(output.stdout.contains("0 open incidents"), "{}", output.stdout);
 }
+
+#[test]
+fn a_program_embeds_a_consumer_beside_what_else_it_does() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("embedded"));
+    let topic = broker.topic("embedded", 1);
+    let order = |id: &str, cents: u32| Sample::event("order.placed", id, format!("{{\"id\":\"{id}\",\"total_cents\":{cents}}}"));
+    topic.produce(&[order("A-1", 100), order("A-2", 0), Sample::event("order.cancelled", "A-3", "{}")]);
+    let arguments = [&topic.bootstrap(), topic.name(), &group];
+    let output = folder.example("embedded", arguments).run().expect_code(0);
+    let failed = format!("failed: {}/0/1 order A-2 has no total\n1 delivered, 1 failed, 1 skipped\n", topic.name());
+    assert_eq!(output.stdout, failed);
+    assert_eq!(folder.journal_at("shop.db").failures().len(), 1);
+    assert_eq!(broker.witness().lag(&group), 0);
+    let output = folder.example("embedded", [topic.bootstrap().as_str()]).run().expect_code(1);
+    assert!(output.stderr.contains("TOPIC is missing"), "{}", output.stderr);
+}

@@ -3,20 +3,20 @@
 //!
 //! The consumer is put together by hand, because only the writer can be told where the file must end.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redrive::consumer;
-use redrive::engine::coordinator::UntilEnd;
 use redrive::engine::ledger::{LedgerError, RunEnd};
 use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
+use redrive::engine::start::StartFrom;
 use redrive::engine::stop::StopToken;
-use redrive::engine::{self, Finished, Plan};
+use redrive::engine::{self, Finished, Plan, UntilEnd};
 use redrive::journal::{self, Beginning, Safety, Writer};
-use redrive::kafka::{Cluster, Connection, From, GroupSource, Subscription};
+use redrive::kafka::{Cluster, Connection, GroupSource, Subscription, TopicChoice};
 use redrive::receiver::Specification;
 use redrive::settings::table;
 use redrive::stage::Router;
@@ -58,10 +58,14 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
     let connection = Connection::new(topic.bootstrap(), Vec::new()).unwrap();
     let stop = StopToken::default();
     let cluster = Cluster::connect(&connection, WITHIN, &stop).unwrap().unwrap();
-    let there = HashSet::from([topic.name().to_owned()]);
-    let topics = vec![topic.name().to_owned()];
-    let (group_id, until_end) = (group.to_owned(), UntilEnd::Yes);
-    let subscription = Subscription { group: group_id, topics, from: Some(From::Earliest), until_end, there };
+    let there = vec![topic.name().to_owned()];
+    let subscription = Subscription {
+        group: group.to_owned(),
+        topics: TopicChoice::parse(&there).unwrap(),
+        from: Some(StartFrom::Earliest),
+        until_end: UntilEnd::Yes,
+        there,
+    };
     let source = GroupSource::join(&connection, &cluster, subscription).unwrap();
     let journal = journal::Place { path: folder.path().join("redrive.db"), safety: Safety::Safe };
     let beginning =
@@ -80,7 +84,7 @@ fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) 
     let router = Router::new(types, settings.unrecognized).unwrap();
     let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
     let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open(&no_topic).unwrap()).collect();
-    consumer::plan(settings, router, bindings, writer)
+    consumer::plan(settings, router, bindings, writer.run().clone())
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn with_space_again_nothing_is_lost_and_nothing_doubled() {
     let StopReason::Journal(LedgerError::Write { message, .. }) = &summary.reason else { panic!("{:?}", summary.reason) };
     assert!(message.contains("full"), "{message}");
     // How the run ended may not fit in any more; nothing hangs on it.
-    ledger.end(RunEnd::Error, 1).ok();
+    ledger.end(RunEnd::Error, Some(1)).ok();
     drop(ledger);
 
     let journaled = || folder.journal().failures().iter().map(|row| (row.partition, row.offset)).collect::<Vec<_>>();
@@ -110,7 +114,7 @@ fn with_space_again_nothing_is_lost_and_nothing_doubled() {
     let again = Consumer::start(broker, &folder, (topic.name(), &group), &takes_even(&got), &[(&table::UNTIL_END, "true")]);
     let ended = again.wait(WITHIN);
     assert_eq!(ended.summary.reason, StopReason::Done);
-    ended.close(0).unwrap();
+    ended.close(Some(0)).unwrap();
     let odd: Vec<_> = (0..EVENTS).filter(|n| n % 2 == 1).map(place).collect::<Places>().into_iter().collect();
     assert_eq!(journaled(), odd, "every failure is there, once");
     assert_eq!(*got.lock().unwrap(), (0..EVENTS).filter(|n| n % 2 == 0).map(place).collect());

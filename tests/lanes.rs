@@ -47,7 +47,7 @@ fn a_fast_receiver_runs_ahead_of_a_slow_one_up_to_the_budget() {
     // Read in this order: the slow one may go on between the two.
     let ahead = fast.load(Ordering::SeqCst).saturating_sub(slow.load(Ordering::SeqCst));
     assert!(ahead <= BUDGET, "{ahead} ahead: never beyond the budget");
-    consumer.stop(SOON).close(0).unwrap();
+    consumer.stop(SOON).close(None).unwrap();
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn keys_are_served_side_by_side_and_each_keeps_its_order() {
         })
     };
     let more = [(&table::ORDER, "key"), (&table::UNTIL_END, "true")];
-    Consumer::start(broker, &folder, (topic.name(), &group), &receivers, &more).wait(SOON).close(0).unwrap();
+    Consumer::start(broker, &folder, (topic.name(), &group), &receivers, &more).wait(SOON).close(None).unwrap();
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), KEYS);
     for (key, offsets) in seen.iter() {

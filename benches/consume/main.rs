@@ -1,5 +1,5 @@
-//! The benchmark: what redrive costs beside a bare loop over the same Kafka client, how much memory it takes when a receiver hangs, and
-//! how soon it delivers after a start.
+//! The benchmark: what redrive costs beside a bare loop over the same Kafka or HTTP client, how much memory it takes when a receiver
+//! hangs, and how soon it delivers after a start.
 //!
 //! ```sh
 //! cargo bench                                             # everything, in a minute or two
@@ -18,6 +18,8 @@
 //!   about the median ratio.
 //! - **memory**: redrive with a receiver that never answers, before the whole topic: its peak of resident memory, once that stands still.
 //! - **start**: from the start of the process to the first delivery, several times, each after a clean stop of the one before.
+//! - **http**: in turn, several times, a bare loop over the HTTP client and redrive with its `http:` receiver, both with 200 connections to
+//!   a minimal server in a process of its own. A line for each round, as for speed.
 //!
 //! The exit code is 1 when a line does not hold.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]
@@ -25,11 +27,14 @@
 mod bare;
 mod child;
 mod event;
+mod http;
 mod memory;
 mod meter;
 mod numbers;
 mod ours;
+mod posting;
 mod process;
+mod service;
 mod speed;
 mod start;
 #[expect(clippy::allow_attributes, reason = "what the tests use of it and the benchmark does not changes with the tests")]
@@ -88,6 +93,7 @@ enum Part {
     Speed,
     Memory,
     Start,
+    Http,
 }
 
 fn main() -> ExitCode {
@@ -118,7 +124,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
         topic::PARTITIONS,
     );
     let mut verdict = Verdict::Holds;
-    for part in [Part::Speed, Part::Memory, Part::Start] {
+    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http] {
         if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
             continue;
         }
@@ -126,6 +132,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
             Part::Speed => speed::measure(&events, arguments.rounds)?,
             Part::Memory => memory::measure(&events)?,
             Part::Start => start::measure(&events, arguments.rounds)?,
+            Part::Http => http::measure(&events, arguments.rounds)?,
         };
         if measured == Verdict::Missed {
             verdict = Verdict::Missed;

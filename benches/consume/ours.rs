@@ -1,4 +1,4 @@
-//! redrive as a program embeds it: a consumer group, a journal on disk, every setting at its default, and one receiver in Rust.
+//! redrive as a program embeds it: a consumer group, a journal on disk, settings at their defaults, and one receiver in Rust.
 
 use std::future::pending;
 use std::hint::black_box;
@@ -11,7 +11,8 @@ use redrive::engine::report::StopReason;
 use redrive::engine::stop::StopToken;
 use redrive::journal::{self, Safety};
 use redrive::kafka::Connection;
-use redrive::settings::{ConsumeSettings, Given, Layers, table};
+use redrive::settings::table::{self, Setting};
+use redrive::settings::{ConsumeSettings, Given, Layers};
 use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
 
 use crate::Result;
@@ -23,12 +24,17 @@ use crate::task::{Measured, Task};
 pub(crate) fn run(task: &Task) -> Result<Measured> {
     let meter = Meter::for_ever(task.count);
     let parsing = Receivers::new().on("parsing", ALL_TYPES, move |event: Event| async move { parse(&event, meter) });
-    let ended = consume(task, &parsing)?;
+    deliver(task, &parsing, meter, &[])
+}
+
+/// Delivers as many events as the task says to receivers that count them, with these settings beside the defaults.
+pub(crate) fn deliver(task: &Task, receivers: &Receivers, meter: &Meter, more: &[(&Setting, &str)]) -> Result<Measured> {
+    let ended = consume(task, receivers, more)?;
     if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.delivered != task.count {
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
     let measured = meter.read()?;
-    ended.close(0)?;
+    ended.close(None)?;
     Ok(measured)
 }
 
@@ -46,7 +52,7 @@ pub(crate) fn hang(task: &Task) -> Result<()> {
             answer
         }
     });
-    let ended = consume(task, &hanging)?;
+    let ended = consume(task, &hanging, &[])?;
     Err(format!("redrive ended although its receiver never answers: {:?}", ended.summary).into())
 }
 
@@ -59,12 +65,15 @@ fn parse(event: &Event, meter: &Meter) -> Result<(), ReceiverError> {
     Ok(())
 }
 
-fn consume(task: &Task, receivers: &Receivers) -> Result<Ended> {
+fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)]) -> Result<Ended> {
     let mut given = Given::default();
     given.set(&table::TOPIC, vec![task.topic.clone()]);
     given.set(&table::GROUP, vec![task.group.clone()]);
     given.set(&table::FROM, vec!["earliest".to_owned()]);
     given.set(&table::MAX_RECORDS, vec![task.count.to_string()]);
+    for (setting, value) in more {
+        given.set(setting, vec![(*value).to_owned()]);
+    }
     let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers)?;
     let place = Place {
         connection: Connection::new(&task.bootstrap, Vec::new())?,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, bare, ours};
+use crate::{Result, bare, ours, posting, service};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -15,6 +15,8 @@ pub(crate) struct Task {
     pub(crate) group: String,
     /// Events to read.
     pub(crate) count: u64,
+    /// Where events are posted to, by those that post.
+    pub(crate) url: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,12 @@ pub(crate) enum Role {
     Ours,
     /// redrive with a receiver that never answers. It has to be ended from outside.
     Hanging,
+    /// The server that events are posted to. It has to be ended from outside.
+    Service,
+    /// The bare loop over the HTTP client.
+    BarePosts,
+    /// redrive with its HTTP receiver.
+    OurPosts,
 }
 
 /// What a process measured.
@@ -47,6 +55,9 @@ impl Task {
             Role::Bare => bare::run(self)?,
             Role::Ours => ours::run(self)?,
             Role::Hanging => return ours::hang(self),
+            Role::Service => return service::run(),
+            Role::BarePosts => posting::bare(self)?,
+            Role::OurPosts => posting::ours(self)?,
         };
         println!("{}", serde_json::to_string(&measured)?);
         Ok(())

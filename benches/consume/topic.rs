@@ -38,6 +38,6 @@ impl Events {
 
     /// A task that reads `count` of them, for a group that nobody used before. Done again it goes on where the group is.
     pub(crate) fn task(&self, role: Role, count: u64) -> Task {
-        Task { role, bootstrap: self.bootstrap.clone(), topic: self.topic.clone(), group: unique("shop"), count }
+        Task { role, bootstrap: self.bootstrap.clone(), topic: self.topic.clone(), group: unique("shop"), count, url: None }
     }
 }

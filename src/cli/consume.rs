@@ -1,6 +1,7 @@
 //! `redrive consume`: runs the consumer, says what happens on stderr, and sums up.
 
 mod lines;
+mod preview;
 
 use serde_json::{Value, json};
 
@@ -8,11 +9,11 @@ use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint::Journal;
 use crate::cli::signals::Signals;
 use crate::cli::{Session, refusals};
-use crate::consumer::{self, BeginError, Ended, Place};
-use crate::engine::ledger::LedgerError;
+use crate::consumer::{self, BeginError, Place, Preview};
+use crate::engine::Summary;
 use crate::engine::report::StopReason;
 use crate::engine::stop::StopToken;
-use crate::settings::{ConsumeSettings, OutputFormat};
+use crate::settings::{ConsumeSettings, Enabled, OutputFormat};
 
 use lines::Lines;
 
@@ -26,8 +27,15 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "signals cannot be listened to").cause(error))?;
     let lines = Lines::start(session, &settings)
         .map_err(|error| CommandError::new(ErrorKind::CannotGoOn, "stderr cannot be written").cause(error))?;
+    if settings.enabled != Enabled::Yes {
+        lines.not_enabled(settings.enabled);
+    }
     let ended = match consumer::run(&place, settings.clone(), &stop, |began| lines.observe(began)) {
-        Err(BeginError::Stopped) => return stopped_early(session, &signals, lines),
+        Err(BeginError::Stopped) => {
+            lines.stopped_early();
+            return nothing_to_sum_up(session, &signals, lines);
+        }
+        Err(BeginError::NotEnabled) => return nothing_to_sum_up(session, &signals, lines),
         ended => ended?,
     };
     let error = refusals::of_run(&ended.summary.reason, &settings);
@@ -37,31 +45,23 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         None => 0,
     });
     lines.stopped(&ended);
-    let (began, summary) = (ended.began.clone(), summary(&ended, &settings));
-    let closed = ended.close(code);
+    let (began, summary) = (ended.began.clone(), summary(&ended.summary, ended.preview.as_ref(), &settings));
+    let closed = ended.close(Some(code));
     lines.finish();
     if let Some(error) = error {
-        // The error that stopped the run is the one to mend.
-        if let Err(untold) = closed {
-            tracing::warn!(error = %untold, "how the run ended could not be written down");
-        }
         return Err(error);
     }
-    match closed {
-        // All is settled and committed; the next run takes one without an end for one that was killed.
-        Err(untold @ LedgerError::Locked { .. }) => tracing::warn!(error = %untold, "how the run ended could not be written down"),
-        closed => closed?,
-    }
+    closed?;
     if session.output.format() != OutputFormat::Table {
-        let journal = Journal { program: session.output.program(), path: &began.journal_path, id: &began.journal_uuid };
-        session.output.items("consume", Some(journal), &[summary], None)?;
+        let path = &began.journal_path;
+        let journal = began.journal_uuid.as_ref().map(|id| Journal { program: session.output.program(), path, id });
+        session.output.items("consume", journal, &[summary], None)?;
     }
     Ok(code)
 }
 
-/// A signal came while no broker had answered yet: there is no run to sum up.
-fn stopped_early(session: &Session<'_>, signals: &Signals, lines: Lines) -> Result<u8, CommandError> {
-    lines.stopped_early();
+/// Nothing was read: there is no run to sum up.
+fn nothing_to_sum_up(session: &Session<'_>, signals: &Signals, lines: Lines) -> Result<u8, CommandError> {
     lines.finish();
     if session.output.format() != OutputFormat::Table {
         session.output.items::<Value>("consume", None, &[], None)?;
@@ -70,14 +70,13 @@ fn stopped_early(session: &Session<'_>, signals: &Signals, lines: Lines) -> Resu
 }
 
 /// The run as an item. Counts are of records.
-fn summary(ended: &Ended, settings: &ConsumeSettings) -> Value {
-    let summary = &ended.summary;
+fn summary(summary: &Summary, preview: Option<&Preview>, settings: &ConsumeSettings) -> Value {
     let counts = &summary.counts;
     let reason = match summary.reason {
         StopReason::Asked => "signal",
         _ => "done",
     };
-    json!({
+    let mut item = json!({
         "group": settings.group,
         "topics": settings.topics,
         "reason": reason,
@@ -88,5 +87,36 @@ fn summary(ended: &Ended, settings: &ConsumeSettings) -> Value {
         "skipped": counts.skipped,
         "deferred": counts.deferred,
         "unsettled": summary.unsettled,
-    })
+    });
+    if let (Some(fields), Some(preview)) = (item.as_object_mut(), preview) {
+        fields.insert("preview".to_owned(), preview::item(preview));
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::schemas;
+    use crate::consumer::samples::preview;
+    use crate::engine::ledger::Counts;
+    use crate::receiver::Receivers;
+    use crate::settings::{Given, Layers, table};
+
+    #[test]
+    fn the_summary_of_a_run_and_of_a_dry_run_fits_its_schema() {
+        let mut given = Given::default();
+        for (setting, value) in [(&table::TOPIC, "orders"), (&table::GROUP, "shop"), (&table::RECEIVER, "all=discard:")] {
+            given.set(setting, vec![value.to_owned()]);
+        }
+        let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), &Receivers::new()).unwrap();
+        let counts = Counts { delivered: 1_207, failed: 3, skipped: 12, deferred: 0 };
+        let ended = Summary { reason: StopReason::Done, counts, partitions: 1, unsettled: 0 };
+        let run = summary(&ended, None, &settings);
+        schemas::check("run", &run);
+        assert_eq!((&run["records"], &run["reason"], run.get("preview")), (&json!(1_222), &json!("done"), None));
+        let dry = summary(&Summary { reason: StopReason::Asked, ..ended }, Some(&preview()), &settings);
+        schemas::check("run", &dry);
+        assert_eq!((&dry["reason"], dry["preview"]["skipped"][0]["count"].as_u64()), (&json!("signal"), Some(12)));
+    }
 }

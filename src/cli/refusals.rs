@@ -7,7 +7,7 @@ use crate::engine::report::StopReason;
 use crate::engine::source::SourceError;
 use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
-use crate::kafka::{ClusterError, ConnectionError};
+use crate::kafka::{ClusterError, ConnectionError, Diagnosis};
 use crate::receiver::{MadeOf, Target};
 use crate::settings::table::nearest;
 use crate::settings::{ConsumeSettings, OutputFormat, SettingsError};
@@ -29,9 +29,14 @@ impl From<ConnectionError> for CommandError {
     fn from(error: ConnectionError) -> Self {
         let told = Self::usage(error.to_string());
         match error {
-            ConnectionError::Refused { name, .. } if name == "sasl.jaas.config" => {
-                told.hint("say it with sasl.mechanism, sasl.username and sasl.password")
+            ConnectionError::Unknown { hint: Some(hint), .. } => told.hint(hint),
+            ConnectionError::Unknown { .. } => {
+                told.hint("all of them: CONFIGURATION.md of librdkafka, the Kafka client that redrive is built with")
             }
+            ConnectionError::NoTokens => told.hint(
+                "-X sasl.oauthbearer.method=oidc -X sasl.oauthbearer.token.endpoint.url=URL -X sasl.oauthbearer.client.id=ID \
+                 -X sasl.oauthbearer.client.secret=@FILE",
+            ),
             _ => told,
         }
     }
@@ -95,14 +100,36 @@ impl From<ClusterError> for CommandError {
     fn from(error: ClusterError) -> Self {
         let told = Self::new(ErrorKind::CannotGoOn, error.to_string());
         match error {
-            ClusterError::Properties { .. } => Self { kind: ErrorKind::Usage, ..told },
-            ClusterError::Unreachable { last, .. } => last
-                .into_iter()
-                .fold(told, CommandError::cause)
-                .hint("check the address (-b HOST:PORT) and, where the cluster wants it, -X security.protocol=…"),
+            ClusterError::Properties(Diagnosis { problem, hints, said, .. }) => {
+                let told = Self { kind: ErrorKind::Usage, ..told };
+                hints.into_iter().fold(if said == problem { told } else { told.cause(said) }, CommandError::hint)
+            }
+            ClusterError::Unreachable { why, .. } => unreachable(told, why),
+            ClusterError::Forbidden { topic } => {
+                told.hint("there may be no such topic, either: who may not see it is not told").hint(format!(
+                    "to let a user read it, with Kafka's own tool: {}",
+                    acl(&shell_words::join(["--operation", "Read", "--operation", "Describe", "--topic", &topic]))
+                ))
+            }
             _ => told,
         }
     }
+}
+
+/// Every broker's trouble as it was told; of the ways to mend them each once.
+fn unreachable(told: CommandError, why: Vec<Diagnosis>) -> CommandError {
+    let mut hints: Vec<String> = Vec::new();
+    let told = why.into_iter().fold(told, |told, diagnosis| {
+        let new: Vec<_> = diagnosis.hints.into_iter().filter(|hint| !hints.contains(hint)).collect();
+        hints.extend(new);
+        told.cause(diagnosis.said)
+    });
+    hints.into_iter().fold(told, CommandError::hint)
+}
+
+/// A command that lets a user do something.
+fn acl(what: &str) -> String {
+    format!("kafka-acls.sh --bootstrap-server … --add --allow-principal User:NAME {what}")
 }
 
 impl From<BeginError> for CommandError {
@@ -127,12 +154,12 @@ impl From<BeginError> for CommandError {
             BeginError::OwnTarget { .. } => {
                 Self::usage(error.to_string()).hint("name another topic for the copies: --receiver NAME=kafka:TOPIC")
             }
-            BeginError::TopicPattern { ref source, .. } => Self::usage(error.to_string()).cause(source),
+            BeginError::TopicPattern(ref pattern) => Self::usage(error.to_string()).cause(&pattern.source),
             BeginError::Types(_) | BeginError::Receiver(_) | BeginError::Source(SourceError::Properties { .. }) => {
                 Self::usage(error.to_string())
             }
             BeginError::Read(error) => error.into(),
-            BeginError::Stopped | BeginError::Source(_) | BeginError::Engine(_) => {
+            BeginError::Stopped | BeginError::NotEnabled | BeginError::Source(_) | BeginError::Engine(_) => {
                 Self::new(ErrorKind::CannotGoOn, error.to_string())
             }
         }
@@ -164,23 +191,33 @@ pub(super) fn of_output(format: OutputFormat, settings: &ConsumeSettings) -> Opt
 
 /// Why a run did not end well; `None` when it did.
 pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<CommandError> {
+    let told = |kind| CommandError::new(kind, reason.to_string());
     let error = match reason {
         StopReason::Asked | StopReason::Done => return None,
-        StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, format!("{found}; nothing was committed"))
-            .hint(found.advice(&settings.type_from))
+        StopReason::Guard(found) => told(ErrorKind::Stopped)
+            .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
-        StopReason::Halt(finding) => CommandError::new(ErrorKind::Stopped, finding.message.clone())
-            .hint("to go on at the start of what is there: --on-gap earliest"),
+        StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
         StopReason::Refused(refusal) => refused(refusal, settings),
-        StopReason::Source(error) => CommandError::new(ErrorKind::CannotGoOn, error.to_string()),
+        StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => error.clone().into(),
-        StopReason::NotCommitted(why) => {
-            CommandError::new(ErrorKind::CannotGoOn, format!("the last offsets could not be committed: {why}"))
-                .hint("nothing is lost: what was not committed is delivered again")
+        StopReason::NotCommitted(_) => {
+            told(ErrorKind::CannotGoOn).hint("nothing is lost: what was not committed is delivered again")
         }
-        StopReason::Defect(what) => CommandError::new(ErrorKind::CannotGoOn, what.clone()),
+        StopReason::Defect(_) => told(ErrorKind::CannotGoOn),
     };
     Some(error)
+}
+
+fn of_source(error: &SourceError) -> CommandError {
+    let told = CommandError::new(ErrorKind::CannotGoOn, error.to_string());
+    match error {
+        SourceError::Forbidden { kind, name } => told.hint(format!(
+            "to let a user read it, with Kafka's own tool: {}",
+            acl(&shell_words::join(["--operation", "Read", &format!("--{kind}"), name]))
+        )),
+        _ => told,
+    }
 }
 
 fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {

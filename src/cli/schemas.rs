@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("document", include_str!("../../schemas/document.json")),
     ("error", include_str!("../../schemas/error.json")),
     ("failure", include_str!("../../schemas/failure.json")),
     ("failure-detail", include_str!("../../schemas/failure-detail.json")),
     ("finding", include_str!("../../schemas/finding.json")),
     ("incident", include_str!("../../schemas/incident.json")),
+    ("run", include_str!("../../schemas/run.json")),
 ];
 
 fn schema(name: &str) -> Value {

@@ -1,39 +1,30 @@
-//! The receivers of a run, opened: what each needs is checked before any of them is, and before there is a journal.
+//! From the receivers of the settings to those of a run: what each needs is checked before any of them is opened, and before there is a
+//! journal.
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::consumer::{BeginError, Place};
-use crate::kafka::{Cluster, Connection, TopicInfo, TopicProducer};
+use crate::journal::ReceiverDefinition;
+use crate::kafka::{Cluster, Connection, TopicChoice, TopicInfo, TopicProducer};
 use crate::policy;
 use crate::receiver::{self, Binding, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
-use crate::settings::{self, ConsumeSettings};
+use crate::settings;
 
 /// Copies of one lane that may be on their way at once.
 const WINDOW: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-pub(super) fn open(place: &Place, cluster: &Cluster, settings: &ConsumeSettings) -> Result<Vec<Binding>, BeginError> {
-    let mut targets = Vec::new();
-    for specification in &settings.receivers {
-        let Specification { name, definition, made_of, .. } = specification;
+/// Finds out what can be known without opening any, and without a broker.
+pub(super) fn check(receivers: &[Specification], place: &Place) -> Result<(), OpenReceiverError> {
+    for Specification { name, definition, made_of, .. } in receivers {
         let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };
-        check(made_of, place).map_err(refused)?;
-        if let MadeOf::Target(Target::Kafka(topic)) = made_of {
-            targets.push(target(name, topic, cluster, settings)?);
-        }
+        check_one(made_of, place).map_err(refused)?;
     }
-    let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
-        let found = targets.iter().find(|target| target.name == topic).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(copies(&place.connection, found, of)?))
-    };
-    let opened = settings.receivers.iter().cloned().map(|specification| specification.open(&kafka));
-    Ok(opened.collect::<Result<_, _>>()?)
+    Ok(())
 }
 
-fn check(made_of: &MadeOf, place: &Place) -> io::Result<()> {
+fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
     match made_of {
         MadeOf::Target(Target::File(path)) if place.journal.owns(path) => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
@@ -46,26 +37,36 @@ fn check(made_of: &MadeOf, place: &Place) -> io::Result<()> {
     }
 }
 
-/// A topic that gets copies must be there, and must not be read by the same consumer.
-fn target(receiver: &str, topic: &str, cluster: &Cluster, settings: &ConsumeSettings) -> Result<TopicInfo, BeginError> {
-    for read_as in &settings.topics {
-        let is_read = match read_as.strip_prefix('^') {
-            // One that is no pattern is refused elsewhere.
-            Some(_) => Regex::new(read_as).is_ok_and(|pattern| pattern.is_match(topic)),
-            None => read_as == topic,
-        };
-        if is_read {
-            let (receiver, topic, read_as) = (receiver.to_owned(), topic.to_owned(), read_as.clone());
-            return Err(BeginError::OwnTarget { receiver, topic, read_as });
+/// The topics that get copies: each must be there, and must not be read by the same consumer.
+pub(super) fn targets(receivers: &[Specification], cluster: &Cluster, choice: &TopicChoice) -> Result<Vec<TopicInfo>, BeginError> {
+    let mut targets = Vec::new();
+    for Specification { name: receiver, made_of, .. } in receivers {
+        let MadeOf::Target(Target::Kafka(topic)) = made_of else { continue };
+        let (receiver, topic) = (receiver.clone(), topic.clone());
+        if let Some(read_as) = choice.chosen_by(&topic) {
+            return Err(BeginError::OwnTarget { receiver, topic, read_as: read_as.to_owned() });
+        }
+        match cluster.topic(&topic)? {
+            Some(found) => targets.push(found),
+            None => {
+                let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();
+                return Err(BeginError::NoTarget { receiver, topic, there });
+            }
         }
     }
-    match cluster.topic(topic)? {
-        Some(found) => Ok(found),
-        None => {
-            let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();
-            Err(BeginError::NoTarget { receiver: receiver.to_owned(), topic: topic.to_owned(), there })
-        }
-    }
+    Ok(targets)
+}
+
+pub(super) fn open(
+    receivers: &[Specification],
+    targets: &[TopicInfo],
+    connection: &Connection,
+) -> Result<Vec<Binding>, OpenReceiverError> {
+    let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
+        let found = targets.iter().find(|target| target.name == topic).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(copies(connection, found, of)?))
+    };
+    receivers.iter().cloned().map(|specification| specification.open(&kafka)).collect()
 }
 
 /// Many records of a lane are on their way at once, and the client library keeps their order when it tries again. The engine would not:
@@ -77,4 +78,18 @@ fn copies(connection: &Connection, topic: &TopicInfo, of: &Specification) -> io:
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
     producer.start()?;
     Ok(Kafka::new(Arc::new(producer), &topic.name, window))
+}
+
+/// What the journal keeps of them, for people.
+pub(super) fn definitions(bindings: &[Binding]) -> Vec<ReceiverDefinition> {
+    let definition = |binding: &Binding| ReceiverDefinition {
+        name: binding.name.clone(),
+        definition: serde_json::json!({
+            "target": binding.definition,
+            "types": binding.types,
+            "timeout_ms": u64::try_from(binding.timeout.as_millis()).unwrap_or(u64::MAX),
+            "retries": binding.retries,
+        }),
+    };
+    bindings.iter().map(definition).collect()
 }

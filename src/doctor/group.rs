@@ -1,8 +1,8 @@
 //! The group: who is in it, where it stands, and where `consume` would start.
 
 use crate::doctor::{Checkup, Finding, Section};
+use crate::engine::start::StartFrom;
 use crate::kafka::{Examiner, GroupDescription, Standing};
-use crate::settings::StartFrom;
 
 const HERE: Section = Section::Group;
 /// So many members and partitions are named, and no more.

@@ -13,48 +13,31 @@ mod troubles;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use crate::engine::batches::{Batches, Order};
-use crate::engine::flow::{Admission, Appetite, Budget};
+use crate::engine::batches::Batches;
+use crate::engine::conduct::Conduct;
+use crate::engine::ends::Ends;
+use crate::engine::flow::{Admission, Appetite};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
 use crate::engine::new_types::Skipped;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
-use crate::engine::source::{Offer, Polled};
-use crate::engine::start::{OnGap, OnTruncation};
+use crate::engine::source::{Flow, Offer, Polled};
 use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
-use crate::stage::TypeFrom;
 
-/// How a run behaves.
+/// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.
+const RESUMES_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a coordinator is told.
 #[derive(Clone, Debug)]
 pub struct CoordinatorOptions {
     pub shards: usize,
-    pub order: Order,
-    pub budget: Budget,
-    pub commit_interval: Duration,
-    pub drain_timeout: Duration,
-    pub on_gap: OnGap,
-    pub on_truncation: OnTruncation,
-    /// Where the stage before the receivers looks for the type: said when it is nowhere.
-    pub type_from: TypeFrom,
-    /// Stop after this many admitted records.
-    pub max_records: Option<u64>,
-    /// Stop once every partition was read to its end as it was at assignment.
-    pub until_end: UntilEnd,
-    /// Stop when nothing is in flight and no record came for this long.
-    pub idle_exit: Option<Duration>,
     /// Names the journal and the run in commits.
     pub run: RunId,
+    pub conduct: Conduct,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UntilEnd {
-    Yes,
-    #[default]
-    No,
-}
-
-/// What the coordinator is told.
+/// What happened.
 #[derive(Debug)]
 pub enum Input<'a> {
     Polled(Polled<'a>),
@@ -108,10 +91,10 @@ pub struct Coordinator {
     /// What is told with the next progress.
     skipped: Skipped,
     admitted: u64,
-    /// When the last record came, or the source was last held.
-    last_record: Instant,
-    /// Where each slot ends for `--until-end`; removed once it is reached.
-    ends: HashMap<Slot, NextOffset>,
+    /// Until when something was in flight, a record came, or the source was held or had not found its way back.
+    busy_at: Instant,
+    /// Where each slot ends, when it is read to its end.
+    ends: Ends,
     has_started: bool,
     assigned: HashSet<Slot>,
     /// Some partition was assigned, whether or not it still is.
@@ -123,20 +106,20 @@ impl Coordinator {
     pub fn new(options: CoordinatorOptions, now: Instant) -> Self {
         Self {
             tracker: Tracker::default(),
-            admission: Admission::new(options.budget),
-            batches: Batches::new(options.order, options.shards),
+            admission: Admission::new(options.conduct.budget),
+            batches: Batches::new(options.conduct.order, options.shards),
             parked: None,
             guard: Guard::default(),
             phase: Phase::Running,
             offers: HashMap::new(),
             revocations: Vec::new(),
             revoked: 0,
-            next_commit: now + options.commit_interval,
+            next_commit: now + options.conduct.commit_interval,
             refused: HashSet::new(),
             skipped: Skipped::default(),
             admitted: 0,
-            last_record: now,
-            ends: HashMap::new(),
+            busy_at: now,
+            ends: Ends::default(),
             has_started: false,
             assigned: HashSet::new(),
             had_any: false,
@@ -156,6 +139,9 @@ impl Coordinator {
         }
         self.unpark(actions);
         if let Some(flow) = self.admission.update(self.tracker.load(), now) {
+            if flow == Flow::Open {
+                self.busy_at = now + RESUMES_WITHIN;
+            }
             actions.push(Action::Flow(flow));
         }
         if matches!(self.admission.appetite(), Appetite::WaitUntil(_)) {
@@ -216,8 +202,7 @@ impl Coordinator {
                 self.batches.flush(actions);
                 // Of a slot that admits no more, the records up to there were dropped: they are not ours to settle.
                 if !self.admission.is_closed() && !self.is_revoking(slot) {
-                    self.tracker.read_up_to(slot, position);
-                    self.note_position(slot, position, actions);
+                    self.read_up_to(slot, position, actions);
                 }
             }
             Polled::End => self.finish_reading(StopReason::Done, actions),
@@ -256,11 +241,14 @@ impl Coordinator {
         if self.admission.is_closed() || self.is_revoking(raw.slot) {
             return;
         }
+        if self.ends.is_beyond(raw.slot, raw.offset) {
+            return self.read_up_to(raw.slot, raw.offset.next(), actions);
+        }
         let Some(seq) = self.tracker.admit(raw.slot, raw.offset, raw.size()) else { return };
         let Some(partition) = self.tracker.partition(raw.slot).cloned() else { return };
-        self.last_record = now;
+        self.busy_at = self.busy_at.max(now);
         self.admitted += 1;
-        if self.options.budget.admits(self.tracker.load()) {
+        if self.options.conduct.budget.admits(self.tracker.load()) {
             self.batches.push(raw, &partition, seq, actions);
         } else {
             self.batches.flush(actions);
@@ -270,13 +258,13 @@ impl Coordinator {
             self.parked = Some((SettledRun { slot: raw.slot, first: seq, len: 1, how: Settled::Abandoned }, held));
         }
         self.note_position(raw.slot, raw.offset.next(), actions);
-        if self.options.max_records.is_some_and(|max| self.admitted >= max) {
+        if self.options.conduct.max_records.is_some_and(|max| self.admitted >= max) {
             self.finish_reading(StopReason::Done, actions);
         }
     }
 
     fn unpark(&mut self, actions: &mut Vec<Action>) {
-        let may_go = self.options.budget.admits(self.tracker.load());
+        let may_go = self.options.conduct.budget.admits(self.tracker.load());
         if let Some((_, held)) = self.parked.take_if(|_| may_go) {
             actions.extend(held);
         }
@@ -310,16 +298,21 @@ impl Coordinator {
         }
     }
 
+    /// No record lies before this position that was not polled; it may lie past transaction markers and compacted records.
+    fn read_up_to(&mut self, slot: Slot, position: NextOffset, actions: &mut Vec<Action>) {
+        self.tracker.read_up_to(slot, self.ends.capped(slot, position));
+        self.note_position(slot, position, actions);
+    }
+
     fn note_position(&mut self, slot: Slot, position: NextOffset, actions: &mut Vec<Action>) {
-        if self.ends.get(&slot).is_some_and(|end| position >= *end) {
-            self.ends.remove(&slot);
+        if self.ends.reach(slot, position) {
             self.note_ends(actions);
         }
     }
 
     /// All there is to read was read, unless the end of an offered partition is still to be known.
     fn note_ends(&mut self, actions: &mut Vec<Action>) {
-        if self.ends.is_empty() && self.offers.is_empty() {
+        if self.ends.are_all_reached() && self.offers.is_empty() {
             self.finish_reading(StopReason::Done, actions);
         }
     }
@@ -328,15 +321,15 @@ impl Coordinator {
         actions.extend(self.guard.take_quiet(now).into_iter().map(Action::Journal));
         self.drain_revocations(now, actions);
         if now >= self.next_commit {
-            self.next_commit = now + self.options.commit_interval;
+            self.next_commit = now + self.options.conduct.commit_interval;
             self.write_progress(now, actions);
         }
-        if self.admission.is_held() {
-            self.last_record = now;
-        }
         let load = self.tracker.load();
-        if let Some(limit) = self.options.idle_exit {
-            let is_idle = load.records == 0 && self.has_started && now.duration_since(self.last_record) >= limit;
+        if self.admission.is_held() || load.records > 0 {
+            self.busy_at = self.busy_at.max(now);
+        }
+        if let Some(limit) = self.options.conduct.idle_exit {
+            let is_idle = self.has_started && now.duration_since(self.busy_at) >= limit;
             if is_idle && matches!(self.phase, Phase::Running) {
                 self.finish_reading(StopReason::Done, actions);
             }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::engine::batches::Order;
-use crate::engine::coordinator::{CoordinatorOptions, UntilEnd};
+use crate::engine::conduct::{Conduct, UntilEnd};
+use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::{
@@ -20,9 +21,8 @@ pub(crate) fn next(value: i64) -> NextOffset {
     NextOffset::new(value).unwrap()
 }
 
-pub(crate) fn options() -> CoordinatorOptions {
-    CoordinatorOptions {
-        shards: 1,
+pub(crate) fn conduct() -> Conduct {
+    Conduct {
         order: Order::Partition,
         budget: Budget { records: 100, bytes: 1 << 20 },
         commit_interval: Duration::from_millis(100),
@@ -33,8 +33,11 @@ pub(crate) fn options() -> CoordinatorOptions {
         max_records: None,
         until_end: UntilEnd::No,
         idle_exit: None,
-        run: RunId { journal_uuid: "j".into(), run: 1 },
     }
+}
+
+pub(crate) fn options(conduct: Conduct) -> CoordinatorOptions {
+    CoordinatorOptions { shards: 1, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
 }
 
 pub(crate) fn topic(name: &str) -> Arc<Topic> {
@@ -238,7 +241,7 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 
-    fn end(&mut self, _end: RunEnd, _exit_code: u8) -> Result<(), LedgerError> {
+    fn end(&mut self, _end: RunEnd, _exit_code: Option<u8>) -> Result<(), LedgerError> {
         Ok(())
     }
 }

@@ -266,6 +266,8 @@ impl RunEnd {
 pub enum LedgerError {
     #[error("the journal {path} cannot be written: {message}")]
     Write { path: String, message: String },
+    #[error("{message}")]
+    Read { path: String, message: String },
     #[error("the journal {path} was {what} while it was in use")]
     Replaced { path: String, what: String },
     /// Nothing was written; the same may be tried again.
@@ -301,9 +303,9 @@ pub trait Ledger: Send {
         Ok(())
     }
 
-    /// The run is over: its end, then what a clean close needs.
+    /// The run is over: its end, then what a clean close needs. `exit_code`: of a command.
     ///
     /// # Errors
     /// As `append`.
-    fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError>;
+    fn end(&mut self, end: RunEnd, exit_code: Option<u8>) -> Result<(), LedgerError>;
 }

@@ -4,10 +4,12 @@
 //! `wiring` (who runs where). It names neither Kafka nor SQLite.
 
 mod batches;
+mod conduct;
 pub mod coordinator;
 mod delivery;
 #[cfg(test)]
 pub(crate) mod doubles;
+mod ends;
 pub mod flow;
 pub mod guard;
 mod journal_thread;
@@ -31,19 +33,17 @@ pub mod tracker;
 mod wiring;
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use thiserror::Error;
 
 pub use batches::Order;
+pub use conduct::{Conduct, UntilEnd};
 pub use wiring::{Finished, Guarding, Summary, run};
 
-use crate::engine::coordinator::{CoordinatorOptions, UntilEnd};
-use crate::engine::flow::Budget;
+use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::ledger::RunId;
-use crate::engine::start::{OnGap, OnTruncation};
 use crate::receiver::{Binding, Mode};
-use crate::stage::{Format, Router, TypeFrom};
+use crate::stage::{Format, Router};
 
 /// Everything that a run is told before it begins.
 pub struct Plan {
@@ -51,40 +51,18 @@ pub struct Plan {
     /// Names the journal and the run in commits.
     pub run: RunId,
     pub bindings: Vec<Binding>,
-    pub type_from: TypeFrom,
     pub router: Router,
     pub format: Format,
     pub mode: Mode,
     pub guard: Guarding,
-    pub order: Order,
     /// Deliveries that each receiver may have out at once.
     pub concurrency: NonZeroUsize,
-    pub budget: Budget,
-    pub commit_interval: Duration,
-    pub drain_timeout: Duration,
-    pub on_gap: OnGap,
-    pub on_truncation: OnTruncation,
-    pub max_records: Option<u64>,
-    pub until_end: UntilEnd,
-    pub idle_exit: Option<Duration>,
+    pub conduct: Conduct,
 }
 
 impl Plan {
     fn coordinator(&self, shards: usize) -> CoordinatorOptions {
-        CoordinatorOptions {
-            shards,
-            order: self.order,
-            budget: self.budget,
-            commit_interval: self.commit_interval,
-            drain_timeout: self.drain_timeout,
-            on_gap: self.on_gap,
-            on_truncation: self.on_truncation,
-            type_from: self.type_from.clone(),
-            max_records: self.max_records,
-            until_end: self.until_end,
-            idle_exit: self.idle_exit,
-            run: self.run.clone(),
-        }
+        CoordinatorOptions { shards, run: self.run.clone(), conduct: self.conduct.clone() }
     }
 }
 

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
-use crate::engine::Order;
 use crate::engine::coordinator::{Coordinator, CoordinatorOptions, Input};
-use crate::engine::doubles::{next, offer, options, raw, topic};
+use crate::engine::doubles::{conduct, next, offer, raw, topic};
 use crate::engine::flow::{Appetite, Budget};
 use crate::engine::ledger::{Entry, Known, KnownProgress, RunId};
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{CommitError, CommitResult, Committed, Mark, Offer, Polled, StartAt};
 use crate::engine::tracker::{Answer, Settled, SettledRun};
+use crate::engine::{Conduct, Order};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
@@ -123,14 +123,9 @@ struct World {
 
 impl World {
     fn new(lasting: Lasting, epoch: u32, now: Instant) -> Self {
-        let options = CoordinatorOptions {
-            shards: 2,
-            order: Order::Key,
-            budget: BUDGET,
-            drain_timeout: Duration::from_secs(1),
-            run: RunId { journal_uuid: "j".into(), run: i64::from(epoch) },
-            ..options()
-        };
+        let conduct = Conduct { order: Order::Key, budget: BUDGET, drain_timeout: Duration::from_secs(1), ..conduct() };
+        let run = RunId { journal_uuid: "j".into(), run: i64::from(epoch) };
+        let options = CoordinatorOptions { shards: 2, run, conduct };
         Self {
             coordinator: Coordinator::new(options, now),
             now,

@@ -1,5 +1,7 @@
 //! What the engine's threads tell each other.
 
+use std::fmt;
+
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Known, LedgerError};
 use crate::engine::new_types::Skipped;
@@ -129,4 +131,28 @@ pub enum StopReason {
     NotCommitted(String),
     /// A defect of ours: a thread of the engine is gone.
     Defect(String),
+}
+
+impl StopReason {
+    /// It was asked to, or has done what it was to do.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Asked | Self::Done)
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("it was asked to stop"),
+            Self::Done => f.write_str("it is done"),
+            Self::Guard(found) => write!(f, "{found}; nothing was committed"),
+            Self::Halt(finding) => f.write_str(&finding.message),
+            Self::Refused(refusal) => write!(f, "the group has {refusal}"),
+            Self::Source(error) => write!(f, "{error}"),
+            Self::Journal(error) => write!(f, "{error}"),
+            Self::NotCommitted(why) => write!(f, "the last offsets could not be committed: {why}"),
+            Self::Defect(what) => f.write_str(what),
+        }
+    }
 }

@@ -159,6 +159,9 @@ pub enum SourceError {
     /// The client library says that it is over (fencing, authorization of the group, …).
     #[error("Kafka says this consumer cannot go on: {message}")]
     Fatal { message: String },
+    /// The user of the connection may not, or no longer, read this group or topic.
+    #[error("the user of this connection may not read {kind} {name}")]
+    Forbidden { kind: &'static str, name: String },
     /// The client cannot be made of them.
     #[error("the Kafka properties do not go together: {message}")]
     Properties { message: String },

@@ -13,6 +13,15 @@ use crate::engine::stamp::{By, Stamp};
 use crate::engine::tracker::Fresh;
 use crate::record::NextOffset;
 
+/// Where a topic starts that the group has never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    Earliest,
+    Latest,
+    /// The first record at or after this time.
+    Time(jiff::Timestamp),
+}
+
 /// What to do when committed records are no longer in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnGap {

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use super::doubles::{MemoryLedger, MemorySource, next};
 use super::*;
 use crate::engine::coordinator::Input;
+use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, LedgerError};
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
@@ -17,7 +18,7 @@ use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
 use crate::record::{Debts, Offset};
-use crate::stage::Unrecognized;
+use crate::stage::{TypeFrom, Unrecognized};
 
 type Asked = Box<dyn Fn(&Delivery) -> Answered + Send + Sync>;
 
@@ -73,20 +74,21 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         run: RunId { journal_uuid: "uuid".into(), run: 1 },
         router,
         bindings,
-        type_from: TypeFrom::Topic,
         format: Format::Auto,
         mode: Mode::Live,
         guard: Guarding::Off,
-        order: Order::Partition,
         concurrency: NonZeroUsize::new(256).unwrap(),
+        conduct: conduct(),
+    }
+}
+
+fn conduct() -> Conduct {
+    Conduct {
         budget: Budget { records: 1_000, bytes: 1 << 20 },
         commit_interval: Duration::from_millis(10),
         drain_timeout: Duration::from_millis(500),
-        on_gap: OnGap::Earliest,
-        on_truncation: OnTruncation::Hold,
-        max_records: None,
-        until_end: UntilEnd::No,
-        idle_exit: None,
+        type_from: TypeFrom::Topic,
+        ..doubles::conduct()
     }
 }
 
@@ -272,7 +274,7 @@ fn a_locked_journal_is_waited_for() {
     let failing = probe(|_| Answered::Now(Err(ReceiverError::permanent("bad", "bad"))));
     let (ledger, unlocking) = locked_for(Duration::from_millis(200));
     let mut plan = plan(vec![binding("failing", &failing)]);
-    plan.budget.records = 5;
+    plan.conduct.budget.records = 5;
     let ran = run_all(MemorySource::bounded(records(1, 20)), ledger, plan, &StopToken::default());
     unlocking.join().unwrap();
     assert_eq!((ran.summary.reason, ran.committed[0]), (StopReason::Done, Some(20)));
@@ -323,7 +325,10 @@ fn a_lock_that_is_met_at_the_end_of_a_drain_is_not_waited_for_anew() {
         Answered::Later(Box::pin(std::future::pending()))
     });
     let drain_timeout = Duration::from_secs(2);
-    let plan = Plan { commit_interval: Duration::from_secs(3_600), drain_timeout, ..plan(vec![binding("hangs", &hangs)]) };
+    let plan = Plan {
+        conduct: Conduct { commit_interval: Duration::from_secs(3_600), drain_timeout, ..conduct() },
+        ..plan(vec![binding("hangs", &hangs)])
+    };
     let began = Instant::now();
     let ran = run_all(MemorySource::bounded(records(1, 20)).endless(), ledger, plan, &stop);
     assert!(matches!(ran.summary.reason, StopReason::Journal(LedgerError::Locked { .. })), "{:?}", ran.summary.reason);
@@ -337,7 +342,11 @@ fn a_run_that_cannot_go_on_is_not_held_up_by_a_locked_journal() {
     let unasked = accepting();
     let longer = Duration::from_secs(10);
     let (ledger, unlocking) = locked_for(longer);
-    let plan = Plan { guard: Guarding::On, type_from: TypeFrom::CloudEvents, ..plan(vec![binding("unasked", &unasked)]) };
+    let plan = Plan {
+        guard: Guarding::On,
+        conduct: Conduct { type_from: TypeFrom::CloudEvents, ..conduct() },
+        ..plan(vec![binding("unasked", &unasked)])
+    };
     let began = Instant::now();
     let ran = run_all(MemorySource::bounded(records(1, 20)).endless(), ledger, plan, &StopToken::default());
     assert!(matches!(ran.summary.reason, StopReason::Guard(_)), "{:?}", ran.summary.reason);
@@ -399,8 +408,8 @@ fn a_slow_receiver_lets_the_fast_one_run_ahead_up_to_the_budget() {
         }))
     });
     let mut plan = plan(vec![binding("stuck", &stuck), binding("fast", &fast)]);
-    plan.budget.records = 100;
-    plan.drain_timeout = Duration::from_millis(50);
+    plan.conduct.budget.records = 100;
+    plan.conduct.drain_timeout = Duration::from_millis(50);
     let source = MemorySource::bounded(records(1, 1_000)).endless();
     let ran = run_all(source, MemoryLedger::default(), plan, &stop);
     assert_eq!(fast.given.lock().unwrap().len(), 100, "the budget bounds how far it runs ahead");
@@ -422,7 +431,7 @@ fn keys_are_served_side_by_side_and_each_in_order() {
         }))
     });
     let mut plan = plan(vec![binding("slow", &slow)]);
-    plan.order = Order::Key;
+    plan.conduct.order = Order::Key;
     let ran = run_bounded(1, 70, plan);
     assert_eq!(ran.summary.counts.delivered, 70);
     assert_eq!(most.load(Ordering::SeqCst), 7, "seven keys, seven lanes");
@@ -447,7 +456,7 @@ fn concurrency_bounds_the_deliveries_of_a_receiver() {
         }))
     });
     let mut plan = plan(vec![binding("slow", &slow)]);
-    plan.order = Order::None;
+    plan.conduct.order = Order::None;
     plan.concurrency = NonZeroUsize::new(4).unwrap();
     let ran = run_bounded(1, 50, plan);
     assert_eq!(ran.summary.counts.delivered, 50);
@@ -486,7 +495,7 @@ fn a_record_that_fails_at_a_later_stage_has_passed_the_earlier_ones() {
 fn max_records_admits_no_more_and_settles_all() {
     let fine = accepting();
     let mut plan = plan(vec![binding("fine", &fine)]);
-    plan.max_records = Some(7);
+    plan.conduct.max_records = Some(7);
     let source = MemorySource::bounded(records(1, 100)).endless();
     let ran = run_all(source, MemoryLedger::default(), plan, &StopToken::default());
     assert_eq!((ran.summary.reason, ran.committed[0]), (StopReason::Done, Some(7)));
@@ -498,7 +507,10 @@ fn max_records_admits_no_more_and_settles_all() {
 fn the_last_commit_does_not_wait_for_the_one_before_it() {
     for _ in 0..20 {
         let one = accepting();
-        let eager = Plan { commit_interval: Duration::from_millis(1), ..plan(vec![binding("one", &one)]) };
+        let eager = Plan {
+            conduct: Conduct { commit_interval: Duration::from_millis(1), ..conduct() },
+            ..plan(vec![binding("one", &one)])
+        };
         let ran = run_bounded(3, 500, eager);
         assert_eq!(ran.committed, [Some(500), Some(500), Some(500), None]);
     }
@@ -509,7 +521,7 @@ fn the_last_commit_does_not_wait_for_the_one_before_it() {
 fn a_full_budget_leaves_nothing_in_an_open_batch() {
     let now = Instant::now();
     let slot = crate::record::Slot { index: 0, epoch: 1 };
-    let plan = Plan { budget: Budget { records: 20, bytes: 1 << 20 }, ..plan(Vec::new()) };
+    let plan = Plan { conduct: Conduct { budget: Budget { records: 20, bytes: 1 << 20 }, ..conduct() }, ..plan(Vec::new()) };
     let mut coordinator = coordinator::Coordinator::new(plan.coordinator(1), now);
     let mut actions = Vec::new();
     let offers = vec![doubles::offer(slot, &doubles::topic("t"), 100)];

@@ -55,8 +55,9 @@ pub fn run(
     observer: &Arc<dyn Observer>,
 ) -> Result<Finished, EngineError> {
     let shard_count = shard_count(&plan);
+    // One more than there are shards: connections and processes of receivers are tasks of their own, and go on while shards are busy.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(shard_count)
+        .worker_threads(shard_count.saturating_add(1))
         .thread_name("redrive-shard")
         .enable_all()
         .build()
@@ -71,7 +72,7 @@ pub fn run(
         inbox: journal_inbox,
         reports: to_kafka.clone(),
         observer: Arc::clone(observer),
-        patience: Patience { stop: stop.clone(), over: over.clone(), drain_timeout: plan.drain_timeout },
+        patience: Patience { stop: stop.clone(), over: over.clone(), drain_timeout: plan.conduct.drain_timeout },
         delay: Delay::default(),
         is_over: false,
     };
@@ -102,7 +103,7 @@ pub fn run(
     let closed = source.close(Instant::now() + CLOSE_DEADLINE);
     // All is settled and committed, or the reason says that it is not: what was left behind is only a name in the group.
     if let Err(error) = closed {
-        tracing::warn!(%error, "the group was not left");
+        tracing::warn!(%error, "the source was not closed");
     }
     let_go(runtime, &receivers);
     to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
@@ -143,7 +144,7 @@ fn walk(plan: Plan, shards: usize) -> Walk {
         addresses: addresses.collect(),
         router: plan.router,
         bindings: plan.bindings,
-        type_from: plan.type_from,
+        type_from: plan.conduct.type_from,
         format: plan.format,
         mode: plan.mode,
         concurrency: plan.concurrency.get().div_euclid(shards),

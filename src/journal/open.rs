@@ -236,6 +236,12 @@ impl Place {
         Ok(())
     }
 
+    /// Whether one could be made here, as far as that shows without making it.
+    pub(super) fn check_place(&self) -> Result<(), OpenError> {
+        self.check_file_system()?;
+        self.check_nothing_is_left()
+    }
+
     /// Recent transactions of a journal are in a file beside it, and whoever opens a database takes them in, also those of another one
     /// that was called the same.
     fn check_nothing_is_left(&self) -> Result<(), OpenError> {

@@ -106,6 +106,10 @@ impl Reader {
         &self.uuid
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "it stands in for the error, in map_err")]
     pub(super) fn failed(&self, error: rusqlite::Error) -> ReadError {
         let (path, what) = (self.path.clone(), plain(&error));

@@ -2,7 +2,7 @@
 
 mod failures;
 mod incidents;
-mod knowledge;
+pub(super) mod knowledge;
 mod names;
 mod progress;
 
@@ -218,7 +218,7 @@ impl Ledger for Writer {
         }
     }
 
-    fn end(&mut self, end: RunEnd, exit_code: u8) -> Result<(), LedgerError> {
+    fn end(&mut self, end: RunEnd, exit_code: Option<u8>) -> Result<(), LedgerError> {
         let until = Instant::now() + LAST_TRIES;
         loop {
             // Incidents that last stay open: their cause does not end with the run. The next run of the group will see.

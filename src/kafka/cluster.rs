@@ -1,33 +1,45 @@
 //! Questions to the cluster: which topics there are, what a group has committed, where a log begins and ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
+use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
 
 use crate::engine::stop::StopToken;
+use crate::kafka::choice::INTERNAL;
+use crate::kafka::connecting::{Complaints, first_answer};
 use crate::kafka::connection::Connection;
+use crate::kafka::diagnosis::{Diagnosis, Outlook};
 use crate::kafka::native::{self, At};
+use crate::kafka::unusable::unusable;
 
 /// A question's answer takes at most this long.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
-/// How often the first answer's waiting looks whether the run was asked to stop.
-const LOOK_AROUND: Duration = Duration::from_millis(100);
 
 /// The cluster did not answer, or not as hoped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ClusterError {
-    #[error("no broker at {bootstrap} answered within {} s", after.as_secs())]
-    Unreachable { bootstrap: String, after: Duration, last: Option<String> },
-    #[error("the Kafka properties do not go together: {message}")]
-    Properties { message: String },
+    /// `why`: what is wrong with each broker that something is known of, the worst first.
+    #[error("{}", unreachable(bootstrap, *after, why))]
+    Unreachable { bootstrap: String, after: Duration, why: Vec<Diagnosis> },
+    #[error("the Kafka properties do not go together: {}", .0.problem)]
+    Properties(Diagnosis),
+    #[error("the user of this connection may not see the topic {topic}")]
+    Forbidden { topic: String },
     #[error("{what}: {message}")]
     Request { what: String, message: String },
+}
+
+fn unreachable(bootstrap: &str, after: Duration, why: &[Diagnosis]) -> String {
+    match why.first() {
+        Some(worst) if worst.outlook < Outlook::Open => format!("no broker at {bootstrap} can be used: {}", worst.problem),
+        Some(worst) => format!("no broker at {bootstrap} answered within {} s: {}", after.as_secs(), worst.problem),
+        None => format!("no broker at {bootstrap} answered within {} s", after.as_secs()),
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,50 +50,22 @@ pub struct TopicInfo {
 
 /// A short-lived client for questions. One for each command.
 pub struct Cluster {
-    client: BaseConsumer<LastError>,
+    client: BaseConsumer<Complaints>,
     id: String,
 }
-
-/// Remembers what the client library complained about last.
-#[derive(Clone, Default)]
-struct LastError(Arc<Mutex<Option<String>>>);
-
-impl ClientContext for LastError {
-    fn log(&self, _: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", "{facility} {message}");
-    }
-
-    fn error(&self, _: KafkaError, reason: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(plain_reason(reason).to_owned());
-    }
-}
-
-impl ConsumerContext for LastError {}
 
 impl Cluster {
     /// Waits for the first answer of a broker; `None` when the run was asked to stop meanwhile.
     ///
     /// # Errors
-    /// When there is none `within` that time, with what the client library said last.
+    /// When there is none `within` that time, or none can be hoped for, with what is wrong.
     pub fn connect(connection: &Connection, within: Duration, stop: &StopToken) -> Result<Option<Self>, ClusterError> {
-        let last = LastError::default();
-        let client: BaseConsumer<LastError> = connection
+        let client: BaseConsumer<Complaints> = connection
             .client()
-            .create_with_context(last.clone())
-            .map_err(|error| ClusterError::Properties { message: error.to_string() })?;
-        let deadline = Instant::now() + within;
-        while stop.level().is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if let Some(id) = client.client().fetch_cluster_id(left.min(LOOK_AROUND)) {
-                return Ok(Some(Self { client, id }));
-            }
-            while client.poll(Duration::ZERO).is_some() {}
-            if left.is_zero() {
-                let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-                return Err(ClusterError::Unreachable { bootstrap: connection.bootstrap().to_owned(), after: within, last });
-            }
-        }
-        Ok(None)
+            .create_with_context(Complaints::default())
+            .map_err(|error| ClusterError::Properties(unusable(&error.to_string(), &connection.manner())))?;
+        let id = first_answer(&client, connection, within, stop)?;
+        Ok(id.map(|id| Self { client, id }))
     }
 
     #[must_use]
@@ -94,7 +78,12 @@ impl Cluster {
     /// # Errors
     /// When the broker does not answer, or refuses.
     pub fn topic(&self, name: &str) -> Result<Option<TopicInfo>, ClusterError> {
-        let found = self.metadata(Some(name))?;
+        let metadata = self.metadata(Some(name))?;
+        let forbidden = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        if metadata.topics().iter().any(|topic| topic.error() == Some(forbidden)) {
+            return Err(ClusterError::Forbidden { topic: name.to_owned() });
+        }
+        let found = topics_of(&metadata);
         Ok(found.into_iter().find(|topic| topic.name == name && topic.partitions > 0))
     }
 
@@ -103,24 +92,22 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::topic`].
     pub fn topics(&self) -> Result<Vec<TopicInfo>, ClusterError> {
-        let mut topics = self.metadata(None)?;
-        topics.retain(|topic| !topic.name.starts_with("__"));
+        let mut topics = topics_of(&self.metadata(None)?);
+        topics.retain(|topic| !topic.name.starts_with(INTERNAL));
         Ok(topics)
     }
 
-    fn metadata(&self, topic: Option<&str>) -> Result<Vec<TopicInfo>, ClusterError> {
-        let metadata = self.client.fetch_metadata(topic, ANSWER).map_err(|error| ClusterError::Request {
+    fn metadata(&self, topic: Option<&str>) -> Result<Metadata, ClusterError> {
+        self.client.fetch_metadata(topic, ANSWER).map_err(|error| ClusterError::Request {
             what: "the broker does not list its topics".into(),
             message: error.to_string(),
-        })?;
-        let topics = metadata.topics().iter();
-        Ok(topics.map(|topic| TopicInfo { name: topic.name().to_owned(), partitions: topic.partitions().len() }).collect())
+        })
     }
 }
 
-/// What the client library says of a broker, without what it adds for itself: `(after 0ms in state CONNECT, 1 identical error(s) suppressed)`.
-pub(super) fn plain_reason(reason: &str) -> &str {
-    reason.rsplit_once(" (after ").filter(|(_, added)| added.ends_with(')')).map_or(reason, |(plain, _)| plain)
+fn topics_of(metadata: &Metadata) -> Vec<TopicInfo> {
+    let topics = metadata.topics().iter();
+    topics.map(|topic| TopicInfo { name: topic.name().to_owned(), partitions: topic.partitions().len() }).collect()
 }
 
 /// What the client's group has committed, one element for each partition asked for; `offset` is negative where it is nothing. What is
@@ -147,18 +134,4 @@ fn list(of: &[(&str, i32)], offset: Offset) -> Result<TopicPartitionList, String
         list.add_partition_offset(topic, *partition, offset).map_err(|error| error.to_string())?;
     }
     Ok(list)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_client_library_adds_for_itself_is_left_out() {
-        let refused = "127.0.0.1:9092/bootstrap: Connect to ipv4#127.0.0.1:9092 failed: Connection refused";
-        for added in [" (after 0ms in state CONNECT)", " (after 3ms in state CONNECT, 30 identical error(s) suppressed)", ""] {
-            assert_eq!(plain_reason(&format!("{refused}{added}")), refused);
-        }
-        assert_eq!(plain_reason("gave up (after all) as it seems"), "gave up (after all) as it seems");
-    }
 }

@@ -1,11 +1,16 @@
 //! How the cluster is reached: the bootstrap servers, and any property of the client library.
 
 use std::fmt;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 use thiserror::Error;
+
+use crate::kafka::diagnosis::{Encryption, Login, Manner};
+use crate::kafka::names;
 
 /// Where the cluster is and how it is spoken to.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +34,11 @@ impl fmt::Debug for Connection {
 pub enum ConnectionError {
     #[error("the Kafka property {name} is redrive's own: {why}")]
     Reserved { name: String, why: &'static str },
+    #[error("sasl.mechanism is OAUTHBEARER, and nothing says where tokens come from")]
+    NoTokens,
+    /// `hint`: what it is called, or what to say instead.
+    #[error("there is no Kafka property {name}")]
+    Unknown { name: String, hint: Option<String> },
     #[error("the Kafka property {name} is refused by the client library: {message}")]
     Refused { name: String, message: String },
 }
@@ -44,6 +54,9 @@ pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("fetch.message.max.bytes", "262144"),
     ("check.crcs", "true"),
 ];
+
+/// A new topic is noticed so soon. The library's own 5 minutes are long for whoever waits for one.
+const LISTS_EVERY: Duration = Duration::from_secs(30);
 
 const CLIENT_ID: &str = "redrive";
 
@@ -68,6 +81,9 @@ impl Connection {
         }
         let connection = Self { bootstrap: bootstrap.into(), properties };
         connection.client().create_native_config().map_err(refused)?;
+        if connection.waits_for_tokens() {
+            return Err(ConnectionError::NoTokens);
+        }
         Ok(connection)
     }
 
@@ -80,6 +96,38 @@ impl Connection {
     #[must_use]
     pub fn client_id(&self) -> &str {
         self.properties.iter().rfind(|(name, _)| name == "client.id").map_or(CLIENT_ID, |(_, value)| value)
+    }
+
+    /// Tokens are wanted, and nothing gives any: the client library would wait for a program to bring them.
+    fn waits_for_tokens(&self) -> bool {
+        let is = |name: &str, wanted: &str| {
+            self.properties.iter().rfind(|(of, _)| of == name).is_some_and(|(_, value)| value.eq_ignore_ascii_case(wanted))
+        };
+        let is_wanted = matches!(self.manner().login, Login::Sasl(mechanism) if mechanism.eq_ignore_ascii_case("OAUTHBEARER"));
+        is_wanted && !is("sasl.oauthbearer.method", "oidc") && !is("enable.sasl.oauthbearer.unsecure.jwt", "true")
+    }
+
+    /// How many brokers are named.
+    pub(super) fn brokers(&self) -> usize {
+        self.bootstrap.split(',').count()
+    }
+
+    /// How it is set to speak, without any secret.
+    pub(super) fn manner(&self) -> Manner {
+        let value =
+            |names: &[&str]| self.properties.iter().rfind(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value);
+        let protocol = value(&["security.protocol"]).map(|protocol| protocol.to_ascii_lowercase()).unwrap_or_default();
+        let encryption = if protocol.ends_with("ssl") { Encryption::Tls } else { Encryption::Plain };
+        let mechanism = || value(&["sasl.mechanism", "sasl.mechanisms"]).map_or("GSSAPI", String::as_str).to_owned();
+        let login = if protocol.starts_with("sasl") { Login::Sasl(mechanism()) } else { Login::None };
+        Manner { encryption, login, names: self.properties.iter().map(|(name, _)| name.clone()).collect() }
+    }
+
+    /// From one list of all topics to the next, where they are chosen by patterns: the client library has a property for that.
+    pub(super) fn lists_every(&self) -> Duration {
+        let given = self.properties.iter().rfind(|(name, _)| name == "topic.metadata.refresh.interval.ms");
+        let given = given.and_then(|(_, ms)| ms.parse().ok()).filter(|ms| *ms > 0);
+        given.map_or(LISTS_EVERY, Duration::from_millis)
     }
 
     /// For questions and for producing.
@@ -122,15 +170,25 @@ impl Connection {
 
 /// Without the value: it may be a secret, also where it stands under a name that was mistyped.
 fn refused(error: KafkaError) -> ConnectionError {
-    match error {
-        KafkaError::ClientConfig(_, message, name, value) if value.is_empty() => ConnectionError::Refused { name, message },
-        KafkaError::ClientConfig(_, message, name, value) => {
-            let message = message.replace(&format!(" \"{value}\""), "");
-            let message = if message.contains(&value) && value.len() > 3 { "its value cannot be used".to_owned() } else { message };
-            ConnectionError::Refused { name, message }
-        }
-        other => ConnectionError::Refused { name: "-".to_owned(), message: other.to_string() },
+    let KafkaError::ClientConfig(kind, message, name, value) = error else {
+        return ConnectionError::Refused { name: "-".to_owned(), message: error.to_string() };
+    };
+    if let Some(instead) = names::instead(&name) {
+        return ConnectionError::Unknown { name, hint: Some(instead.to_owned()) };
     }
+    if kind == RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN {
+        let hint = names::nearest(&name).map(|nearest| format!("did you mean {nearest}?"));
+        return ConnectionError::Unknown { name, hint };
+    }
+    let message = match names::words(&name) {
+        Some(words) => format!("it takes {words}"),
+        None if value.is_empty() => message,
+        None => {
+            let message = message.replace(&format!(" \"{value}\""), "");
+            if message.contains(&value) && value.len() > 3 { "its value cannot be used".to_owned() } else { message }
+        }
+    };
+    ConnectionError::Refused { name, message }
 }
 
 #[cfg(test)]
@@ -156,8 +214,33 @@ mod tests {
 
     #[test]
     fn unknown_properties_are_refused_by_name() {
-        let error = connection(&[("no.such.thing", "1")]).unwrap_err().to_string();
-        assert!(error.contains("no.such.thing"), "{error}");
+        let hint = |name: &str| match connection(&[(name, "s3cret")]).unwrap_err() {
+            ConnectionError::Unknown { name: unknown, hint } if unknown == name => hint,
+            other => panic!("{other}"),
+        };
+        assert_eq!(hint("no.such.thing"), None);
+        assert_eq!(hint("sasl.pasword").as_deref(), Some("did you mean sasl.password?"));
+        for name in ["ssl.truststore.location", "sasl.jaas.config", "key.deserializer"] {
+            assert!(hint(name).is_some_and(|hint| !hint.contains("did you mean")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_word_is_refused_with_the_right_ones() {
+        let error = connection(&[("security.protocol", "SSL_SASL")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the Kafka property security.protocol is refused by the client library: it takes plaintext, ssl, sasl_plaintext or sasl_ssl"
+        );
+        assert!(connection(&[("security.protocol", "SSL")]).is_ok(), "as Java's clients write it");
+    }
+
+    #[test]
+    fn tokens_come_from_somewhere() {
+        let oauth = [("security.protocol", "sasl_ssl"), ("sasl.mechanism", "OAUTHBEARER")];
+        assert_eq!(connection(&oauth), Err(ConnectionError::NoTokens));
+        assert!(connection(&[oauth[0], oauth[1], ("sasl.oauthbearer.method", "oidc")]).is_ok());
+        assert!(connection(&[oauth[0], oauth[1], ("enable.sasl.oauthbearer.unsecure.jwt", "true")]).is_ok());
     }
 
     #[test]

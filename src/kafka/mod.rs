@@ -1,22 +1,36 @@
 //! Apache Kafka: the only module that names its client library.
 //!
-//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `GroupSource` is a
-//! consumer group as the engine sees it; `TopicProducer` a topic as a receiver writes it; `Cluster` answers questions, `Examiner` those of
-//! a check-up; `EmbeddedBroker` serves the demo.
+//! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is what
+//! `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `TopicProducer` is a topic as a receiver
+//! writes it; `Cluster` answers questions, and says what is wrong when there is no answer (`diagnosis`), `Examiner` answers those of a
+//! check-up; `EmbeddedBroker` serves the demo.
 
+mod certificate;
+mod choice;
 mod cluster;
+mod complaint;
+mod connecting;
 mod connection;
+mod diagnosis;
 mod embedded;
 mod examiner;
 mod group_source;
+mod names;
 mod native;
+mod preview_source;
+mod reading;
 mod slots;
 mod topic_producer;
+mod unusable;
 
+pub use choice::{PatternError, TopicChoice};
 pub use cluster::{Cluster, ClusterError, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
+pub use diagnosis::Diagnosis;
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use examiner::{Examiner, PartitionFacts, Request, Standing};
-pub use group_source::{From, GroupSource, Subscription};
+pub use group_source::GroupSource;
 pub use native::describe::{Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription};
+pub use preview_source::PreviewSource;
+pub use reading::Subscription;
 pub use topic_producer::TopicProducer;

@@ -20,7 +20,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
-use crate::kafka::cluster::{TopicInfo, plain_reason};
+use crate::kafka::cluster::TopicInfo;
+use crate::kafka::complaint::plain_reason;
 use crate::kafka::connection::{Connection, ConnectionError};
 use crate::receiver::{ProduceError, Producer};
 use crate::record::Record;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Body, Client, Method, Request, Response, Url};
 
+use crate::failure::Class;
 use crate::receiver::http::authorization::Authorization;
 use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
@@ -91,11 +92,18 @@ impl Recipient {
         if response.status().is_success() {
             return Ok(());
         }
-        let error = answer::failure(response.status(), response.headers(), &body, jiff::Timestamp::now());
-        Err(match &self.authorization {
-            Some(authorization) => authorization.redact(error),
-            None => error,
-        })
+        let plain = |text: &str| match &self.authorization {
+            Some(authorization) => authorization.redact(text),
+            None => text.to_owned(),
+        };
+        // Before anything is cut from it, so that no part of a secret stays.
+        let body = plain(&String::from_utf8_lossy(&body));
+        let mut error = answer::failure(response.status(), response.headers(), &body, jiff::Timestamp::now());
+        error.message = plain(&error.message);
+        if error.class == Class::Consumer {
+            error.causes.extend(self.authorization.as_ref().and_then(Authorization::trouble));
+        }
+        Err(error)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Receiver, Run, RunOptions, Stdout, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Needs, Receiver, Run, RunOptions, Stdout, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -47,17 +47,31 @@ pub struct OpenReceiverError {
 }
 
 impl Specification {
+    /// How far an event must be decoded for it, known without opening it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match &self.made_of {
+            MadeOf::Function(receiver) => receiver.needs(),
+            MadeOf::Target(target) => target.needs(),
+        }
+    }
+
+    /// Opens nothing: another receiver gets what it would.
+    #[must_use]
+    pub fn stand_in(self, receiver: Arc<dyn Receiver>) -> Binding {
+        let Self { name, definition, types, timeout, retries, .. } = self;
+        Binding { name, definition, types, timeout, retries, receiver }
+    }
+
     /// Opens what the target names: files and connections. Processes are started when they are first needed. `kafka` makes the
     /// receiver of a topic: what a cluster is, is not known here.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn open(self, kafka: &OpenTopic<'_>) -> Result<Binding, OpenReceiverError> {
-        let opened = self.receiver(kafka);
-        let Self { name, definition, types, timeout, retries, .. } = self;
-        match opened {
-            Ok(receiver) => Ok(Binding { name, definition, types, timeout, retries, receiver }),
-            Err(source) => Err(OpenReceiverError { name, definition, source }),
+        match self.receiver(kafka) {
+            Ok(receiver) => Ok(self.stand_in(receiver)),
+            Err(source) => Err(OpenReceiverError { name: self.name, definition: self.definition, source }),
         }
     }
 
@@ -76,5 +90,38 @@ impl Specification {
             Target::Kafka(topic) => kafka(topic, self)?,
             Target::Http(endpoint) => Arc::new(Http::open((**endpoint).clone())?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receiver::{Encoding, Endpoint};
+
+    #[test]
+    fn what_a_target_needs_is_what_its_receiver_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = format!("file:{}", folder.path().join("all.jsonl").display());
+        let binary =
+            ["exec:true", "run:true", &file, "stdout:", "discard:", "http://localhost:9/"].map(|text| Target::parse(text).unwrap());
+        let structured = match Target::parse("http://localhost:9/").unwrap() {
+            Target::Http(endpoint) => Target::Http(Box::new(Endpoint { encoding: Encoding::Structured, ..*endpoint })),
+            other => other,
+        };
+        for target in binary.into_iter().chain([structured]) {
+            let specification = Specification {
+                name: "one".to_owned(),
+                definition: format!("{target:?}"),
+                made_of: MadeOf::Target(target),
+                types: Vec::new(),
+                timeout: Duration::from_secs(1),
+                retries: 0,
+                window: NonZeroUsize::MIN,
+                processes: NonZeroUsize::MIN,
+            };
+            let (known, name) = (specification.needs(), specification.definition.clone());
+            let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
+            assert_eq!(specification.open(&no_topic).unwrap().receiver.needs(), known, "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::receiver::Endpoint;
+use crate::receiver::{Encoding, Endpoint, Needs};
 
 /// What a receiver is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,30 @@ impl Target {
             },
             "stdout" => alone(Self::Stdout),
             _ => alone(Self::Discard),
+        }
+    }
+
+    /// What its receiver needs, known without opening it.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Exec(_) | Self::Run(_) | Self::File(_) | Self::Stdout => Needs::ValidJson,
+            Self::Http(endpoint) if endpoint.encoding == Encoding::Structured => Needs::ValidJson,
+            Self::Http(_) | Self::Kafka(_) | Self::Discard => Needs::Bytes,
+        }
+    }
+
+    /// What stands before the colon.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        match self {
+            Self::Exec(_) => "exec",
+            Self::Run(_) => "run",
+            Self::Http(endpoint) => endpoint.url.scheme(),
+            Self::File(_) => "file",
+            Self::Stdout => "stdout",
+            Self::Kafka(_) => "kafka",
+            Self::Discard => "discard",
         }
     }
 

@@ -9,7 +9,9 @@ use crate::settings::global::ConnectionSettings;
 use crate::settings::layers::{Layers, Origin};
 use crate::settings::properties::{is_secret, masked};
 use crate::settings::receivers;
-use crate::settings::table::{self, BOOTSTRAP_SERVER, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, Setting, TOPIC};
+use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
+use crate::settings::receivers::told::{ReceiverOption, Said, Told};
+use crate::settings::table::{self, BOOTSTRAP_SERVER, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, RECEIVER_OPTION, Setting, TOPIC};
 
 /// What `consume` would be told, as far as it is said.
 #[derive(Clone)]
@@ -71,7 +73,8 @@ pub fn effective(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effecti
             all.extend(effective_receivers(layers, brought)?);
         } else if setting.name == KAFKA_PROPERTY.name {
             all.extend(effective_properties(layers));
-        } else {
+        } else if setting.name != RECEIVER_OPTION.name {
+            // Options are shown with their receiver: they may be secrets.
             all.push(effective_one(layers, &setting));
         }
     }
@@ -104,11 +107,14 @@ fn effective_properties(layers: &Layers<'_>) -> Vec<Effective> {
     all
 }
 
-/// What only names where the secret is, is none.
 fn shown_property(key: &str, value: &str) -> String {
-    let is_reference = value.starts_with('@') || value.starts_with("env:");
     let holds_secrets = is_secret(key) || key.ends_with(".pem") || key.ends_with(".config");
-    if holds_secrets && !is_reference { "***".to_owned() } else { masked(value) }
+    if holds_secrets { shown_secret(value) } else { masked(value) }
+}
+
+/// What only names where the secret is, is none.
+fn shown_secret(value: &str) -> String {
+    if value.starts_with('@') || value.starts_with("env:") { value.to_owned() } else { "***".to_owned() }
 }
 
 fn effective_receivers(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effective>, SettingsError> {
@@ -123,19 +129,45 @@ fn effective_receivers(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<E
         let table = tables.find(|table| table.one("name") == Some(name)).map(|table| table.origin.clone());
         given.map(|found| found.origin.clone()).or(table).unwrap_or(Origin::Program)
     };
-    Ok(receivers.iter().map(|receiver| effective_receiver(receiver, origin(&receiver.name))).collect())
+    let options = ReceiverOption::all(layers)?;
+    let mut all = Vec::new();
+    for receiver in &receivers {
+        let name = format!("{}.{}", RECEIVER.name, receiver.name);
+        let (definition, origin) = (receiver.definition.clone(), origin(&receiver.name));
+        all.push(Effective { name: name.clone(), value: Some(definition), origin });
+        let table = layers.file.iter().flat_map(|file| &file.receivers).find(|table| table.one("name") == Some(&receiver.name));
+        let told = Told { name: &receiver.name, table, options: &options };
+        all.extend(keys_of(receiver).map(|key| effective_key(format!("{name}.{}", key.name), &key, &told, receiver)));
+    }
+    Ok(all)
+}
+
+/// The keys that mean something for a receiver, but for its name and target.
+fn keys_of(receiver: &Specification) -> impl Iterator<Item = ReceiverKey> {
+    let scheme = receivers::scheme(&receiver.made_of).to_owned();
+    let is_its = move |key: &ReceiverKey| key.schemes.is_empty() || key.schemes.contains(&scheme.as_str());
+    keys::ALL.into_iter().filter(|key| key.shape != Shape::Identity).filter(is_its)
+}
+
+fn effective_key(name: String, key: &ReceiverKey, told: &Told<'_>, receiver: &Specification) -> Effective {
+    let Some(Said { values, origin }) = told.of(key) else {
+        let value = match key.name {
+            // What --retries and the program say counts here, too.
+            "retries" => Some(receiver.retries.to_string()),
+            "types" => Some(receiver.types.join(", ")).filter(|types| !types.is_empty()),
+            _ => key.default.map(str::to_owned),
+        };
+        return Effective { name, value, origin: Origin::Default };
+    };
+    let value = match key.shape {
+        Shape::Secret => values.last().map(|value| shown_secret(value)),
+        _ => Some(masked(&values.join(", "))),
+    };
+    Effective { name, value, origin }
 }
 
 fn is_of(target: &str, name: &str) -> bool {
     target.split_once('=').is_some_and(|(of, _)| of == name)
-}
-
-fn effective_receiver(receiver: &Specification, origin: Origin) -> Effective {
-    let Specification { name, definition, types, timeout, retries, window, processes, .. } = receiver;
-    let types = if types.is_empty() { "all types".to_owned() } else { types.join(", ") };
-    let value =
-        format!("{definition} · {types} · timeout {timeout:?} · retries {retries} · window {window} · processes {processes}");
-    Effective { name: format!("{}.{name}", RECEIVER.name), value: Some(value), origin }
 }
 
 #[cfg(test)]
@@ -178,8 +210,12 @@ mod tests {
         assert_eq!(value(&all, "order"), (Some("key".to_owned()), "from the environment variable REDRIVE_ORDER".to_owned()));
         assert_eq!(value(&all, "retries"), (Some("2".to_owned()), "the default".to_owned()));
         assert_eq!(value(&all, "group").0, None);
-        assert!(value(&all, "receiver.x").0.unwrap().starts_with("discard: · all types"));
-        for setting in table::ALL.iter().filter(|setting| ![RECEIVER.name, KAFKA_PROPERTY.name].contains(&setting.name)) {
+        assert_eq!(value(&all, "receiver.x").0.as_deref(), Some("discard:"));
+        assert_eq!(value(&all, "receiver.x.timeout"), (Some("30s".to_owned()), "the default".to_owned()));
+        assert_eq!(value(&all, "receiver.x.retries").0.as_deref(), Some("2"));
+        assert!(all.iter().all(|one| one.name != "receiver.x.window"), "it means nothing for discard:");
+        let apart = [RECEIVER.name, RECEIVER_OPTION.name, KAFKA_PROPERTY.name];
+        for setting in table::ALL.iter().filter(|setting| !apart.contains(&setting.name)) {
             value(&all, setting.name);
         }
     }
@@ -195,9 +231,13 @@ mod tests {
             "sasl.oauthbearer.token.endpoint.url=https://me:s3cret@idp/token",
         ];
         let receiver = ["x=http://me:s3cret@shop/events", "y=exec:w --password=s3cret"];
-        let given = layers(&[(&KAFKA_PROPERTY, &properties), (&RECEIVER, &receiver)]);
+        let options = ["x.timeout=5s", "y.window=3", "z.bearer_token=s3cret", "z.types=a, b"];
+        let receiver = [receiver[0], receiver[1], "z=https://shop/events"];
+        let given = layers(&[(&KAFKA_PROPERTY, &properties), (&RECEIVER, &receiver), (&RECEIVER_OPTION, &options)]);
         let all = effective(&given, &Receivers::new()).unwrap();
         assert!(!format!("{all:?}").contains("s3cret"), "{all:?}");
+        assert_eq!(value(&all, "receiver.x.timeout"), (Some("5s".to_owned()), "from --receiver-option".to_owned()));
+        assert_eq!(value(&all, "receiver.z.bearer_token").0.as_deref(), Some("***"));
         assert_eq!(value(&all, "kafka-property.ssl.key.password").0.as_deref(), Some("env:NAME"));
         assert_eq!(value(&all, "kafka-property.sasl.username").0.as_deref(), Some("me"));
     }

@@ -3,17 +3,17 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::engine::coordinator::UntilEnd;
 use crate::engine::flow::Budget;
-use crate::engine::start::{OnGap, OnTruncation};
-use crate::engine::{Guarding, Order};
+use crate::engine::start::{OnGap, OnTruncation, StartFrom};
+use crate::engine::{Conduct, Guarding, Order, UntilEnd};
 use crate::offsets;
 use crate::receiver::{Receivers, Specification};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
-    COMMIT_INTERVAL, CONCURRENCY, DRAIN_TIMEOUT, EVENT_TYPE_FROM, FAIL_ON_ERRORS, FORMAT, FROM, GROUP, IDLE_EXIT, MAX_IN_FLIGHT,
-    MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX, UNRECOGNIZED, UNTIL_END,
+    COMMIT_INTERVAL, CONCURRENCY, DRAIN_TIMEOUT, DRY_RUN, ENABLED, EVENT_TYPE_FROM, FAIL_ON_ERRORS, FORMAT, FROM, GROUP, IDLE_EXIT,
+    MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX,
+    UNRECOGNIZED, UNTIL_END,
 };
 use crate::settings::{layers, receivers, units, word};
 use crate::stage::{Format, TypeFrom, Unrecognized};
@@ -21,73 +21,96 @@ use crate::stage::{Format, TypeFrom, Unrecognized};
 /// What `consume` is told.
 #[derive(Clone)]
 pub struct ConsumeSettings {
+    pub enabled: Enabled,
     /// Prefixed; patterns begin with `^`.
     pub topics: Vec<String>,
     pub group: String,
     pub receivers: Vec<Specification>,
     pub from: Option<StartFrom>,
-    pub order: Order,
     pub concurrency: NonZeroUsize,
-    pub budget: Budget,
-    pub commit_interval: Duration,
-    pub drain_timeout: Duration,
-    pub type_from: TypeFrom,
     pub format: Format,
     pub unrecognized: Unrecognized,
     pub guard: Guarding,
-    pub on_gap: OnGap,
-    pub on_truncation: OnTruncation,
-    pub max_records: Option<u64>,
-    pub until_end: UntilEnd,
-    pub idle_exit: Option<Duration>,
+    pub doing: Doing,
+    pub conduct: Conduct,
     /// Failures make the exit code 3.
     pub fail_on_errors: bool,
 }
 
-/// Where a topic starts that the group has never read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartFrom {
-    Earliest,
-    Latest,
-    /// The first record at or after this time.
-    Time(jiff::Timestamp),
+/// The kill-switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enabled {
+    #[default]
+    Yes,
+    /// Stay up, idle and in no group, until asked to stop.
+    No,
+    /// End at once, and well.
+    Exit,
+}
+
+/// Whether it is done, or only shown what would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doing {
+    #[default]
+    Consume,
+    /// Join no group, deliver, commit and write nothing.
+    DryRun,
 }
 
 impl ConsumeSettings {
     /// # Errors
     /// When something needed is missing, or a value means nothing.
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
-        let switch = |setting, on, off| Ok::<_, SettingsError>(if layers.is_on(setting)? { on } else { off });
         Ok(Self {
+            enabled: layers.one(&ENABLED, enabled)?,
             topics: topics(layers)?,
             group: layers.one(&GROUP, |text| filled(text, "the name of a consumer group"))?,
             receivers: receivers::read(layers, brought)?,
             from: layers.maybe(&FROM, start_from)?,
-            order: layers.one(&ORDER, |text| word(text, &ORDER_WORDS))?,
             concurrency: layers.one(&CONCURRENCY, count)?,
-            budget: Budget {
-                records: layers.one(&MAX_IN_FLIGHT, count)?.get(),
-                bytes: layers.one(&MAX_IN_FLIGHT_BYTES, |text| {
-                    units::size(text).filter(|size| *size > 0).ok_or_else(|| "a size like 65536, 512KiB or 8MiB".to_owned())
-                })?,
-            },
-            commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
-            drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
-            type_from: layers.one(&EVENT_TYPE_FROM, |text| {
-                TypeFrom::parse(text).ok_or_else(|| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
-            })?,
             format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
             unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,
-            guard: switch(&NO_STARTUP_GUARD, Guarding::Off, Guarding::On)?,
-            on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
-            on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
-            max_records: layers.maybe(&MAX_RECORDS, |text| {
-                text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
-            })?,
-            until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
-            idle_exit: layers.maybe(&IDLE_EXIT, duration)?,
+            guard: if layers.is_on(&NO_STARTUP_GUARD)? { Guarding::Off } else { Guarding::On },
+            doing: if layers.is_on(&DRY_RUN)? { Doing::DryRun } else { Doing::Consume },
+            conduct: conduct(layers)?,
             fail_on_errors: layers.is_on(&FAIL_ON_ERRORS)?,
         })
+    }
+}
+
+fn conduct(layers: &Layers<'_>) -> Result<Conduct, SettingsError> {
+    Ok(Conduct {
+        order: layers.one(&ORDER, |text| word(text, &ORDER_WORDS))?,
+        budget: Budget {
+            records: layers.one(&MAX_IN_FLIGHT, count)?.get(),
+            bytes: layers.one(&MAX_IN_FLIGHT_BYTES, |text| {
+                units::size(text).filter(|size| *size > 0).ok_or_else(|| "a size like 65536, 512KiB or 8MiB".to_owned())
+            })?,
+        },
+        commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
+        drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
+        type_from: layers.one(&EVENT_TYPE_FROM, |text| {
+            TypeFrom::parse(text).ok_or_else(|| "cloudevents, header:NAME, field:/json/pointer or topic".to_owned())
+        })?,
+        on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
+        on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
+        max_records: layers.maybe(&MAX_RECORDS, |text| {
+            text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
+        })?,
+        until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
+        idle_exit: layers.maybe(&IDLE_EXIT, |text| {
+            duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 10s or 5m".to_owned())
+        })?,
+    })
+}
+
+/// A switch with a third position.
+fn enabled(text: &str) -> Result<Enabled, String> {
+    match text {
+        "true" | "1" => Ok(Enabled::Yes),
+        "false" | "0" => Ok(Enabled::No),
+        "exit" => Ok(Enabled::Exit),
+        _ => Err("true, false or exit".to_owned()),
     }
 }
 

@@ -19,13 +19,16 @@ pub enum SettingsError {
     UnknownKey { path: String, line: usize, key: String, nearest_key: Option<String> },
     #[error("{name} is needed: give --{name}, set {variable}, or write {key} into the settings file")]
     Missing { name: &'static str, variable: String, key: String },
-    #[error("the Kafka property {property} names the environment variable {variable}, which is not set")]
-    NoVariable { property: String, variable: String },
+    #[error("{of} names the environment variable {variable}, which is not set")]
+    NoVariable { of: String, variable: String },
     /// What was given is not shown: without its key, it may be a secret alone.
     #[error("Kafka property {number} ({origin}) is not KEY=VALUE")]
     NoProperty { number: usize, origin: Origin },
     #[error("receiver {name}: {message} ({origin})")]
     Receiver { name: String, message: String, origin: Origin },
+    /// As above.
+    #[error("receiver option {number} ({origin}): {message}")]
+    ReceiverOption { number: usize, message: String, origin: Origin },
     #[error("there is no receiver, so no event would be delivered")]
     NoReceiver,
     #[error("{found} receivers are too many: at most 64")]

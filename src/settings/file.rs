@@ -12,13 +12,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::settings::error::SettingsError;
 use crate::settings::layers::{Found, Origin};
+use crate::settings::receivers::keys::{self, Shape};
 use crate::settings::table::{self, Kind, Setting, nearest};
-
-/// The keys of a `[[receiver]]`.
-const RECEIVER_KEYS: [&str; 8] = ["name", "target", "types", "timeout", "window", "processes", "on_outage", "retries"];
-
-/// Those of them that are whole numbers.
-const RECEIVER_NUMBERS: [&str; 3] = ["window", "processes", "retries"];
 
 /// What a value may be beside a text.
 #[derive(Clone, Copy)]
@@ -29,6 +24,8 @@ enum Beside {
     Time,
     /// A number or a truth.
     Scalar,
+    /// A truth, or a word beside the two.
+    TruthOrWord,
 }
 
 impl Beside {
@@ -38,6 +35,7 @@ impl Beside {
             Kind::Count => Self::Scalar,
             _ if ["N", "SIZE"].contains(&setting.value) => Self::Number,
             _ if setting.name == table::FROM.name => Self::Time,
+            _ if setting.name == table::ENABLED.name => Self::TruthOrWord,
             Kind::One | Kind::Many | Kind::Names => Self::Nothing,
         }
     }
@@ -49,6 +47,7 @@ impl Beside {
             Self::Truth => "expected true or false",
             Self::Time => "expected a text, or a time with its zone",
             Self::Scalar => "expected a text, a whole number, or true or false",
+            Self::TruthOrWord => "expected true or false, or a text",
         }
     }
 }
@@ -71,14 +70,21 @@ struct Values {
 #[derive(Clone)]
 pub(super) struct ReceiverTable {
     pub(super) origin: Origin,
-    values: BTreeMap<String, Vec<String>>,
+    path: String,
+    values: BTreeMap<String, Values>,
     /// `target` was written as a list of words.
     pub(super) is_target_in_words: bool,
 }
 
 impl ReceiverTable {
+    /// The values of a key, and where they stand.
+    pub(super) fn said(&self, key: &str) -> Option<(&[String], Origin)> {
+        let Values { line, texts } = self.values.get(key)?;
+        Some((texts, Origin::File { path: self.path.clone(), line: *line }))
+    }
+
     pub(super) fn many(&self, key: &str) -> &[String] {
-        self.values.get(key).map_or(&[], Vec::as_slice)
+        self.values.get(key).map_or(&[], |values| values.texts.as_slice())
     }
 
     pub(super) fn one(&self, key: &str) -> Option<&str> {
@@ -158,7 +164,7 @@ impl Reading<'_> {
     fn text(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {
         match (value.get_ref(), beside) {
             (DeValue::String(text), _) => Ok(text.to_string()),
-            (DeValue::Boolean(on), Beside::Truth | Beside::Scalar) => Ok(on.to_string()),
+            (DeValue::Boolean(on), Beside::Truth | Beside::Scalar | Beside::TruthOrWord) => Ok(on.to_string()),
             (DeValue::Datetime(time), Beside::Time) => Ok(time.to_string()),
             (DeValue::Integer(number), Beside::Number | Beside::Scalar) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(|number| number.to_string())
@@ -195,15 +201,17 @@ impl Reading<'_> {
         let mut is_target_in_words = false;
         for (key, value) in table {
             let name: &str = key.get_ref();
-            if !RECEIVER_KEYS.contains(&name) {
-                return Err(self.unknown(key, RECEIVER_KEYS));
-            }
+            let Some(known) = keys::ALL.iter().find(|known| known.name == name) else {
+                return Err(self.unknown(key, keys::ALL.map(|known| known.name)));
+            };
             is_target_in_words |= name == "target" && matches!(value.get_ref(), DeValue::Array(_));
-            let beside = if RECEIVER_NUMBERS.contains(&name) { Beside::Number } else { Beside::Nothing };
-            values.insert(name.to_owned(), self.texts(value, beside)?);
+            let beside = if known.shape == Shape::Number { Beside::Number } else { Beside::Nothing };
+            let is_list = known.shape == Shape::Many || name == keys::TARGET.name;
+            let texts = if is_list { self.texts(value, beside)? } else { vec![self.text(value, beside)?] };
+            values.insert(name.to_owned(), Values { line: self.line(&key.span()), texts });
         }
         let origin = Origin::File { path: self.path.to_owned(), line: self.line(span) };
-        Ok(ReceiverTable { origin, values, is_target_in_words })
+        Ok(ReceiverTable { origin, path: self.path.to_owned(), values, is_target_in_words })
     }
 }
 
@@ -260,6 +268,7 @@ mod tests {
             ("topic = [\"a\",\n1]", "redrive.toml, line 2: expected a text, in quotes"),
             ("group = [\"a\"]", "redrive.toml, line 1: expected a text, in quotes"),
             ("until_end = 1", "redrive.toml, line 1: expected true or false"),
+            ("enabled = 1", "redrive.toml, line 1: expected true or false, or a text"),
             ("max_in_flight = true", "redrive.toml, line 1: expected a whole number, or a text"),
             ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: expected a text, in quotes"),
             ("receiver = 1", "redrive.toml, line 1: receivers are written as [[receiver]], with name and target"),

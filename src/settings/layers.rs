@@ -9,28 +9,50 @@ use crate::settings::error::SettingsError;
 use crate::settings::file::File;
 use crate::settings::table::{self, Kind, Setting};
 
-/// What the command line says: for each setting that was given its values.
+/// What the command line says, or a program: for each setting that was given its values.
 #[derive(Clone, Debug, Default)]
-pub struct Given(BTreeMap<&'static str, Vec<String>>);
+pub struct Given {
+    values: BTreeMap<&'static str, Vec<String>>,
+    by: By,
+}
+
+/// Who says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum By {
+    #[default]
+    Flags,
+    Program,
+}
 
 impl Given {
+    /// What a program says of its own consumer, in the place of flags.
+    #[must_use]
+    pub fn by_program() -> Self {
+        Self { values: BTreeMap::new(), by: By::Program }
+    }
+
     pub fn set(&mut self, setting: &Setting, values: Vec<String>) {
-        self.0.insert(setting.name, values);
+        self.values.insert(setting.name, values);
+    }
+
+    /// Adds to a list; of any other setting the last value counts.
+    pub fn add(&mut self, setting: &Setting, value: String) {
+        self.values.entry(setting.name).or_default().push(value);
     }
 
     /// The values of a setting; none when it was not given.
     #[must_use]
     pub fn values(&self, setting: &Setting) -> &[String] {
-        self.0.get(setting.name).map_or(&[], Vec::as_slice)
+        self.values.get(setting.name).map_or(&[], Vec::as_slice)
     }
 
     /// The same, with only those values of a list that `keep` says; without any it was not given.
     #[must_use]
     pub fn retain(mut self, setting: &Setting, keep: impl Fn(&str) -> bool) -> Self {
-        if let Some(values) = self.0.get_mut(setting.name) {
+        if let Some(values) = self.values.get_mut(setting.name) {
             values.retain(|value| keep(value));
             if values.is_empty() {
-                self.0.remove(setting.name);
+                self.values.remove(setting.name);
             }
         }
         self
@@ -39,8 +61,15 @@ impl Given {
     /// What both say; no setting is in two of them.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
-        self.0.extend(other.0);
+        self.values.extend(other.values);
         self
+    }
+
+    fn origin(&self, setting: &Setting) -> Origin {
+        match self.by {
+            By::Flags => Origin::Flag(setting.name),
+            By::Program => Origin::Program,
+        }
     }
 }
 
@@ -127,13 +156,21 @@ impl<'e> Layers<'e> {
     /// # Errors
     /// When the file that is named cannot be read, or any file is no settings file.
     pub fn read(given: Given, environment: Environment<'e>) -> Result<Self, SettingsError> {
+        let mut layers = Self::named(given, environment)?;
+        if layers.file.is_none() && Path::new(DEFAULT_FILE).exists() {
+            layers.file = Some(File::read(Path::new(DEFAULT_FILE))?);
+        }
+        Ok(layers)
+    }
+
+    /// Reads the settings file if one is named, and no other.
+    ///
+    /// # Errors
+    /// As [`Layers::read`].
+    pub fn named(given: Given, environment: Environment<'e>) -> Result<Self, SettingsError> {
         let mut layers = Self::without_file(given, environment);
-        let path = layers.find(&table::CONFIG).and_then(|found| found.values.into_iter().next());
-        layers.file = match path {
-            Some(path) => Some(File::read(Path::new(&path))?),
-            None if Path::new(DEFAULT_FILE).exists() => Some(File::read(Path::new(DEFAULT_FILE))?),
-            None => None,
-        };
+        let path = layers.find(&table::CONFIG).and_then(|found| found.values.into_iter().next_back());
+        layers.file = path.map(|path| File::read(Path::new(&path))).transpose()?;
         Ok(layers)
     }
 
@@ -153,14 +190,14 @@ impl<'e> Layers<'e> {
     /// True when the command line has it.
     #[must_use]
     pub fn is_flag(&self, setting: &Setting) -> bool {
-        self.given.0.contains_key(setting.name)
+        self.given.values.contains_key(setting.name)
     }
 
     /// What each layer says about a setting, the winner first.
     pub(super) fn all(&self, setting: &Setting) -> impl Iterator<Item = Found> {
-        let flag = self.given.0.get(setting.name).map(|values| {
+        let flag = self.given.values.get(setting.name).map(|values| {
             let values = values.iter().flat_map(|value| split_flag(setting.kind, value)).collect();
-            Found { values, origin: Origin::Flag(setting.name) }
+            Found { values, origin: self.given.origin(setting) }
         });
         let ours = Some(setting.variable());
         let variables = [ours, setting.other_variable.map(str::to_owned)];

@@ -8,15 +8,18 @@ mod consume;
 mod error;
 mod file;
 mod global;
+mod java_properties;
 mod layers;
 mod properties;
 mod receivers;
+#[cfg(test)]
+mod reference;
 mod screen;
 pub mod table;
 mod units;
 
 pub use checked::{CheckedSettings, Effective, effective};
-pub use consume::{ConsumeSettings, StartFrom};
+pub use consume::{ConsumeSettings, Doing, Enabled};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};

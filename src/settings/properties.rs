@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::settings::error::SettingsError;
+use crate::settings::java_properties;
 use crate::settings::layers::{Layers, Origin};
 use crate::settings::table::{COMMAND_CONFIG, KAFKA_PROPERTY};
 
@@ -11,7 +12,10 @@ pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, Setting
     let mut properties = Vec::new();
     if let Some(path) = layers.maybe(&COMMAND_CONFIG, |path| Ok(path.to_owned()))? {
         let unreadable = |source| SettingsError::Unreadable { what: "Kafka properties", path: path.clone(), source };
-        properties.extend(parse_file(&path, &fs::read_to_string(&path).map_err(unreadable)?)?);
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let expected =
+            |(line, message): (usize, &str)| SettingsError::Syntax { path: path.clone(), line, message: message.to_owned() };
+        properties.extend(java_properties::parse(&text).map_err(expected)?);
     }
     let found: Vec<_> = layers.all(&KAFKA_PROPERTY).collect();
     for layer in found.into_iter().rev() {
@@ -31,7 +35,7 @@ pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, Setting
 fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Result<String, SettingsError> {
     if let Some(variable) = value.strip_prefix("env:") {
         return (layers.environment)(variable)
-            .ok_or_else(|| SettingsError::NoVariable { property: name.to_owned(), variable: variable.to_owned() });
+            .ok_or_else(|| SettingsError::NoVariable { of: format!("the Kafka property {name}"), variable: variable.to_owned() });
     }
     if let Some(path) = value.strip_prefix('@') {
         let text = fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
@@ -42,23 +46,6 @@ fn resolve(layers: &Layers<'_>, name: &str, value: &str, origin: &Origin) -> Res
         return Ok(text.trim_end_matches(['\n', '\r']).to_owned());
     }
     Ok(value.to_owned())
-}
-
-/// A file of `key=value` lines, as Kafka's own tools take it: `#` and `!` begin comments, `:` parts as well as `=`.
-fn parse_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsError> {
-    let mut properties = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', '!']) {
-            continue;
-        }
-        let parted = line.split_once(['=', ':']).filter(|(name, _)| !name.trim().is_empty());
-        let Some((name, value)) = parted else {
-            return Err(SettingsError::Syntax { path: path.to_owned(), line: number, message: "expected KEY=VALUE".to_owned() });
-        };
-        properties.push((name.trim().to_owned(), value.trim().to_owned()));
-    }
-    Ok(properties)
 }
 
 /// What names of secrets have in them.
@@ -156,20 +143,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_the_secret() {
         assert_eq!(given(&["a=b", "hunter2"]).unwrap_err(), "Kafka property 2 (from --kafka-property) is not KEY=VALUE");
-        assert!(given(&["p=env:NONE"]).unwrap_err().contains("p names the environment variable NONE, which is not set"));
-        assert!(given(&["p=@/no/such/file"]).unwrap_err().contains("/no/such/file"));
-    }
-
-    #[test]
-    fn a_properties_file() {
-        let text = "# a comment\n\nsecurity.protocol=SSL\n  sasl.password = a=b \n! another\nk:v\n";
-        let parsed = parse_file("client.properties", text).unwrap();
-        let expected = [("security.protocol", "SSL"), ("sasl.password", "a=b"), ("k", "v")];
-        assert_eq!(parsed, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert_eq!(
-            parse_file("client.properties", "a=b\nnothing").unwrap_err().to_string(),
-            "client.properties, line 2: expected KEY=VALUE"
+        assert!(
+            given(&["p=env:NONE"])
+                .unwrap_err()
+                .contains("the Kafka property p names the environment variable NONE, which is not set")
         );
+        assert!(given(&["p=@/no/such/file"]).unwrap_err().contains("/no/such/file"));
     }
 
     #[test]

@@ -1,27 +1,37 @@
 //! The receivers: those of the file, those of flags or environment, and those that the program brings along, joined by name.
+//!
+//! `keys` has every key once; `told` is what is said of one receiver.
+
+mod endpoint;
+pub(super) mod keys;
+#[cfg(test)]
+mod tests;
+pub(super) mod told;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::offsets;
-use crate::receiver::{MadeOf, Receivers, Registered, Specification, Target, TargetError};
+use crate::receiver::{Endpoint, MadeOf, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::properties::{masked, masked_command};
-use crate::settings::table::{RECEIVER, RETRIES};
+use crate::settings::receivers::told::{ReceiverOption, Told};
+use crate::settings::table::{RECEIVER, RETRIES, nearest};
 use crate::stage::check_type;
-
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A receiver of which not everything was said yet.
 struct Draft<'r> {
     name: String,
     made_of: Option<(MadeOf, String)>,
+    /// Of a function; what is said of its types goes over it.
     types: Vec<String>,
     table: Option<&'r ReceiverTable>,
     origin: Origin,
+    /// The scheme that the table's keys are meant for: none when its target is from elsewhere.
+    table_scheme: Option<String>,
 }
 
 /// All receivers: those of the program first, then the file's, then the others, each in its own order. A target that flags or
@@ -43,8 +53,18 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
     if drafts.len() > ReceiverSet::MAX {
         return Err(SettingsError::TooManyReceivers { found: drafts.len() });
     }
-    let retries = layers.one(&RETRIES, number)?;
-    drafts.into_iter().map(|draft| finish(draft, retries)).collect()
+    let options = ReceiverOption::all(layers)?;
+    check_names(&options, &drafts)?;
+    drafts.into_iter().map(|draft| finish(draft, &options, layers)).collect()
+}
+
+/// Options are for receivers that are there.
+fn check_names(options: &[ReceiverOption], drafts: &[Draft<'_>]) -> Result<(), SettingsError> {
+    let names = || drafts.iter().map(|draft| draft.name.as_str());
+    let Some(stray) = options.iter().find(|option| names().all(|name| name != option.receiver)) else { return Ok(()) };
+    let meant = nearest(&stray.receiver, names()).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+    let message = format!("there is no such receiver{meant}");
+    Err(SettingsError::Receiver { name: stray.receiver.clone(), message, origin: stray.origin.clone() })
 }
 
 fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(), SettingsError> {
@@ -54,7 +74,14 @@ fn add_brought(drafts: &mut Vec<Draft<'_>>, registered: &Registered) -> Result<(
         return Err(wrong(name, "it is there twice", &Origin::Program));
     }
     let made_of = Some((MadeOf::Function(receiver.clone()), "a function of this program".to_owned()));
-    drafts.push(Draft { name: name.clone(), made_of, types: types.clone(), table: None, origin: Origin::Program });
+    drafts.push(Draft {
+        name: name.clone(),
+        made_of,
+        types: types.clone(),
+        table: None,
+        origin: Origin::Program,
+        table_scheme: None,
+    });
     Ok(())
 }
 
@@ -69,16 +96,19 @@ fn add_table<'r>(drafts: &mut Vec<Draft<'r>>, table: &'r ReceiverTable) -> Resul
         }
         [text, ..] => Some(target(name, Target::parse(text), text, origin)?),
     };
-    let types = table.many("types").to_vec();
+    let table_scheme = made_of.as_ref().map(|(made_of, _)| scheme(made_of).to_owned());
     match drafts.iter_mut().find(|draft| draft.name == name) {
         Some(draft) if draft.table.is_some() => return Err(wrong(name, "it is there twice", origin)),
         Some(draft) => {
             // Of a receiver that the program brings along, the file may change how it is run.
             draft.made_of = made_of.or(draft.made_of.take());
-            draft.types = if types.is_empty() { std::mem::take(&mut draft.types) } else { types };
+            draft.table_scheme = draft.made_of.as_ref().map(|(made_of, _)| scheme(made_of).to_owned());
             draft.table = Some(table);
         }
-        None => drafts.push(Draft { name: name.to_owned(), made_of, types, table: Some(table), origin: origin.clone() }),
+        None => {
+            let (name, origin) = (name.to_owned(), origin.clone());
+            drafts.push(Draft { name, made_of, types: Vec::new(), table: Some(table), origin, table_scheme });
+        }
     }
     Ok(())
 }
@@ -95,8 +125,14 @@ fn add_targets(drafts: &mut Vec<Draft<'_>>, found: &Found) -> Result<(), Setting
         }
         let made_of = Some(target(name, Target::parse(text), text, origin)?);
         match drafts.iter_mut().find(|draft| draft.name == name) {
-            Some(draft) => draft.made_of = made_of,
-            None => drafts.push(Draft { name: name.to_owned(), made_of, types: Vec::new(), table: None, origin: origin.clone() }),
+            Some(draft) => {
+                draft.made_of = made_of;
+                draft.table_scheme = None;
+            }
+            None => {
+                let (name, origin) = (name.to_owned(), origin.clone());
+                drafts.push(Draft { name, made_of, types: Vec::new(), table: None, origin, table_scheme: None });
+            }
         }
     }
     Ok(())
@@ -113,39 +149,50 @@ fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &
     Ok((MadeOf::Target(target), definition))
 }
 
-fn finish(draft: Draft<'_>, retries: u32) -> Result<Specification, SettingsError> {
-    let Draft { name, made_of, types, table, origin } = draft;
+fn finish(draft: Draft<'_>, options: &[ReceiverOption], layers: &Layers<'_>) -> Result<Specification, SettingsError> {
+    let Draft { name, made_of, types, table, origin, table_scheme } = draft;
     let Some((made_of, definition)) = made_of else {
         return Err(wrong(
             &name,
-            "it has no target: add target = \"exec:PROGRAM ARGS…\", or another one of the kinds that `consume --help` names",
+            "it has no target: add target = \"exec:PROGRAM ARGS…\", or another kind (consume --help has them)",
             &origin,
         ));
     };
-    let own_types = table.filter(|table| !table.many("types").is_empty());
-    let origin_of_types = own_types.map_or(&origin, |table| &table.origin);
-    types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), origin_of_types)))?;
-    // Whatever else is said of it stands in its table.
-    let origin = table.map_or(&origin, |table| &table.origin);
-    let one = |key: &str| table.and_then(|table| table.one(key));
-    let read = |key: &'static str, expected: &str, given: &str| SettingsError::Invalid {
-        name: format!("{key} of receiver {name}"),
-        given: given.to_owned(),
-        origin: origin.clone(),
-        expected: expected.to_owned(),
+    let told = Told { name: &name, table, options };
+    told.check(scheme(&made_of), table_scheme.as_deref())?;
+    let (types, origin) = told.of(&keys::TYPES).map_or((types, origin), |said| (said.values, said.origin));
+    types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
+    told.one(&keys::ON_OUTAGE, |text| if text == "journal" { Ok(()) } else { Err("journal (an entry per event)".to_owned()) })?;
+    let retries = match told.read(&keys::RETRIES, number)? {
+        Some(retries) => retries,
+        None => layers.one(&RETRIES, number)?,
     };
-    if let Some(other) = one("on_outage").filter(|what| *what != "journal") {
-        return Err(read("on_outage", "journal (an entry per event)", other));
-    }
-    let timeout = one("timeout").map_or(Ok(TIMEOUT), |text| {
-        offsets::duration(text).filter(|of| !of.is_zero()).ok_or_else(|| read("timeout", "a duration like 500ms, 30s or 5m", text))
-    })?;
-    let count = |key: &'static str| {
-        one(key).map_or(Ok(NonZeroUsize::MIN), |text| text.parse().map_err(|_| read(key, "a whole number from 1", text)))
+    let (timeout, window, processes) =
+        (told.one(&keys::TIMEOUT, timeout)?, told.one(&keys::WINDOW, count)?, told.one(&keys::PROCESSES, count)?);
+    let made_of = match made_of {
+        MadeOf::Target(Target::Http(at)) => {
+            let endpoint: Endpoint = endpoint::complete(*at, &told, layers)?;
+            MadeOf::Target(Target::Http(Box::new(endpoint)))
+        }
+        other => other,
     };
-    let retries = one("retries").map_or(Ok(retries), |text| number(text).map_err(|expected| read("retries", &expected, text)))?;
-    let (window, processes) = (count("window")?, count("processes")?);
     Ok(Specification { name, made_of, definition, types, timeout, retries, window, processes })
+}
+
+/// A function of the program has none of its own.
+pub(super) fn scheme(made_of: &MadeOf) -> &str {
+    match made_of {
+        MadeOf::Target(target) => target.scheme(),
+        MadeOf::Function(_) => "a function of this program",
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    offsets::duration(text).filter(|of| !of.is_zero()).ok_or_else(|| "a duration like 500ms, 30s or 5m".to_owned())
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
 fn number(text: &str) -> Result<u32, String> {

@@ -113,8 +113,14 @@ pub const TOPIC: Setting =
         .kind(Kind::Names);
 pub const GROUP: Setting = Setting::consume("group", "GROUP", "Consumer group").short('g');
 pub const RECEIVER: Setting =
-    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, file:PATH or discard: (repeatable)")
+    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, run:PROGRAM ARGS…, http(s)://…, file:PATH, stdout:, kafka:TOPIC or discard: (repeatable)")
         .kind(Kind::Many);
+pub const RECEIVER_OPTION: Setting = Setting::consume(
+    "receiver-option",
+    "NAME.KEY=VALUE",
+    "One more word about a receiver, as its table in the settings file has it: billing.timeout=5s (repeatable)",
+)
+.kind(Kind::Many);
 pub const TOPIC_PREFIX: Setting = Setting::consume("topic-prefix", "PREFIX", "Joined with a - before each topic");
 pub const FROM: Setting =
     Setting::consume("from", "WHERE", "Where a topic starts that the group has never read: earliest, latest or a time (RFC 3339)");
@@ -148,15 +154,26 @@ pub const ON_TRUNCATION: Setting =
 pub const NO_STARTUP_GUARD: Setting =
     Setting::consume("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
 pub const MAX_RECORDS: Setting = Setting::consume("max-records", "N", "Stop after N records");
-pub const UNTIL_END: Setting = Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment");
-pub const IDLE_EXIT: Setting = Setting::consume("idle-exit", "DURATION", "Stop when no record came for this long");
+pub const UNTIL_END: Setting =
+    Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment, and read nothing beyond it");
+pub const IDLE_EXIT: Setting =
+    Setting::consume("idle-exit", "DURATION", "Stop when for this long nothing was in flight and no record came");
+pub const DRY_RUN: Setting = Setting::consume(
+    "dry-run",
+    "",
+    "Say what would happen: joins no group, reads from the committed offsets, delivers, commits and writes nothing",
+);
+pub const ENABLED: Setting =
+    Setting::consume("enabled", "WHETHER", "Kill-switch: false stays up, idle and in no group; exit ends at once, with 0")
+        .by_default("true");
 pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
 
 /// All of them, in the order of the help.
-pub const ALL: [Setting; 33] = [
+pub const ALL: [Setting; 36] = [
     TOPIC,
     GROUP,
     RECEIVER,
+    RECEIVER_OPTION,
     TOPIC_PREFIX,
     FROM,
     ORDER,
@@ -176,6 +193,8 @@ pub const ALL: [Setting; 33] = [
     UNTIL_END,
     IDLE_EXIT,
     FAIL_ON_ERRORS,
+    DRY_RUN,
+    ENABLED,
     BOOTSTRAP_SERVER,
     KAFKA_PROPERTY,
     COMMAND_CONFIG,

@@ -41,8 +41,8 @@ fn flags_go_over_environment_over_file_over_default() {
     let settings = ConsumeSettings::read(&layers, &Receivers::new()).unwrap();
     assert_eq!(settings.concurrency.get(), 5, "the flag");
     assert_eq!(settings.receivers[0].retries, 4, "the environment");
-    assert_eq!(settings.order, crate::engine::Order::Key, "the file");
-    assert_eq!(settings.budget.records, 10_000, "the default");
+    assert_eq!(settings.conduct.order, crate::engine::Order::Key, "the file");
+    assert_eq!(settings.conduct.budget.records, 10_000, "the default");
     assert_eq!(settings.topics, ["a", "b"]);
     assert_eq!(ConnectionSettings::read(&layers).unwrap().bootstrap, "kafka:9092");
 }
@@ -62,6 +62,7 @@ fn what_is_wrong_names_the_setting_the_value_and_where_it_is_from() {
             "8MB",
             "max-in-flight-bytes is `8MB` (from --max-in-flight-bytes): expected a size like 65536, 512KiB or 8MiB",
         ),
+        (&table::IDLE_EXIT, "0s", "idle-exit is `0s` (from --idle-exit): expected a duration above 0, like 500ms, 10s or 5m"),
         (
             &table::FROM,
             "2026-11-23T05:00:00",
@@ -117,8 +118,8 @@ fn what_is_wrong_with_a_receiver_is_said_where_it_stands() {
     };
     let expected = "receiver billing: `order*` is no event type: expected an exact type, or a prefix followed by `.*` (order.*)";
     assert_eq!(refused(&["order*"], ""), format!("{expected} (from this program)"));
-    assert_eq!(refused(&["order.*"], "types = [\"order*\"]"), format!("{expected} (from {path}, line 1)"));
-    let timeout = format!("timeout of receiver billing is `soon` (from {path}, line 1): expected a duration like 500ms, 30s or 5m");
+    assert_eq!(refused(&["order.*"], "types = [\"order*\"]"), format!("{expected} (from {path}, line 3)"));
+    let timeout = format!("timeout of receiver billing is `soon` (from {path}, line 3): expected a duration like 500ms, 30s or 5m");
     assert_eq!(refused(&["order.*"], "timeout = \"soon\""), timeout);
 }
 
@@ -142,6 +143,36 @@ fn receivers_of_the_program_are_refused_by_name() {
     assert_eq!(refused(&["billing", "billing"]), "receiver billing: it is there twice (from this program)");
     assert!(refused(&["the bank"]).starts_with("receiver the bank: its name must be of a-z"), "{}", refused(&["the bank"]));
     assert_eq!(refused(&["billing", "search"]), "");
+}
+
+/// A kill-switch that is written wrong must not leave the consumer running.
+#[test]
+fn the_kill_switch_is_a_truth_or_a_word_in_every_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    let read = |file: &str, variable: Option<&str>, flag: &[(&Setting, &[&str])]| {
+        std::fs::write(&path, file).unwrap();
+        let environment = |name: &str| match name {
+            "REDRIVE_CONFIG" => Some(path.display().to_string()),
+            "REDRIVE_ENABLED" => variable.map(str::to_owned),
+            _ => None,
+        };
+        let layers = Layers::read(given(&LEAST).and(given(flag)), &environment).unwrap();
+        ConsumeSettings::read(&layers, &Receivers::new()).map(|settings| settings.enabled).map_err(|error| error.to_string())
+    };
+    for (text, expected) in [
+        ("", Enabled::Yes),
+        ("enabled = true", Enabled::Yes),
+        ("enabled = false", Enabled::No),
+        ("enabled = \"false\"", Enabled::No),
+        ("enabled = \"exit\"", Enabled::Exit),
+    ] {
+        assert_eq!(read(text, None, &[]), Ok(expected), "{text}");
+    }
+    assert_eq!(read("enabled = false", Some("exit"), &[]), Ok(Enabled::Exit), "the environment over the file");
+    assert_eq!(read("enabled = false", Some("exit"), &[(&table::ENABLED, &["true"])]), Ok(Enabled::Yes), "the flag over both");
+    let wrong = "enabled is `off` (from the environment variable REDRIVE_ENABLED): expected true, false or exit";
+    assert_eq!(read("", Some("off"), &[]), Err(wrong.to_owned()));
 }
 
 #[test]

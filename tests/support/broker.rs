@@ -34,7 +34,20 @@ pub(crate) struct Broker {
     process: Mutex<Option<Process>>,
     home: Home,
     port: u16,
+    setup: Setup,
     pub(super) admin: AdminClient<DefaultClientContext>,
+}
+
+/// What a broker has beside what every one has.
+#[derive(Default)]
+pub(super) struct Setup {
+    /// Name, protocol and port.
+    pub(super) listeners: Vec<(String, String, u16)>,
+    pub(super) properties: String,
+    /// Arguments of the tool that formats its data.
+    pub(super) format: Vec<String>,
+    /// Arguments of the Java machine.
+    pub(super) java: Vec<String>,
 }
 
 impl Broker {
@@ -42,7 +55,7 @@ impl Broker {
     #[track_caller]
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Result<Broker, String>> = OnceLock::new();
-        match SHARED.get_or_init(Self::started) {
+        match SHARED.get_or_init(Self::plain) {
             Ok(broker) => broker,
             Err(error) => panic!("{error}"),
         }
@@ -51,7 +64,7 @@ impl Broker {
     /// A broker of the test's own.
     #[track_caller]
     pub(crate) fn own() -> Self {
-        match Self::started() {
+        match Self::plain() {
             Ok(broker) => broker,
             Err(error) => panic!("{error}"),
         }
@@ -123,16 +136,22 @@ impl Broker {
         self.home.path()
     }
 
-    fn started() -> Result<Self, String> {
+    fn plain() -> Result<Self, String> {
+        Self::started(|_| Ok(Setup::default()))
+    }
+
+    /// A broker that has what is set up for it in its home.
+    pub(super) fn started(set_up: impl FnOnce(&Path) -> Result<Setup, String>) -> Result<Self, String> {
         let home = Home::new("redrive-kafka-")?;
         let [port, controller] = free_ports()?;
-        fs::write(home.path().join("server.properties"), properties(home.path(), port, controller))
+        let setup = set_up(home.path())?;
+        fs::write(home.path().join("server.properties"), properties(home.path(), [port, controller], &setup))
             .map_err(|error| format!("{}: {error}", home.path().display()))?;
         let admin = ClientConfig::new()
             .set("bootstrap.servers", format!("127.0.0.1:{port}"))
             .create()
             .map_err(|error| format!("the admin client cannot be made: {error}"))?;
-        let broker = Self { process: Mutex::default(), home, port, admin };
+        let broker = Self { process: Mutex::default(), home, port, setup, admin };
         broker.format()?;
         broker.run()?;
         Ok(broker)
@@ -146,6 +165,7 @@ impl Broker {
             .command()
             .current_dir(self.home.path())
             .args(["kafka.tools.StorageTool", "format", "-g", "-c", "server.properties", "-t", &URL_SAFE_NO_PAD.encode(id)])
+            .args(&self.setup.format)
             .output()
             .map_err(|error| format!("Kafka's StorageTool cannot be run: {error}"))?;
         if output.status.success() {
@@ -165,6 +185,7 @@ impl Broker {
             guard::command(&java.program)
                 .current_dir(self.home.path())
                 .args(&java.arguments)
+                .args(&self.setup.java)
                 // Native libraries are unpacked there, and a killed process leaves them behind.
                 .arg(format!("-Djava.io.tmpdir={}", self.home.path().display()))
                 // Says which signal ended it.
@@ -214,17 +235,18 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     ports.try_into().map_err(|_| "no free port between 10000 and 32000 on 127.0.0.1".to_owned())
 }
 
-fn properties(home: &Path, port: u16, controller: u16) -> String {
+fn properties(home: &Path, [port, controller]: [u16; 2], setup: &Setup) -> String {
+    let listeners: String = setup.listeners.iter().map(|(name, _, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    let protocols: String = setup.listeners.iter().map(|(name, protocol, _)| format!(",{name}:{protocol}")).collect();
     format!(
         "\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
 log.dirs={home}/data
 message.max.bytes=12000000
 offsets.topic.num.partitions=1
@@ -243,7 +265,8 @@ group.consumer.min.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=2097152
 log.retention.check.interval.ms=1000
 auto.create.topics.enable=false
-",
-        home = home.display()
+{more}",
+        home = home.display(),
+        more = setup.properties
     )
 }

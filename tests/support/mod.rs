@@ -4,7 +4,9 @@
 //! test process, even when that is killed (`guard`). Whatever a test waits for has a deadline (`wait`).
 
 mod broker;
+mod certificates;
 pub(crate) mod command;
+mod endpoint;
 mod folder;
 mod guard;
 mod java;
@@ -12,13 +14,18 @@ mod journal;
 pub(crate) mod library;
 mod maven;
 mod producer;
+mod secure;
+mod tokens;
 mod topic;
 pub(crate) mod wait;
 mod witness;
 
 pub(crate) use broker::{Broker, unique};
 pub(crate) use command::Output;
+pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;
 pub(crate) use producer::{Ending, Sample};
+pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBroker};
+pub(crate) use tokens::CLIENT as TOKEN_CLIENT;
 pub(crate) use topic::Topic;
 pub(crate) use witness::{GroupState, ResetTo};

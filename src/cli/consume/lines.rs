@@ -15,22 +15,22 @@ use std::thread::{self, JoinHandle};
 
 use jiff::Timestamp;
 
+use crate::cli::consume::preview;
 use crate::cli::escape::escape;
 use crate::cli::hint::Journal;
 use crate::cli::line::{Level, Line, bounded, shortened};
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::times;
-use crate::consumer::{Began, Ended};
-use crate::engine::Summary;
-use crate::engine::coordinator::UntilEnd;
-use crate::engine::ledger::{Entry, FailedDelivery, Incident, IncidentKey};
+use crate::consumer::{Began, Ended, Preview};
+use crate::engine::ledger::{Counts, Entry, FailedDelivery, Incident, IncidentKey};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
 use crate::engine::tracker::Load;
+use crate::engine::{Summary, UntilEnd};
 use crate::receiver::Specification;
-use crate::settings::{ConsumeSettings, LogFormat, Verbosity};
+use crate::settings::{ConsumeSettings, Doing, Enabled, LogFormat, Verbosity};
 
 use known::Known;
 
@@ -50,8 +50,9 @@ struct Said {
     to_writer: SyncSender<ToWriter>,
     known: Mutex<Known>,
     has_assigned: AtomicBool,
-    /// Path and uuid, once it has begun.
+    /// Path and uuid, once it has begun and if there is one.
     journal: OnceLock<(String, String)>,
+    doing: Doing,
     receivers: Vec<String>,
     group: String,
     order: &'static str,
@@ -76,11 +77,12 @@ impl Lines {
             known: Mutex::default(),
             has_assigned: AtomicBool::new(false),
             journal: OnceLock::new(),
+            doing: settings.doing,
             receivers: settings.receivers.iter().map(describe(settings)).collect(),
             group: settings.group.clone(),
-            order: settings.order.as_str(),
+            order: settings.conduct.order.as_str(),
             is_from_said: settings.from.is_some(),
-            is_until_end: settings.until_end == UntilEnd::Yes,
+            is_until_end: settings.conduct.until_end == UntilEnd::Yes,
         };
         Ok(Self { said: Arc::new(said), writer })
     }
@@ -91,11 +93,23 @@ impl Lines {
         Arc::clone(&self.said) as Arc<dyn Observer>
     }
 
+    /// Said once: whoever looks at a consumer that does nothing must find out why.
+    pub(super) fn not_enabled(&self, enabled: Enabled) {
+        let text = match enabled {
+            Enabled::Exit => "not enabled (`enabled` is exit): nothing is read, and this is the end",
+            _ => "not enabled (`enabled` is false): nothing is read and no group is joined, until a signal ends this",
+        };
+        self.said.line(&Line::new("not_enabled", text).at(Level::Warn));
+    }
+
     pub(super) fn stopped_early(&self) {
         self.said.line(&Line::new("stopped", "stopped before a broker answered"));
     }
 
     pub(super) fn stopped(&self, ended: &Ended) {
+        if let Some(preview) = &ended.preview {
+            return self.said.looked(&ended.summary, preview);
+        }
         let summary = &ended.summary;
         let counts = &summary.counts;
         let open = self.said.known().open_incidents();
@@ -181,18 +195,48 @@ impl Said {
         Journal { program: &self.program, path, id }.hint(words)
     }
 
+    fn is_dry_run(&self) -> bool {
+        self.doing == Doing::DryRun
+    }
+
+    /// The end of a dry run.
+    fn looked(&self, summary: &Summary, preview: &Preview) {
+        let Counts { delivered, failed, skipped, .. } = summary.counts;
+        let (would_be_delivered, would_fail) = (grouped(delivered), grouped(failed));
+        let mut text = format!(
+            "dry run ended: {would_be_delivered} would be delivered, {would_fail} would fail, {} would be skipped",
+            grouped(skipped)
+        );
+        if summary.unsettled > 0 {
+            text.push_str(&format!(" · {} read and not looked at", grouped(summary.unsettled as u64)));
+        }
+        text.push_str(" · nothing was delivered, committed or journaled");
+        let line = Line::new("looked", text).with("delivered", delivered).with("failed", failed).with("skipped", skipped);
+        self.line(&line.with("preview", preview::item(preview)));
+        if self.format == LogFormat::Text && self.verbosity != Verbosity::Quiet {
+            preview::lines(preview).into_iter().for_each(|line| self.put(shortened(&line, "")));
+        }
+    }
+
     fn begin(&self, began: &Began) {
         let Began { journal_path: path, journal_uuid: id, topics, failures } = began;
-        self.journal.get_or_init(|| (path.clone(), id.clone()));
+        if let Some(id) = id {
+            self.journal.get_or_init(|| (path.clone(), id.clone()));
+        }
         let counted_topics =
             topics.iter().map(|(name, partitions)| format!("{name} ({})", counted(*partitions as u64, "partition")));
         let there = if topics.is_empty() { "no topic yet".to_owned() } else { counted_topics.collect::<Vec<_>>().join(", ") };
-        let (version, short) = (env!("CARGO_PKG_VERSION"), id.get(..8).unwrap_or(id));
-        let first = format!("redrive {version} · group {} · {there} · journal {path} ({short})", self.group);
+        let journal = match id {
+            Some(id) => format!("journal {path} ({})", id.get(..8).unwrap_or(id)),
+            None => format!("no journal at {path}"),
+        };
+        let (version, dry) = (env!("CARGO_PKG_VERSION"), if self.is_dry_run() { "dry run · " } else { "" });
+        let first = format!("redrive {version} · {dry}group {} · {there} · {journal}", self.group);
         if self.format == LogFormat::Json {
             let names: Vec<&str> = topics.iter().map(|(name, _)| name.as_str()).collect();
             let line = Line::new("began", first).with("group", self.group.as_str()).with("topics", names);
-            return self.line(&line.with("journal", path.as_str()).with("order", self.order).with("open_failures", failures.open));
+            let line = line.with("journal", path.as_str()).with("order", self.order).with("open_failures", failures.open);
+            return self.line(&line.with("dry_run", self.is_dry_run()));
         }
         if self.verbosity == Verbosity::Quiet {
             return;
@@ -210,8 +254,9 @@ impl Said {
         let FailedDelivery { record, receiver, failure, .. } = failed;
         let (stage, code) = (failure.stage.as_str(), failure.code.as_str());
         let shown = receiver.as_deref().unwrap_or("-");
-        let text = format!("{stage}  {}  {shown}  {code}  {}", record.place(), failure.message);
-        let line = Line::new("failed", failure.message.as_str()).at(Level::Warn).with("topic", record.topic());
+        let (what, would) = if self.is_dry_run() { ("would_fail", "would fail  ") } else { ("failed", "") };
+        let text = format!("{would}{stage}  {}  {shown}  {code}  {}", record.place(), failure.message);
+        let line = Line::new(what, failure.message.as_str()).at(Level::Warn).with("topic", record.topic());
         let line = line.with("partition", record.partition().number).with("offset", record.offset().get());
         let line = line.with("stage", stage).with("receiver", receiver.clone());
         let line = line.with("class", failure.class.as_str()).with("code", code);
@@ -233,7 +278,8 @@ impl Said {
             if let more @ 1.. = of_its_kind.len() - 1 {
                 text.push_str(&format!(" · and {} more", grouped(more as u64)));
             }
-            if of_its_kind.len() > 1 || !kind.ends_by_itself() {
+            // Of a dry run no journal has any.
+            if !self.is_dry_run() && (of_its_kind.len() > 1 || !kind.ends_by_itself()) {
                 text.push_str(&format!(" · {}", self.hint("incidents list")));
             }
             self.line(&Line::new("incident", first.message.clone()).shown_as(text));
@@ -277,8 +323,12 @@ impl Observer for Said {
     }
 
     fn waiting(&self) {
-        let text = "no partitions yet: waiting for the group, the brokers or the journal; what a member that died had is free when its session times out";
-        self.line(&Line::new("waiting", text.to_owned()));
+        let text = if self.is_dry_run() {
+            "no partitions yet: waiting for the brokers or the journal"
+        } else {
+            "no partitions yet: waiting for the group, the brokers or the journal; what a member that died had is free when its session times out"
+        };
+        self.line(&Line::new("waiting", text));
     }
 
     fn written(&self, entries: &[Entry]) {

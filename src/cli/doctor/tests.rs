@@ -66,7 +66,7 @@ settings
 #[test]
 fn a_narrow_screen_cuts_what_was_found_and_keeps_what_mends_it() {
     let shown = lines(&told(), Screen { width: Some(40), is_colored: true });
-    assert!(shown.contains(&"  \x1b[31mproblem\x1b[0m  ordres  there is no topic of …".to_owned()), "{shown:#?}");
+    assert!(shown.contains(&"  \x1b[31mproblem\x1b[0m  ordres  there is no topic of…".to_owned()), "{shown:#?}");
     assert!(shown.contains(&"           hint: -t orders".to_owned()));
 }
 

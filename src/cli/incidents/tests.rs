@@ -43,7 +43,7 @@ fn journal() -> Scene {
     let scene = Scene::new();
     let mut writer = scene.writer();
     writer.append(&[scene.incident(IncidentKind::BrokerAway, "away"), scene.incident(IncidentKind::BrokerAway, "away")]).unwrap();
-    writer.end(RunEnd::Done, 0).unwrap();
+    writer.end(RunEnd::Done, Some(0)).unwrap();
     let gap = Incident {
         from: NextOffset::new(5),
         to: NextOffset::new(9),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::engine::conduct::UntilEnd;
 use crate::engine::coordinator::troubles::{held, incident};
-use crate::engine::coordinator::{Coordinator, Revocation, UntilEnd, write};
+use crate::engine::coordinator::{Coordinator, Revocation, write};
 use crate::engine::ledger::Known;
 use crate::engine::report::{Action, StopReason, Ticket, ToShard};
 use crate::engine::source::{Basis, Offer, Start, StartAt};
@@ -56,29 +57,29 @@ impl Coordinator {
         self.has_started = true;
         self.assigned.extend(starts.iter().map(|start| start.partition.slot));
         self.had_any |= !starts.is_empty();
-        self.last_record = now;
+        self.busy_at = now;
         if !findings.is_empty() {
             actions.push(Action::Journal(write(findings)));
         }
         actions.push(Action::Assign(starts));
         // A member that joins may get nothing at first, until others have given back what it is to have.
-        if self.options.until_end == UntilEnd::Yes && self.had_any {
+        if self.options.conduct.until_end == UntilEnd::Yes && self.had_any {
             self.note_ends(actions);
         }
     }
 
     pub(super) fn open(&mut self, offer: &Offer, partition: &Arc<Partition>, at: NextOffset, fresh: Fresh) {
         self.tracker.open(partition, at, fresh);
-        if self.options.until_end == UntilEnd::Yes && at < offer.end {
-            self.ends.insert(offer.slot, offer.end);
+        if self.options.conduct.until_end == UntilEnd::Yes {
+            self.ends.set(offer.slot, at, offer.end);
         }
     }
 
     fn start_options(&self) -> StartOptions {
         StartOptions {
             journal_uuid: self.options.run.journal_uuid.clone(),
-            on_gap: self.options.on_gap,
-            on_truncation: self.options.on_truncation,
+            on_gap: self.options.conduct.on_gap,
+            on_truncation: self.options.conduct.on_truncation,
         }
     }
 
@@ -89,7 +90,7 @@ impl Coordinator {
         let held = self.guard.take_of(|slot| slots.contains(&slot));
         self.abandon(held);
         self.revoked += 1;
-        let deadline = now + self.options.drain_timeout;
+        let deadline = now + self.options.conduct.drain_timeout;
         self.revocations.push(Revocation { number: self.revoked, slots, deadline, is_closing: false });
     }
 
@@ -124,7 +125,7 @@ impl Coordinator {
     pub(super) fn forget_offers(&mut self, slots: &[Slot]) {
         for slot in slots {
             self.offers.remove(slot);
-            self.ends.remove(slot);
+            self.ends.forget(*slot);
         }
     }
 

@@ -34,7 +34,7 @@ impl Coordinator {
             return;
         }
         actions.push(Action::Draining(reason.clone()));
-        self.phase = Phase::Draining { reason, deadline: Some(now + self.options.drain_timeout), is_forced: false };
+        self.phase = Phase::Draining { reason, deadline: Some(now + self.options.conduct.drain_timeout), is_forced: false };
         self.batches.flush(actions);
         actions.extend(self.admission.close().map(Action::Flow));
         self.drop_parked(|_| true);

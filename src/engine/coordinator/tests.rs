@@ -1,10 +1,12 @@
 //! The coordinator step by step: one rule a test, each shown by the order of events that once broke it or easily could.
 
 use super::*;
-use crate::engine::doubles::{next, offer, options, raw, topic, unknown};
+use crate::engine::conduct::UntilEnd;
+use crate::engine::doubles::{conduct, next, offer, options, raw, topic, unknown};
 use crate::engine::ledger::{IncidentKind, Known};
 use crate::engine::report::Ticket;
-use crate::engine::source::{CommitError, Committed, Flow, Mark};
+use crate::engine::source::{CommitError, Committed, Mark};
+use crate::engine::start::{OnGap, OnTruncation};
 use crate::failure::Stage;
 use crate::record::Seq;
 
@@ -14,9 +16,9 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(options: CoordinatorOptions) -> Self {
+    fn new(conduct: Conduct) -> Self {
         let now = Instant::now();
-        Self { coordinator: Coordinator::new(options, now), now }
+        Self { coordinator: Coordinator::new(options(conduct), now), now }
     }
 
     fn step(&mut self, input: Input<'_>) -> Vec<Action> {
@@ -32,8 +34,8 @@ impl Scene {
     }
 
     /// One partition, and so many records of it.
-    fn begin(options: CoordinatorOptions, records: i64) -> Self {
-        let mut scene = Self::new(options);
+    fn begin(conduct: Conduct, records: i64) -> Self {
+        let mut scene = Self::new(conduct);
         scene.offered(vec![offer(slot(0), &topic("orders"), 1_000)]);
         (0..records).for_each(|offset| drop(scene.poll(offset)));
         scene
@@ -41,7 +43,7 @@ impl Scene {
 
     /// As `begin`, of a group that has committed nothing.
     fn fresh(records: i64) -> Self {
-        let mut scene = Self::new(options());
+        let mut scene = Self::new(conduct());
         scene.offered(vec![Offer { committed: None, ..offer(slot(0), &topic("orders"), 1_000) }]);
         (0..records).for_each(|offset| drop(scene.poll(offset)));
         scene
@@ -109,7 +111,7 @@ fn finished(actions: &[Action]) -> Option<&StopReason> {
 #[test]
 fn the_end_of_a_partition_that_admits_no_more_settles_nothing() {
     for stops in [false, true] {
-        let mut scene = Scene::begin(options(), 2);
+        let mut scene = Scene::begin(conduct(), 2);
         if stops {
             scene.step(Input::Stop(StopLevel::Drain));
         } else {
@@ -124,7 +126,7 @@ fn the_end_of_a_partition_that_admits_no_more_settles_nothing() {
 #[test]
 fn held_failures_of_a_partition_that_goes_are_given_up() {
     for is_lost in [false, true] {
-        let mut scene = Scene::begin(options(), 4);
+        let mut scene = Scene::begin(conduct(), 4);
         scene.held(0);
         scene.held(1);
         let slots = vec![slot(0)];
@@ -140,7 +142,7 @@ fn held_failures_of_a_partition_that_goes_are_given_up() {
 
 #[test]
 fn a_stop_does_not_wait_for_failures_that_are_held_after_it() {
-    let mut scene = Scene::begin(options(), 1);
+    let mut scene = Scene::begin(conduct(), 1);
     scene.step(Input::Stop(StopLevel::Drain));
     let actions = scene.held(0);
     assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Last)), "{actions:?}");
@@ -149,11 +151,11 @@ fn a_stop_does_not_wait_for_failures_that_are_held_after_it() {
 /// What is admitted runs ahead of what is known to fail.
 #[test]
 fn the_guard_watches_a_bounded_run_as_well() {
-    let mut scene = Scene::begin(CoordinatorOptions { max_records: Some(30), ..options() }, 30);
+    let mut scene = Scene::begin(Conduct { max_records: Some(30), ..conduct() }, 30);
     let actions: Vec<_> = (0..20).flat_map(|seq| scene.held(seq)).collect();
     assert!(matches!(finished(&actions), Some(StopReason::Guard(_))), "{actions:?}");
 
-    let mut scene = Scene::begin(CoordinatorOptions { max_records: Some(10), ..options() }, 10);
+    let mut scene = Scene::begin(Conduct { max_records: Some(10), ..conduct() }, 10);
     let actions: Vec<_> = (0..10).flat_map(|seq| scene.held(seq)).collect();
     assert_eq!(finished(&actions), None);
     let written = jobs(&actions).filter(|job| job.runs.len() == 1).count();
@@ -162,7 +164,7 @@ fn the_guard_watches_a_bounded_run_as_well() {
 
 #[test]
 fn an_empty_first_assignment_is_not_the_end_of_what_there_is() {
-    let mut scene = Scene::new(CoordinatorOptions { until_end: UntilEnd::Yes, ..options() });
+    let mut scene = Scene::new(Conduct { until_end: UntilEnd::Yes, ..conduct() });
     let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
     assert!(!is_draining(&scene.offered(Vec::new())));
     let committed = Some(Committed { next: next(7), metadata: String::new() });
@@ -172,7 +174,7 @@ fn an_empty_first_assignment_is_not_the_end_of_what_there_is() {
 
 #[test]
 fn the_end_is_not_reached_while_an_offer_waits_for_the_journals_word() {
-    let mut scene = Scene::begin(CoordinatorOptions { until_end: UntilEnd::Yes, ..options() }, 0);
+    let mut scene = Scene::begin(Conduct { until_end: UntilEnd::Yes, ..conduct() }, 0);
     let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
     scene.step(Input::Polled(Polled::Offered(vec![offer(slot(1), &topic("orders"), 1_000)])));
     let at_end = |index| Input::Polled(Polled::AtEnd(slot(index), next(1_000)));
@@ -185,7 +187,7 @@ fn the_end_is_not_reached_while_an_offer_waits_for_the_journals_word() {
 #[test]
 fn a_run_that_ends_starts_no_partition_and_is_refused_none() {
     for committed in [None, Some(Committed { next: next(0), metadata: String::new() })] {
-        let mut scene = Scene::begin(options(), 1);
+        let mut scene = Scene::begin(conduct(), 1);
         let unheard_of = Offer { committed, topic_known_to_group: false, ..offer(slot(1), &topic("orders"), 1_000) };
         scene.step(Input::Polled(Polled::Offered(vec![unheard_of])));
         scene.step(Input::Stop(StopLevel::Drain));
@@ -199,7 +201,7 @@ fn a_run_that_ends_starts_no_partition_and_is_refused_none() {
 /// A journal that is locked for hours must not be owed more with every interval.
 #[test]
 fn progress_waits_for_the_progress_before_it() {
-    let mut scene = Scene::begin(options(), 4);
+    let mut scene = Scene::begin(conduct(), 4);
     scene.settled(0, 1);
     assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
     scene.settled(1, 2);
@@ -215,8 +217,8 @@ fn flows(actions: &[Action]) -> Vec<Flow> {
 }
 
 /// One record of four is delivered, and its progress is kept waiting until nothing more may be admitted.
-fn kept_waiting(options: CoordinatorOptions) -> Scene {
-    let mut scene = Scene::begin(options, 4);
+fn kept_waiting(conduct: Conduct) -> Scene {
+    let mut scene = Scene::begin(conduct, 4);
     scene.settled(0, 1);
     assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [1]);
     assert_eq!(flows(&scene.tick(Duration::from_millis(4_900))), []);
@@ -231,7 +233,7 @@ fn written(to: i64, ticket: Option<Ticket>) -> Input<'static> {
 /// What is delivered leaves the budget at once: a journal that was locked for an hour once meant an hour of events delivered again.
 #[test]
 fn a_journal_that_does_not_write_holds_the_intake_until_it_does() {
-    let mut scene = kept_waiting(options());
+    let mut scene = kept_waiting(conduct());
     assert_eq!(scene.coordinator.appetite(), Appetite::Poll, "the group's membership hangs on it");
     assert_eq!(flows(&scene.settled(1, 3)), [], "nothing is in flight, and still nothing is admitted");
     assert_eq!(flows(&scene.tick(Duration::from_secs(3_600))), []);
@@ -241,7 +243,7 @@ fn a_journal_that_does_not_write_holds_the_intake_until_it_does() {
 
 #[test]
 fn a_journal_that_does_not_write_holds_up_neither_a_revocation_nor_a_stop() {
-    let mut scene = kept_waiting(options());
+    let mut scene = kept_waiting(conduct());
     scene.settled(1, 3);
     let actions = scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
     assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Revoke(1))), "{actions:?}");
@@ -252,7 +254,7 @@ fn a_journal_that_does_not_write_holds_up_neither_a_revocation_nor_a_stop() {
     assert!(actions.iter().any(|action| matches!(action, Action::Release(_))), "{actions:?}");
     assert_eq!(flows(&scene.tick(Duration::from_secs(1))), [Flow::Open]);
 
-    let mut scene = kept_waiting(options());
+    let mut scene = kept_waiting(conduct());
     scene.settled(1, 3);
     let actions = scene.step(Input::Stop(StopLevel::Drain));
     assert!(jobs(&actions).any(|job| job.ticket == Some(Ticket::Last)), "{actions:?}");
@@ -261,7 +263,7 @@ fn a_journal_that_does_not_write_holds_up_neither_a_revocation_nor_a_stop() {
 #[test]
 fn a_source_that_is_held_is_not_idle() {
     let idle_exit = Some(Duration::from_secs(60));
-    let mut scene = kept_waiting(CoordinatorOptions { idle_exit, ..options() });
+    let mut scene = kept_waiting(Conduct { idle_exit, ..conduct() });
     scene.settled(1, 3);
     let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
     assert!(!is_draining(&scene.tick(Duration::from_secs(61))));
@@ -271,9 +273,34 @@ fn a_source_that_is_held_is_not_idle() {
     assert!(is_draining(&scene.tick(Duration::from_secs(61))));
 }
 
+/// Only what is polled can come: a full budget once ended a run with records still to be read.
+#[test]
+fn a_run_is_idle_only_after_a_time_with_nothing_in_flight() {
+    let idle_exit = Some(Duration::from_secs(60));
+    let mut scene = Scene::begin(Conduct { idle_exit, ..conduct() }, 1);
+    let is_draining = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Draining(_)));
+    assert!(!is_draining(&scene.tick(Duration::from_secs(90))), "its receiver hangs");
+    assert!(!is_draining(&scene.settled(0, 1)) && !is_draining(&scene.tick(Duration::from_secs(59))));
+    assert!(is_draining(&scene.tick(Duration::from_secs(1))));
+}
+
+/// A partition that is written to all the time would be read for as long as the others take.
+#[test]
+fn what_is_produced_behind_the_end_is_not_read() {
+    let mut scene = Scene::new(Conduct { until_end: UntilEnd::Yes, ..conduct() });
+    scene.offered(vec![offer(slot(0), &topic("orders"), 3), offer(slot(1), &topic("orders"), 1)]);
+    (0..2).for_each(|offset| drop(scene.poll(offset)));
+    assert!(scene.poll(5).iter().all(|action| !matches!(action, Action::Draining(_))), "the other one goes on");
+    assert_eq!(scene.coordinator.load().records, 2);
+    scene.settled(0, 2);
+    assert_eq!(progress(&scene.tick(Duration::from_millis(200))), [3], "up to the end, and no further");
+    let actions = scene.step(Input::Polled(Polled::AtEnd(slot(1), next(4))));
+    assert!(actions.iter().any(|action| matches!(action, Action::Draining(StopReason::Done))), "{actions:?}");
+}
+
 #[test]
 fn an_older_commit_that_was_refused_does_not_spoil_the_last_one() {
-    let mut scene = Scene::begin(options(), 2);
+    let mut scene = Scene::begin(conduct(), 2);
     scene.settled(0, 2);
     scene.step(Input::Stop(StopLevel::Drain));
     let marks = last_commit(&scene.journaled(2, Some(Ticket::Last)));
@@ -377,7 +404,7 @@ fn the_last_commit_waits_for_progress_that_is_on_its_way() {
 /// What the broker will not have is an incident until it has it; what passes by itself is none.
 #[test]
 fn a_commit_that_is_refused_is_an_incident_until_one_is_accepted() {
-    let mut scene = Scene::begin(options(), 1);
+    let mut scene = Scene::begin(conduct(), 1);
     scene.settled(0, 1);
     scene.tick(Duration::from_millis(200));
     let actions = scene.journaled(1, None);
@@ -400,7 +427,7 @@ fn a_commit_that_is_refused_is_an_incident_until_one_is_accepted() {
 /// Whatever was found out before the run halts is written, because the start that goes with it may be committed.
 #[test]
 fn a_halt_keeps_what_was_found_before_it() {
-    let mut scene = Scene::new(CoordinatorOptions { on_gap: OnGap::Halt, on_truncation: OnTruncation::Latest, ..options() });
+    let mut scene = Scene::new(Conduct { on_gap: OnGap::Halt, on_truncation: OnTruncation::Latest, ..conduct() });
     let orders = topic("orders");
     let at = |index: u32, committed: i64, low: i64| Offer {
         committed: Some(Committed { next: next(committed), metadata: String::new() }),

@@ -31,7 +31,7 @@ impl Coordinator {
         let Some(partition) = self.tracker.partition(slot).cloned() else { return };
         let finding = start::gap(&Place { topic: partition.topic.name.clone(), partition: partition.number }, expected, low);
         actions.push(Action::Journal(write(vec![incident(finding.clone(), &partition)])));
-        match self.options.on_gap {
+        match self.options.conduct.on_gap {
             OnGap::Earliest => {
                 let start = Start { partition, at: StartAt::At(low), basis: Basis::Gap };
                 actions.push(Action::Assign(vec![start]));
@@ -42,7 +42,7 @@ impl Coordinator {
 
     pub(super) fn nothing_works(&mut self, found: Box<NothingWorks>, actions: &mut Vec<Action>) {
         let NothingWorks { topic, stage, codes, at, sample, message, .. } = &*found;
-        let advice = found.advice(&self.options.type_from);
+        let advice = found.advice(&self.options.conduct.type_from);
         let partition = at.and_then(|slot| self.tracker.partition(slot));
         let key = partition.map(|partition| IncidentKey::at(IncidentKind::NothingWorks, partition));
         let incident = Incident {

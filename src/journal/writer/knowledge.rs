@@ -13,7 +13,7 @@ use crate::record::{Debts, NextOffset, Offset};
 /// Debts of a partition that are listed one by one.
 pub(super) const MOST_LISTED: u16 = 10_000;
 
-pub(super) fn know(connection: &Connection, group: &str, offers: &[Offer]) -> rusqlite::Result<Vec<Known>> {
+pub(in crate::journal) fn know(connection: &Connection, group: &str, offers: &[Offer]) -> rusqlite::Result<Vec<Known>> {
     offers.iter().map(|offer| know_one(connection, group, offer)).collect()
 }
 

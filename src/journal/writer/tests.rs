@@ -208,7 +208,7 @@ fn an_incident_counts_and_ends_when_the_next_run_starts() {
     let list = || scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
     let [incident] = &list()[..] else { panic!("one incident") };
     assert_eq!((incident.count, incident.message.as_str(), incident.ended_at_us), (3, "three", None));
-    writer.end(RunEnd::Done, 0).unwrap();
+    writer.end(RunEnd::Done, Some(0)).unwrap();
     assert_eq!(list()[0].ended_at_us, None, "a broker that is away does not come back because a run stops");
     let _next = scene.writer();
     assert!(list()[0].ended_at_us.is_some());

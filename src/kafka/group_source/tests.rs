@@ -4,7 +4,11 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use super::*;
+use crate::engine::UntilEnd;
+use crate::engine::source::Notice;
+use crate::engine::start::StartFrom;
 use crate::engine::stop::StopToken;
+use crate::kafka::choice::TopicChoice;
 use crate::kafka::native::At;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -19,9 +23,9 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
 fn member(cluster: &MockCluster<'_, DefaultProducerContext>, until_end: UntilEnd) -> GroupSource {
     let connection = Connection::new(cluster.bootstrap_servers(), Vec::new()).unwrap();
     let asked = Cluster::connect(&connection, SOON, &StopToken::default()).unwrap().unwrap();
-    let topics = vec!["orders".to_owned()];
-    let there = HashSet::from(["orders".to_owned()]);
-    let subscription = Subscription { group: "shop".to_owned(), topics, from: Some(From::Earliest), until_end, there };
+    let there = vec!["orders".to_owned()];
+    let topics = TopicChoice::parse(&there).unwrap();
+    let subscription = Subscription { group: "shop".to_owned(), topics, from: Some(StartFrom::Earliest), until_end, there };
     GroupSource::join(&connection, &asked, subscription).unwrap()
 }
 
@@ -82,7 +86,7 @@ fn a_partition_without_a_leader_is_no_trouble_of_ours_once_it_is_somebody_elses(
     let mut source = member(&cluster, UntilEnd::No);
     until(&mut source, "that it has none", |polled| matches!(polled, Polled::Notice(Notice::BrokerAway(_))).then_some(()));
     let revoked = |partition| At { topic: "orders".to_owned(), partition, offset: 0, metadata: String::new(), error: Ok(()) };
-    source.revoked(&(0..PARTITIONS).map(revoked).collect::<Vec<_>>());
+    source.reading.revoked(&(0..PARTITIONS).map(revoked).collect::<Vec<_>>());
     until(&mut source, "that it is over", |polled| matches!(polled, Polled::Notice(Notice::BrokerBack)).then_some(()));
     close(source);
 }

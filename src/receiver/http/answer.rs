@@ -17,8 +17,8 @@ const QUOTED: usize = 1000;
 /// As much of a body as a failure's detail shows, in bytes.
 const SHOWN: usize = super::LONGEST;
 
-/// The failure that an answer tells. `body`: what was read of it; `now`: for an answer that names a time and has no date.
-pub(super) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> ReceiverError {
+/// The failure that an answer tells. `body`: what was read of it, without our secrets; `now`: for an answer that names a time and has no date.
+pub(super) fn failure(status: StatusCode, headers: &HeaderMap, body: &str, now: Timestamp) -> ReceiverError {
     let number = status.as_u16();
     let class = match number {
         408 | 425 | 429 | 500..=599 => Class::Transient,
@@ -33,10 +33,13 @@ pub(super) fn failure(status: StatusCode, headers: &HeaderMap, body: &[u8], now:
     };
     let space = if reason.is_empty() { "" } else { " " };
     let code = Code::parse(&format!("http_{number}")).unwrap_or(const { Code::known("bad_reply") });
-    let text = String::from_utf8_lossy(body);
-    let error = ReceiverError::known(class, code, format!("{number}{space}{reason}: {what}")).with_detail(kept(&text, SHOWN));
+    let error = ReceiverError::known(class, code, format!("{number}{space}{reason}: {what}")).with_detail(kept(body, SHOWN));
     match retry_after(headers, now) {
-        Some(wait) if class == Class::Transient => error.with_retry_after(wait),
+        Some(wait) if class == Class::Transient => {
+            let mut error = error.with_retry_after(wait);
+            error.causes.push(format!("it asks to be left alone for {wait:?} (Retry-After)"));
+            error
+        }
         _ => error,
     }
 }
@@ -93,15 +96,15 @@ fn shown(location: &str) -> String {
 
 /// The first line of what the server says for people: a member of its JSON, or a text. A page is not for this place, and neither is a
 /// text that only repeats the status.
-fn said(body: &[u8], reason: &str) -> Option<String> {
+fn said(body: &str, reason: &str) -> Option<String> {
     let speaks = |text: &str| {
         let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
         let is_new = !line.eq_ignore_ascii_case(reason) && !line.eq_ignore_ascii_case("Unprocessable Entity");
         is_new.then(|| kept(line, QUOTED).to_owned())
     };
-    match serde_json::from_slice::<Value>(body) {
+    match serde_json::from_str::<Value>(body) {
         Ok(value) => member(&value, &speaks),
-        Err(_) => speaks(&String::from_utf8_lossy(body)).filter(|line| !line.starts_with('<')),
+        Err(_) => speaks(body).filter(|line| !line.starts_with('<')),
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> ReceiverError {
         let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
-        failure(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), now())
+        failure(StatusCode::from_u16(status).unwrap(), &headers.collect(), body, now())
     }
 
     fn now() -> Timestamp {
@@ -239,12 +242,13 @@ mod tests {
         let by_its_clock = [("date", "Mon, 23 Nov 2026 03:00:00 GMT"), ("retry-after", "Mon, 23 Nov 2026 03:00:05 GMT")];
         assert_eq!(wait(&by_its_clock), Some(5), "its clock may be wrong by hours");
         assert_eq!(answer(422, &[("retry-after", "1")], "").retry_after, None, "another try would not help");
+        assert_eq!(answer(429, &[("retry-after", "11")], "").causes, ["it asks to be left alone for 11s (Retry-After)"]);
     }
 
     proptest! {
         #[test]
         fn any_answer_is_read(
-            status in 100u16..1000, body in any::<Vec<u8>>(), location in any::<Vec<u8>>(), after in "\\PC*",
+            status in 100u16..1000, body in ".*", location in any::<Vec<u8>>(), after in "\\PC*",
         ) {
             let mut headers = HeaderMap::new();
             for (name, bytes) in [(LOCATION, location.as_slice()), (RETRY_AFTER, after.as_bytes())] {

@@ -1,10 +1,10 @@
-//! The `Authorization` of requests. A token in a file is renewed under a running process, so the file is read again and again, on a
-//! thread of its own kind: no delivery waits for it.
+//! The `Authorization` of requests. A token in a file is renewed under a running process, so the file is read again and again, beside
+//! the deliveries: none waits for it.
 //!
 //! What was read last stays until something else can be read; and no secret leaves through the words of a server that echoes it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -14,8 +14,6 @@ use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::failure::Class;
-use crate::receiver::ReceiverError;
 use crate::receiver::http::connection::{invalid, read};
 use crate::receiver::http::{Credentials, Secret};
 
@@ -43,7 +41,7 @@ struct TokenFile {
 }
 
 /// What was read last.
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 struct Current {
     header: HeaderValue,
     /// Texts that must not be shown.
@@ -85,20 +83,15 @@ impl Authorization {
         self.current.borrow().header.clone()
     }
 
-    /// Takes the secrets out of a failure; one that is about credentials says when they could not be read again.
-    pub(super) fn redact(&self, mut error: ReceiverError) -> ReceiverError {
+    /// A text without the secrets that are sent.
+    pub(super) fn redact(&self, text: &str) -> String {
         let current = self.current.borrow();
-        for secret in &current.secrets {
-            for text in [&mut error.message, &mut error.detail] {
-                if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), "***");
-                }
-            }
-        }
-        if error.class == Class::Consumer {
-            error.causes.extend(current.trouble.clone());
-        }
-        error
+        current.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    /// Why the file could not be read again, when it could not.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.current.borrow().trouble.clone()
     }
 }
 
@@ -130,7 +123,7 @@ impl TokenFile {
     fn read(&self) -> io::Result<Current> {
         let setting = self.scheme.setting();
         let bytes = read(setting, &self.path)?;
-        let wrong = |why: String| invalid(format!("{setting} {}: {why}", Path::display(&self.path)));
+        let wrong = |why: String| invalid(format!("{setting} {}: {why}", self.path.display()));
         let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         Current::of(self.scheme, text.trim_end_matches(['\r', '\n'])).map_err(wrong)
     }

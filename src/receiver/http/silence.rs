@@ -41,29 +41,39 @@ fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn 
 
 /// What TLS says went wrong, when it was TLS.
 fn tls(text: &str) -> Option<String> {
-    let is_one = text.contains("SSL routines") || text.contains("ssl3_") || text.contains("tls_");
-    if !is_one {
+    if !text.contains("SSL routines") {
         return None;
     }
     let has = |part: &str| text.contains(part);
-    let why = if has("certificate verify failed") {
-        let reason = text.rsplit_once('(').map_or(text, |(_, reason)| reason.trim_end_matches(')'));
-        match reason {
-            "certificate has expired" => "its certificate has expired".to_owned(),
-            "hostname mismatch" | "IP address mismatch" => "its certificate is for another name".to_owned(),
-            other if other.contains("issuer") || other.contains("self-signed") || other.contains("first certificate") => {
-                format!("its certificate is signed by nobody who is trusted here ({other}); ca_file of the receiver names a CA")
-            }
-            other => format!("its certificate is not accepted: {other}"),
+    let alert = text.split_once(" alert ").and_then(|(_, rest)| rest.split(':').next());
+    Some(match alert {
+        _ if has("certificate verify failed") => untrusted(text),
+        _ if has("wrong version number") || has("packet length too long") || has("http request") => {
+            "what answers there does not speak TLS (http:// instead of https://?)".to_owned()
         }
-    } else if has("alert certificate required") || has("alert bad certificate") || has("alert handshake failure") {
-        "it wants another client certificate (certificate_file and key_file of the receiver)".to_owned()
-    } else if has("alert unknown ca") {
-        "it does not trust the client certificate (certificate_file of the receiver)".to_owned()
-    } else if has("wrong version number") || has("packet length too long") || has("http request") {
-        "what answers there does not speak TLS (http:// instead of https://?)".to_owned()
-    } else {
-        text.to_owned()
-    };
-    Some(why)
+        Some("certificate required" | "handshake failure") => {
+            "it wants a client certificate (certificate_file and key_file of the receiver)".to_owned()
+        }
+        Some(alert @ ("unknown ca" | "decrypt error" | "access denied")) => unaccepted(alert),
+        Some(alert) if alert.contains("certificate") => unaccepted(alert),
+        _ => text.to_owned(),
+    })
+}
+
+/// Why we do not trust the server.
+fn untrusted(text: &str) -> String {
+    let reason = text.rsplit_once('(').map_or(text, |(_, reason)| reason.trim_end_matches(')'));
+    match reason {
+        "certificate has expired" => "its certificate has expired".to_owned(),
+        "hostname mismatch" | "IP address mismatch" => "its certificate is for another name".to_owned(),
+        other if other.contains("issuer") || other.contains("self-signed") || other.contains("first certificate") => {
+            format!("its certificate is signed by nobody who is trusted here ({other}); ca_file of the receiver names a CA")
+        }
+        other => format!("its certificate is not accepted: {other}"),
+    }
+}
+
+/// Why the server does not trust us.
+fn unaccepted(alert: &str) -> String {
+    format!("it does not accept the client certificate ({alert}; certificate_file of the receiver)")
 }

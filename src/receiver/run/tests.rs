@@ -111,7 +111,8 @@ async fn what_is_late_is_ended_with_all_that_it_started() {
     for text in ["sleep 1000 & echo $! > $0/pid; wait", "trap '' TERM; sleep 1000 & echo $! > $0/pid; while :; do sleep 1; done"] {
         let script = Script::new(text, 1, SOON);
         assert_eq!(why(script.once().await), ("transient", "timeout".into(), "no answer within 500ms".into()));
-        assert!(is_gone(&script.file("pid")), "{text}");
+        // It was killed before the answer; when the system has buried it is the system's affair.
+        until("it is gone", || is_gone(&script.file("pid"))).await;
     }
 }
 
@@ -127,8 +128,7 @@ async fn what_is_left_behind_is_ended_and_its_pipes_are_not_waited_for() {
 
 #[tokio::test]
 async fn a_turn_is_waited_for_without_being_late() {
-    let script =
-        Script::new("echo $$ >> $0/now; [ $(wc -l < $0/now) -le 2 ] || exit 65; sleep 0.3; sed -i /$$/d $0/now", 2, SOON * 4);
+    let script = Script::new("touch $0/$$; [ $(ls $0 | wc -l) -le 2 ] || exit 65; sleep 0.3; rm $0/$$", 2, SOON * 4);
     let answers = join_all((0..10).map(|offset| deliver(&script.run, delivery(offset, offset.unsigned_abs(), &json!({}))))).await;
     assert!(answers.iter().all(Result::is_ok), "two at once, and nobody is late: {answers:?}");
 }

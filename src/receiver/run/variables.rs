@@ -12,7 +12,7 @@ use crate::receiver::{Delivery, Mode, line};
 /// The longest value, in bytes. Linux takes 128 KiB for one of them.
 const LONGEST: usize = 32 * 1024;
 
-/// Their names, in the order of [`values`].
+/// Their names, in the order in which they are set.
 pub const VARIABLES: [&str; 13] = [
     "REDRIVE_DELIVERY_ID",
     "REDRIVE_DELIVERY_ATTEMPT",

@@ -13,6 +13,10 @@ use crate::record::samples::partition_of;
 
 /// A run that has begun, on the journal at `path`, and what it says.
 fn run(format: LogFormat, path: &str) -> (Said, Receiver<ToWriter>) {
+    run_of(Doing::Consume, format, path)
+}
+
+fn run_of(doing: Doing, format: LogFormat, path: &str) -> (Said, Receiver<ToWriter>) {
     let (to_writer, lines) = sync_channel(WAITING);
     let said = Said {
         program: "redrive".to_owned(),
@@ -22,6 +26,7 @@ fn run(format: LogFormat, path: &str) -> (Said, Receiver<ToWriter>) {
         known: Mutex::default(),
         has_assigned: AtomicBool::new(false),
         journal: OnceLock::new(),
+        doing,
         receivers: Vec::new(),
         group: "shop".to_owned(),
         order: "partition",
@@ -30,9 +35,9 @@ fn run(format: LogFormat, path: &str) -> (Said, Receiver<ToWriter>) {
     };
     said.begin(&Began {
         journal_path: path.to_owned(),
-        journal_uuid: "7c1f09aa-0000".to_owned(),
+        journal_uuid: (doing == Doing::Consume).then(|| "7c1f09aa-0000".to_owned()),
         topics: vec![("orders".to_owned(), 1)],
-        failures: StateCounts { open: 2, resolved: 0, ignored: 0 },
+        failures: StateCounts { open: if doing == Doing::Consume { 2 } else { 0 }, resolved: 0, ignored: 0 },
     });
     (said, lines)
 }
@@ -123,6 +128,33 @@ fn a_failure_is_told_once_for_its_kind_and_is_never_endless() {
     let [first, endless] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(first, "receive  orders/0/1  billing  http_503  it failed  (first of its kind in this run)");
     assert!(endless.len() < 600 && endless.ends_with("xx…"), "{}", endless.len());
+}
+
+#[test]
+fn nobody_thinks_that_a_dry_run_wrote_anything_down() {
+    let (scene, (said, lines)) = (Scene::new(), run_of(Doing::DryRun, LogFormat::Text, "x.db"));
+    said.written(&[scene.failed(1, "billing", &["it failed"]), at(IncidentKind::Gap, 3, "gone")]);
+    let counts = Counts { delivered: 1_207, failed: 3, skipped: 12, deferred: 0 };
+    let summary = Summary { reason: StopReason::Done, counts, partitions: 1, unsettled: 0 };
+    said.looked(&summary, &crate::consumer::samples::preview());
+    let told = texts(&lines);
+    assert_eq!(
+        told[..5],
+        [
+            format!("redrive {} · dry run · group shop · orders (1 partition) · no journal at x.db", env!("CARGO_PKG_VERSION")),
+            "  order partition".to_owned(),
+            "would fail  receive  orders/0/1  billing  http_503  it failed  (first of its kind in this run)".to_owned(),
+            "gap: gone".to_owned(),
+            "dry run ended: 1,207 would be delivered, 3 would fail, 12 would be skipped · nothing was delivered, committed or journaled"
+                .to_owned(),
+        ]
+    );
+    assert_eq!(told[5], "  audit would get   1,200  order\\n.placed");
+
+    let (said, lines) = run_of(Doing::DryRun, LogFormat::Json, "x.db");
+    said.written(&[scene.failed(1, "billing", &["it failed"])]);
+    let whats: Vec<_> = documents(&lines).iter().map(|document| document["what"].clone()).collect();
+    assert_eq!(whats, ["began", "would_fail"]);
 }
 
 #[test]

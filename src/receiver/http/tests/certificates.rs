@@ -27,12 +27,12 @@ pub(super) enum Valid {
 }
 
 impl Pair {
-    pub(super) fn authority() -> Self {
+    pub(super) fn authority(name: &str) -> Self {
         let key = key();
-        let mut builder = builder("an authority", &key, Valid::Now);
+        let mut builder = builder(name, &key, Valid::Now);
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
         let issuer = builder.build();
-        let mut builder = self::builder("an authority", &key, Valid::Now);
+        let mut builder = self::builder(name, &key, Valid::Now);
         builder.set_issuer_name(issuer.subject_name()).unwrap();
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
         builder.sign(&key, MessageDigest::sha256()).unwrap();

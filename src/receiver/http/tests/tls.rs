@@ -19,7 +19,7 @@ struct Trust {
 
 impl Trust {
     fn new() -> Self {
-        let trust = Self { authority: Pair::authority(), folder: tempfile::tempdir().unwrap() };
+        let trust = Self { authority: Pair::authority("an authority"), folder: tempfile::tempdir().unwrap() };
         trust.write("ca.pem", &trust.authority.certificate_pem());
         trust
     }
@@ -94,11 +94,13 @@ async fn a_server_may_want_to_know_who_we_are() {
     let acceptor = trust.authority.issue("localhost", Valid::Now).acceptor_of_clients(&trust.authority);
     let (server, endpoint) = trust.of(Server::over_tls(acceptor));
     let message = unreachable(endpoint.clone()).await;
-    assert!(message.contains("it wants another client certificate (certificate_file"), "{message}");
+    assert!(message.contains("it wants a client certificate (certificate_file"), "{message}");
 
-    let stranger = Some(trust.client("shop", &Pair::authority()));
-    let message = unreachable(Endpoint { client_certificate: stranger, ..endpoint.clone() }).await;
-    assert!(message.contains("client certificate"), "{message}");
+    for name in ["another authority", "an authority"] {
+        let stranger = Some(trust.client("shop", &Pair::authority(name)));
+        let message = unreachable(Endpoint { client_certificate: stranger, ..endpoint.clone() }).await;
+        assert!(message.contains("it does not accept the client certificate ("), "{message}");
+    }
     assert!(server.requests().is_empty());
 
     let known = Some(trust.client("shop", &trust.authority));

@@ -5,13 +5,13 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset as RawOffset, TopicPartitionList};
 
 use crate::engine::source::{Flow, SourceError, Start, StartAt};
-use crate::kafka::group_source::GroupSource;
+use crate::kafka::reading::Reading;
 use crate::kafka::slots::State;
 use crate::record::Slot;
 
-impl GroupSource {
+impl Reading {
     /// Starts slots that are still ours to start.
-    pub(super) fn start(&mut self, starts: &[Start]) -> Result<(), SourceError> {
+    pub(in crate::kafka) fn start(&mut self, starts: &[Start]) -> Result<(), SourceError> {
         let refused = |error: KafkaError| refused("the partitions cannot be assigned", &error);
         let (mut slots, mut already) = (Vec::new(), Vec::new());
         for Start { partition, at, .. } in starts {
@@ -36,7 +36,7 @@ impl GroupSource {
     }
 
     /// Holds or opens all that flows.
-    pub(super) fn set_flow(&mut self, flow: Flow) -> Result<(), SourceError> {
+    pub(in crate::kafka) fn set_flow(&mut self, flow: Flow) -> Result<(), SourceError> {
         let refused = |error: KafkaError| refused("the flow of records cannot be changed", &error);
         self.flow = flow;
         let flowing: Vec<Slot> =
@@ -50,7 +50,7 @@ impl GroupSource {
     }
 
     /// Gives slots back, but for those that are only started anew: the client library keeps them.
-    pub(super) fn give_back(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
+    pub(in crate::kafka) fn give_back(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
         let refused = |error: &KafkaError| refused("partitions cannot be given back", error);
         let (again, slots): (Vec<Slot>, Vec<Slot>) = slots.iter().copied().partition(|slot| self.offering.is_again(*slot));
         if slots.is_empty() && !again.is_empty() {

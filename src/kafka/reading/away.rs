@@ -10,7 +10,7 @@ use crate::engine::source::Notice;
 const MOMENT: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
-pub(super) struct Away {
+pub(in crate::kafka) struct Away {
     /// No broker answers.
     is_silent: bool,
     /// Since when there are partitions that nobody answers for.
@@ -49,7 +49,7 @@ impl Away {
     }
 
     /// Nobody is waited for any more.
-    pub(super) fn give_up(&mut self) {
+    pub(in crate::kafka) fn give_up(&mut self) {
         self.is_silent = true;
     }
 

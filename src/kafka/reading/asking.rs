@@ -1,6 +1,7 @@
 //! Questions to the brokers, asked on a thread of their own: an answer may take seconds or never come, and whoever polls must not wait.
 //!
-//! The thread also asks by itself, every few seconds: whether any broker answers, and whether the topics are still the same ones.
+//! The thread also asks by itself, every few seconds: whether any broker answers, and whether the topics are still the same ones; and now
+//! and then which topics there are, where they are chosen by patterns or no group says which partitions are ours.
 //! Events alone do not tell. The client library keeps an error that repeats to itself for 30 s, says once that all brokers are down, and
 //! says nothing for a minute when a broker hangs with its connections open; and it reads on in a topic that was made again as if it were
 //! the old one.
@@ -16,9 +17,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::engine::source::SourceError;
-use crate::kafka::group_source::looking::{self, Seen, TopicUuid, Wanted};
-use crate::kafka::group_source::{From, Subscription};
+use crate::engine::start::StartFrom;
+use crate::kafka::choice::{There, TopicChoice};
+use crate::kafka::connection::Connection;
 use crate::kafka::native;
+use crate::kafka::reading::Subscription;
+use crate::kafka::reading::looking::{self, Seen, TopicUuid, Wanted};
 use crate::record::Slot;
 
 /// From one look at the brokers to the next while all is well. Each is two small requests.
@@ -36,10 +40,20 @@ const SILENCE: u32 = 3;
 pub(super) enum Answer {
     /// About the partitions that were asked about, each on its own.
     Looked(Vec<(Slot, Result<Seen, String>)>),
-    /// A broker answers, and this is what it says of the topics.
-    Heard(Vec<TopicUuid>),
+    /// A broker answers, and this is what it says of the topics; `there` are those that were chosen, when it was asked to list them.
+    Heard { uuids: Vec<TopicUuid>, there: Option<There> },
     /// No broker answers.
     Silent(String),
+}
+
+/// Whether topics are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::kafka) enum Listing {
+    Never,
+    /// They were listed just now.
+    NowAndThen,
+    /// At once, and then now and then.
+    AtOnce,
 }
 
 enum Question {
@@ -58,9 +72,13 @@ pub(super) struct Asking {
 struct Asker<C: ConsumerContext> {
     consumer: Arc<BaseConsumer<C>>,
     bootstrap: String,
-    from: Option<From>,
-    /// Those that were looked at. Before there are any, the first one subscribed by name, so that not all topics are listed.
-    topics: BTreeSet<String>,
+    from: Option<StartFrom>,
+    choice: TopicChoice,
+    /// `None`: never.
+    list_at: Option<Instant>,
+    list_every: Duration,
+    /// The topics that were looked at.
+    looked_at: BTreeSet<String>,
     questions: Receiver<Question>,
     answers: Sender<Answer>,
     watched: Instant,
@@ -72,23 +90,33 @@ struct Asker<C: ConsumerContext> {
 impl Asking {
     pub(super) fn start<C: ConsumerContext + 'static>(
         consumer: Arc<BaseConsumer<C>>,
-        bootstrap: &str,
+        connection: &Connection,
         subscription: &Subscription,
+        listing: Listing,
     ) -> io::Result<Self> {
         // Bounded by the source: one look at a time, and a complaint only while it polls, a few in a second.
         let (questions, theirs) = mpsc::channel();
         // Bounded by the questions, and by one answer of the thread's own in a second.
         let (answered, answers) = mpsc::channel();
         let now = Instant::now();
+        let list_every = connection.lists_every();
+        let list_at = match listing {
+            Listing::Never => None,
+            Listing::NowAndThen => Some(now + list_every),
+            Listing::AtOnce => Some(now),
+        };
         let asker = Asker {
             consumer,
-            bootstrap: bootstrap.to_owned(),
+            bootstrap: connection.bootstrap().to_owned(),
             from: subscription.from,
-            topics: subscription.topics.iter().find(|topic| !topic.starts_with('^')).into_iter().cloned().collect(),
+            choice: subscription.topics.clone(),
+            list_at,
+            list_every,
+            looked_at: BTreeSet::new(),
             questions: theirs,
             answers: answered,
             watched: now,
-            watch_at: now + WATCH_EVERY,
+            watch_at: list_at.map_or(now + WATCH_EVERY, |at| at.min(now + WATCH_EVERY)),
             misses: 0,
         };
         let thread = thread::Builder::new().name("redrive-ask".to_owned()).spawn(move || asker.run())?;
@@ -153,7 +181,7 @@ impl<C: ConsumerContext> Asker<C> {
     }
 
     fn look(&mut self, wanted: Vec<Wanted>) -> Answer {
-        self.topics.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
+        self.looked_at.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
         // While nobody answers that is found out first: each of these questions would wait for longer.
         let nobody = || wanted.iter().map(|_| Err("no broker answers".to_owned())).collect();
         let seen = if self.misses > 0 { nobody() } else { looking::look(&self.consumer, &wanted, self.from) };
@@ -166,10 +194,14 @@ impl<C: ConsumerContext> Asker<C> {
     fn watch(&mut self) -> Option<Answer> {
         self.watched = Instant::now();
         match self.ask_anybody() {
-            Ok(broker) => {
+            Ok((broker, there)) => {
                 self.misses = 0;
-                self.watch_at = self.watched + WATCH_EVERY;
-                Some(Answer::Heard(looking::uuids(&self.consumer, &self.topics, broker)))
+                if there.is_some() {
+                    self.list_at = Some(self.watched + self.list_every);
+                }
+                let next = self.watched + WATCH_EVERY;
+                self.watch_at = self.list_at.map_or(next, |at| at.min(next));
+                Some(Answer::Heard { uuids: looking::uuids(&self.consumer, &self.looked_at, broker), there })
             }
             Err(error) => {
                 tracing::debug!(error, "no broker answers");
@@ -180,11 +212,17 @@ impl<C: ConsumerContext> Asker<C> {
         }
     }
 
-    /// The broker that answers.
-    fn ask_anybody(&self) -> Result<i32, String> {
-        let answer = self.consumer.fetch_metadata(self.topics.first().map(String::as_str), WATCH_FOR);
+    /// The broker that answers, and the topics that it lists when it is time for that.
+    fn ask_anybody(&self) -> Result<(i32, Option<There>), String> {
+        let is_listing = self.list_at.is_some_and(|at| self.watched >= at);
+        // One topic stands for all when it is not about them.
+        let any = || self.looked_at.first().or(self.choice.names().first()).map(String::as_str);
+        let topic = if is_listing { self.choice.only() } else { any() };
+        let answer = self.consumer.fetch_metadata(topic, WATCH_FOR);
         let (error, is_nobody_known) = match answer {
-            Ok(metadata) if !metadata.brokers().is_empty() => return Ok(metadata.orig_broker_id()),
+            Ok(metadata) if !metadata.brokers().is_empty() => {
+                return Ok((metadata.orig_broker_id(), is_listing.then(|| self.choice.among(&metadata))));
+            }
             Ok(_) => ("the cluster names no broker".to_owned(), true),
             Err(error) => {
                 let code = error.rdkafka_error_code();

@@ -10,8 +10,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::metadata::Metadata;
 
 use crate::engine::source::Committed;
+use crate::engine::start::StartFrom;
 use crate::kafka::cluster;
-use crate::kafka::group_source::From;
 use crate::kafka::native::{self, At};
 use crate::record::{NextOffset, Slot};
 
@@ -58,7 +58,7 @@ struct TopicSeen {
 pub(super) fn look<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     wanted: &[Wanted],
-    from: Option<From>,
+    from: Option<StartFrom>,
 ) -> Vec<Result<Seen, String>> {
     let names: Vec<&str> = wanted.iter().map(|wanted| wanted.topic.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
     let one = if let [name] = names[..] { Some(name) } else { None };
@@ -103,15 +103,15 @@ impl Answers {
     fn gather<C: ConsumerContext>(
         consumer: &BaseConsumer<C>,
         of: &[(&str, i32)],
-        from: Option<From>,
+        from: Option<StartFrom>,
         metadata: &Metadata,
     ) -> Result<Self, String> {
         let committed = cluster::committed(consumer, of)?;
         let lows = cluster::list_offsets(consumer, of, RawOffset::Beginning)?;
         let ends = cluster::list_offsets(consumer, of, RawOffset::End)?;
         let times = match from {
-            Some(From::TimeMs(ms)) => cluster::list_offsets(consumer, of, RawOffset::Offset(ms))?,
-            Some(From::Earliest | From::Latest) | None => Vec::new(),
+            Some(StartFrom::Time(at)) => cluster::list_offsets(consumer, of, RawOffset::Offset(at.as_millisecond()))?,
+            Some(StartFrom::Earliest | StartFrom::Latest) | None => Vec::new(),
         };
         let names: Vec<&str> = of.iter().map(|(topic, _)| *topic).collect::<BTreeSet<_>>().into_iter().collect();
         let uuids = native::topic_uuids(consumer.client(), &names, metadata.orig_broker_id(), cluster::ANSWER)?;
@@ -123,7 +123,7 @@ impl Answers {
         Ok(Self { committed, lows, ends, times, topics })
     }
 
-    fn of(&self, (topic, partition): (&str, i32), from: Option<From>) -> Result<Seen, String> {
+    fn of(&self, (topic, partition): (&str, i32), from: Option<StartFrom>) -> Result<Seen, String> {
         let find = |list: &[At]| element(list, topic, partition);
         let silent = |what: &str| format!("{topic}/{partition}: the broker does not say where its log {what}");
         let low = NextOffset::new(find(&self.lows)?.offset).ok_or_else(|| silent("begins"))?;
@@ -134,9 +134,9 @@ impl Answers {
             low,
             end,
             from: match from {
-                Some(From::Earliest) => Some(low),
-                Some(From::Latest) => Some(end),
-                Some(From::TimeMs(_)) => Some(NextOffset::new(find(&self.times)?.offset).unwrap_or(end)),
+                Some(StartFrom::Earliest) => Some(low),
+                Some(StartFrom::Latest) => Some(end),
+                Some(StartFrom::Time(_)) => Some(NextOffset::new(find(&self.times)?.offset).unwrap_or(end)),
                 None => None,
             },
             committed: NextOffset::new(committed.offset).map(|next| Committed { next, metadata: committed.metadata }),

@@ -6,14 +6,15 @@ use rdkafka::consumer::{Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::engine::source::SourceError;
-use crate::kafka::cluster::plain_reason;
-use crate::kafka::group_source::{GroupSource, Told};
+use crate::kafka::complaint::Complaint;
+use crate::kafka::diagnosis::diagnose;
 use crate::kafka::native::{At, Event, What};
+use crate::kafka::reading::{Reading, Told};
 use crate::kafka::slots::State;
 use crate::record::{NextOffset, Slot};
 
 /// Logs of the client library are ours to show; rebalances come as events, except when the consumer is being closed.
-pub(super) struct Quiet;
+pub(in crate::kafka) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -32,12 +33,12 @@ fn log(level: i32, text: &str) {
     }
 }
 
-impl GroupSource {
+impl Reading {
     /// Takes in whatever is not a record.
     pub(super) fn note(&mut self, event: &Event) -> Result<(), SourceError> {
         match event.what() {
             What::Assign(partitions) => {
-                self.offering.add(partitions.iter().map(|at| self.slots.offer(&at.topic, at.partition)).collect());
+                self.given(&partitions.iter().map(|at| (at.topic.as_str(), at.partition)).collect::<Vec<_>>());
             }
             What::Revoke(partitions) => self.revoked(&partitions),
             What::EndOfPartition(at) => {
@@ -45,27 +46,31 @@ impl GroupSource {
                 self.untold.extend(end.map(|(slot, position)| Told::AtEnd(slot, position)));
             }
             What::Error { is_fatal: true, reason, .. } => return Err(SourceError::Fatal { message: reason }),
-            What::Error { code, reason, at, .. } => return self.trouble(code, reason, at.as_ref()),
+            What::Error { code, reason, at, .. } => return self.trouble(code, &reason, at.as_ref()),
             What::Log { level, text } => log(level, &text),
             What::Committed(..) | What::Other => {}
         }
         Ok(())
     }
 
-    pub(super) fn revoked(&mut self, partitions: &[At]) {
+    pub(in crate::kafka) fn revoked(&mut self, partitions: &[At]) {
         let slots: Vec<Slot> = partitions.iter().filter_map(|at| self.slots.find(&at.topic, at.partition)).collect();
         self.forget(&slots);
         let is_lost = self.consumer.assignment_lost();
         self.untold.push_back(if is_lost { Told::Lost(slots) } else { Told::Revoking(slots) });
     }
 
-    fn trouble(&mut self, code: RDKafkaErrorCode, reason: String, at: Option<&At>) -> Result<(), SourceError> {
+    fn trouble(&mut self, code: RDKafkaErrorCode, reason: &str, at: Option<&At>) -> Result<(), SourceError> {
         match code {
             RDKafkaErrorCode::AllBrokersDown
             | RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::SSL
+            | RDKafkaErrorCode::Authentication
             | RDKafkaErrorCode::OperationTimedOut => {
-                self.away.complained(plain_reason(&reason).to_owned());
+                if let Some(complaint) = Complaint::read(reason) {
+                    self.away.complained(diagnose(&complaint, &self.manner).summary());
+                }
                 return self.asking.anybody();
             }
             // The client library fetches nothing more of it by itself.
@@ -74,10 +79,14 @@ impl GroupSource {
                 let is_assigned = |slot: &Slot| self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
                 self.offering.wait_for(slot.filter(is_assigned).into_iter().collect());
             }
-            RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed => {
-                return Err(SourceError::Fatal { message: reason });
+            RDKafkaErrorCode::GroupAuthorizationFailed => {
+                return Err(SourceError::Forbidden { kind: "group", name: self.subscription.group.clone() });
             }
-            _ => log(RDKafkaLogLevel::Warning as i32, &reason),
+            RDKafkaErrorCode::TopicAuthorizationFailed => {
+                let name = at.map_or_else(|| self.subscription.topics.names().join(", "), |at| at.topic.clone());
+                return Err(SourceError::Forbidden { kind: "topic", name });
+            }
+            _ => log(RDKafkaLogLevel::Warning as i32, reason),
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::coordinator::UntilEnd;
+use crate::engine::UntilEnd;
 use crate::engine::source::{Appeared, Gap, Notice, Offer, SourceError};
-use crate::kafka::group_source::asking::Answer;
-use crate::kafka::group_source::looking::{Seen, TopicUuid, Wanted};
-use crate::kafka::group_source::{GroupSource, Told};
+use crate::kafka::reading::asking::Answer;
+use crate::kafka::reading::looking::{Seen, TopicUuid, Wanted};
+use crate::kafka::reading::{Reading, Told};
 use crate::kafka::slots::State;
 use crate::record::Slot;
 
@@ -63,15 +63,21 @@ impl Offering {
     }
 }
 
-impl GroupSource {
+impl Reading {
+    /// These are ours if the engine wants them; even an empty assignment is answered.
+    pub(in crate::kafka) fn given(&mut self, partitions: &[(&str, i32)]) {
+        self.offering.add(partitions.iter().map(|(topic, partition)| self.slots.offer(topic, *partition)).collect());
+    }
+
     /// Takes in what was answered, and asks for what is not known yet.
     pub(super) fn keep_asking(&mut self) -> Result<(), SourceError> {
         match self.asking.answer() {
             Some(Answer::Looked(seen)) => self.looked(seen),
-            Some(Answer::Heard(topics)) => {
+            Some(Answer::Heard { uuids, there }) => {
                 let notice = self.away.heard();
                 self.tell_notice(notice);
-                self.compare(&topics);
+                self.compare(&uuids);
+                self.there = there.or(self.there.take());
             }
             Some(Answer::Silent(error)) => {
                 let notice = self.away.silent(&error);

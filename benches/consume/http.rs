@@ -1,0 +1,65 @@
+//! HTTP: a bare client loop and redrive in turn, posting to one minimal server over as many connections, and their ratio pair by pair.
+
+use std::array;
+use std::time::Duration;
+
+use crate::numbers::{grouped, median};
+use crate::posting::CONNECTIONS;
+use crate::service::LISTENS;
+use crate::support::Folder;
+use crate::task::{Measured, Role, Task};
+use crate::topic::Events;
+use crate::verdict::Verdict;
+use crate::{Result, child};
+
+/// The least that the median ratio may be.
+const RATIO: f64 = 0.7;
+/// What each loop posts.
+const EVENTS: u64 = 100_000;
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The columns of the table, from left to right.
+type Row = [f64; 5];
+
+pub(crate) fn measure(events: &Events, rounds: u32) -> Result<Verdict> {
+    let folder = Folder::new();
+    let count = events.count().min(EVENTS);
+    let mut server = child::spawn(&events.task(Role::Service, count), &folder)?;
+    let line = server.line(LISTENS, STARTS_WITHIN);
+    let url = line.split_once(LISTENS).map(|(_, url)| url.to_owned()).ok_or("the server says no URL")?;
+    let run = |role| {
+        let task = Task { url: Some(url.clone()), ..events.task(role, count) };
+        child::run(&task, &Folder::new())
+    };
+    // Not measured: it brings the server's code to where it stays.
+    run(Role::BarePosts)?;
+    println!("\nhttp    {CONNECTIONS} connections, {} events   thousand a second   processor s per million", grouped(count));
+    println!("round        bare  redrive    ratio           bare  redrive");
+    let mut rows = Vec::new();
+    for round in 1..=rounds {
+        let row = row(&run(Role::BarePosts)?, &run(Role::OurPosts)?);
+        print(&round.to_string(), &row);
+        rows.push(row);
+    }
+    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    print("median", &medians);
+    let [_, _, ratio, ..] = medians;
+    let verdict = Verdict::at_least(RATIO, ratio);
+    println!("the line: a median ratio of at least {RATIO:.2} · {verdict}");
+    Ok(verdict)
+}
+
+fn row(bare: &Measured, ours: &Measured) -> Row {
+    [
+        bare.events_per_second() / 1e3,
+        ours.events_per_second() / 1e3,
+        ours.events_per_second() / bare.events_per_second(),
+        bare.processor_seconds_per_million(),
+        ours.processor_seconds_per_million(),
+    ]
+}
+
+fn print(name: &str, row: &Row) {
+    let [bare, ours, ratio, bare_processor, our_processor] = row;
+    println!("{name:6}{bare:>11.1}{ours:>9.1}{ratio:>9.2}{bare_processor:>15.1}{our_processor:>9.1}");
+}
