@@ -13,6 +13,7 @@ use crate::cli::screen::{Paint, Screen};
 use crate::cli::session::Session;
 use crate::doctor::{self, Checkup, Finding, Found, Section, Verdict};
 use crate::journal::ExamineError;
+use crate::receiver::{MadeOf, Target};
 use crate::settings::table::{RECEIVER, nearest};
 use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity};
 
@@ -46,8 +47,9 @@ pub(super) fn run(given: &Given, session: &Session<'_>) -> Result<u8, CommandErr
         settings: checked,
         scripted,
     };
-    if !checkup.scripted.is_empty() && session.global.verbosity != Verbosity::Quiet {
-        let names = checkup.scripted.join(", ");
+    let handed = handed(&checkup);
+    if !handed.is_empty() && session.global.verbosity != Verbosity::Quiet {
+        let names = handed.join(", ");
         session.output.note(&format!("test events of the topic redrive-doctor are handed to {names}, as --receiver says"))?;
     }
     let told: Vec<Told> = doctor::examine(&checkup).into_iter().map(Told::of).collect();
@@ -75,6 +77,15 @@ fn scripted(given: &Given, checked: &CheckedSettings) -> Result<Vec<String>, Com
                 None => told.hint(format!("say what it is: --receiver {name}=exec:PROGRAM ARGS…")),
             })
         })
+        .collect()
+}
+
+/// Those of them that have a worker.
+fn handed(checkup: &Checkup) -> Vec<&str> {
+    let named = checkup.settings.receivers.iter().filter(|receiver| checkup.scripted.contains(&receiver.name));
+    named
+        .filter(|receiver| matches!(receiver.made_of, MadeOf::Target(Target::Exec(_))))
+        .map(|receiver| receiver.name.as_str())
         .collect()
 }
 

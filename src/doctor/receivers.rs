@@ -125,7 +125,7 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
         }
         Ok(_) => HERE
             .problem(name, format!("there is no topic {topic} on this cluster, or none that we may see"))
-            .mend(format!("kafka-topics.sh --create --topic {}", shell_words::quote(topic))),
+            .mend(format!("kafka-topics.sh --bootstrap-server … --create --topic {}", shell_words::quote(topic))),
         Err(why) => HERE.problem(name, format!("the broker does not list its topics: {why}")),
     }
 }

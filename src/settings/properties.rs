@@ -83,7 +83,7 @@ pub(super) fn masked_command(words: &[String]) -> Option<String> {
     found.then(|| shown.join(" "))
 }
 
-/// A text for people with the user names and passwords of its URLs taken out.
+/// A text for people with the user names and passwords of its URLs taken out, and what their queries call a secret.
 #[must_use]
 pub(super) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
@@ -103,7 +103,28 @@ pub(super) fn masked(text: &str) -> String {
         rest = tail;
     }
     masked.push_str(rest);
+    masked_queries(&masked)
+}
+
+/// `…?token=***&x=1`
+fn masked_queries(text: &str) -> String {
+    let is_end = |c: char| matches!(c, '&' | '#' | '"' | '\'' | '`') || c.is_whitespace();
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(['?', '&']) {
+        match part.split_once('=').filter(|(name, _)| !masked.is_empty() && is_secret_of_query(name)) {
+            Some((name, value)) => {
+                let rest = value.find(is_end).and_then(|at| value.get(at..)).unwrap_or_default();
+                masked.extend([name, "=***", rest]);
+            }
+            None => masked.push_str(part),
+        }
+    }
     masked
+}
+
+/// Signed URLs and functions of clouds call theirs like this.
+fn is_secret_of_query(name: &str) -> bool {
+    is_secret(name) || ["key", "sig", "signature", "code"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]
@@ -175,6 +196,9 @@ mod tests {
             ("http://host/a@b", "http://host/a@b"),
             ("a://u:p@h b://q@i", "a://***@h b://***@i"),
             ("nothing", "nothing"),
+            ("http://h/x?token=abc&y=1#z", "http://h/x?token=***&y=1#z"),
+            ("`http://h/x?y=1&sig=a%2Fb`: no", "`http://h/x?y=1&sig=***`: no"),
+            ("token=abc is no URL's", "token=abc is no URL's"),
         ] {
             assert_eq!(masked(text), expected);
         }
