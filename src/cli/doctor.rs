@@ -20,10 +20,11 @@ use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity};
 pub(super) const NAME: &str = "doctor";
 
 pub(super) const HELP: &str = "\
-Takes the flags, the file and the environment of `consume`, and looks at what it would meet; nothing is needed, and what
-is missing is skipped. It joins no group, commits nothing and makes nothing that stays. Receivers get no event, with one
-exception: an exec: worker that is named on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed
-a script of test events of the topic redrive-doctor and the types redrive.doctor.…, and its answers are checked.
+Takes the flags, the file and the environment of `consume`, and looks at what it would meet.
+Nothing is needed: what is missing is skipped. It joins no group, commits nothing and makes
+nothing that stays. Receivers get no event, with one exception: an exec: worker that is named
+on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed a script of test
+events (topic redrive-doctor, types redrive.doctor.…), and its answers are checked.
 Examples:
   redrive doctor -b localhost:9092 -t orders -g shop
   redrive doctor --receiver 'billing=exec:python3 worker.py'
@@ -135,7 +136,7 @@ impl Told {
 /// As wide as the longest verdict.
 const VERDICT: usize = 7;
 /// A longer subject pushes its own line only.
-const SUBJECT: usize = 40;
+const SUBJECT: usize = 56;
 /// As much of a line that was sent as a screen shows, in columns.
 const SENT: usize = 200;
 

@@ -18,7 +18,7 @@ struct Right<'r> {
 
 pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, topics: &Partitions, findings: &mut Vec<Finding>) {
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("rights", "no broker answers"));
+        findings.push(HERE.skipped("rights", "no broker can be asked"));
         return;
     };
     let mut read: Vec<&str> = topics.iter().map(|of| of.topic.as_str()).collect();

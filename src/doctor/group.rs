@@ -14,7 +14,7 @@ pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, mut logs: Ve
         return;
     };
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("group", "no broker answers"));
+        findings.push(HERE.skipped("group", "no broker can be asked"));
         return;
     };
     match examiner.group(group) {

@@ -117,7 +117,7 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
             .problem(name, format!("topic {topic} is being consumed: its events would come back for ever"))
             .mend("kafka:OTHER-TOPIC");
     }
-    let Some(examiner) = round.examiner else { return HERE.skipped(name, "no broker answers") };
+    let Some(examiner) = round.examiner else { return HERE.skipped(name, "no broker can be asked") };
     match examiner.topic_names() {
         Ok(there) if there.iter().any(|of| of == topic) => {
             let twice = access::produced(round.checkup).filter(|of| *of == topic).count() > 1;

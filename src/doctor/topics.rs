@@ -20,7 +20,7 @@ pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, findings: &m
         return Vec::new();
     }
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("topics", "no broker answers"));
+        findings.push(HERE.skipped("topics", "no broker can be asked"));
         return Vec::new();
     };
     let there = match examiner.topic_names() {
