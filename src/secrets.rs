@@ -65,7 +65,7 @@ pub fn masked(text: &str) -> String {
             None => masked.push_str(authority),
         }
         let (path, tail) = parted(tail, |c| c == '?' || c.is_whitespace());
-        let (query, tail) = parted(tail, char::is_whitespace);
+        let (query, tail) = parted(tail, |c| matches!(c, '#' | '"' | '\'' | '`') || c.is_whitespace());
         masked.push_str(path);
         masked.push_str(&masked_query(query));
         rest = tail;
@@ -79,12 +79,19 @@ fn parted(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at_checked(text.find(is_end).unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
+/// `?token=***&x=1`
 fn masked_query(query: &str) -> String {
-    let shown = query.split('&').map(|pair| match pair.split_once('=').filter(|(name, _)| is_secret(name)) {
+    let shown = query.split('&').map(|pair| match pair.split_once('=').filter(|(name, _)| is_secret_of_query(name)) {
         Some((name, _)) => format!("{name}=***"),
         None => pair.to_owned(),
     });
     shown.collect::<Vec<_>>().join("&")
+}
+
+/// Signed URLs and functions of clouds call theirs like this.
+fn is_secret_of_query(name: &str) -> bool {
+    let name = name.trim_start_matches('?');
+    is_secret(name) || ["key", "sig", "signature", "code"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]
@@ -116,6 +123,9 @@ mod tests {
             ("http://h/x?page=2&access_token=s3cret&y=1 and", "http://h/x?page=2&access_token=***&y=1 and"),
             ("a://u:p@h b://q@i", "a://***@h b://***@i"),
             ("nothing", "nothing"),
+            ("http://h/x?token=abc&y=1#z", "http://h/x?token=***&y=1#z"),
+            ("`http://h/x?y=1&sig=a%2Fb`: no", "`http://h/x?y=1&sig=***`: no"),
+            ("token=abc is no URL's", "token=abc is no URL's"),
         ] {
             assert_eq!(masked(text), expected);
         }

@@ -1,14 +1,15 @@
 //! `redrive doctor`: what it finds at real brokers, receivers and journals, and that it leaves nothing behind.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::thread::{self, JoinHandle};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Broker, Folder, Sample, unique};
+use crate::support::{Broker, Folder, LIMITED, Listener, Sample, SecureBroker, unique, wait};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -49,6 +50,10 @@ impl Report {
         finding
     }
 
+    fn has(&self, section: &str, subject: &str) -> bool {
+        self.findings.iter().any(|finding| finding["section"] == section && finding["subject"] == subject)
+    }
+
     fn problems(&self) -> Vec<&Value> {
         self.findings.iter().filter(|finding| finding["verdict"] == "problem").collect()
     }
@@ -59,42 +64,44 @@ impl Report {
     }
 }
 
-/// An HTTP server that answers every request the same way, as often as it is asked.
+/// An HTTP server that answers every request the same way. It runs for as long as the test process.
 struct Endpoint {
     url: String,
-    server: Option<JoinHandle<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Endpoint {
-    /// Answers `times` requests.
-    fn answering(answer: &'static str, times: usize) -> Self {
+    fn answering(answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&heads);
         let serve = move || {
-            let mut heads = Vec::new();
-            while heads.len() < times {
-                let Ok((mut stream, _)) = listener.accept() else { break };
-                stream.set_read_timeout(Some(SOON)).unwrap();
-                let (mut head, mut byte) = (Vec::new(), [0]);
-                while !head.ends_with(b"\r\n\r\n") && matches!(stream.read(&mut byte), Ok(1)) {
-                    head.push(byte[0]);
-                }
-                // A connection that only shows that somebody is there.
-                if head.is_empty() {
-                    continue;
-                }
-                heads.push(String::from_utf8_lossy(&head).into_owned());
-                stream.write_all(answer.as_bytes()).unwrap();
+            for stream in listener.incoming().flatten() {
+                // Whatever goes wrong between them is the client's to notice.
+                drop(serve(stream, answer, &heard));
             }
-            heads
         };
-        Self { url, server: Some(thread::Builder::new().name("endpoint".to_owned()).spawn(serve).unwrap()) }
+        thread::Builder::new().name("endpoint".to_owned()).spawn(serve).unwrap();
+        Self { url, heads }
     }
 
     /// The heads of the requests.
-    fn heard(mut self) -> Vec<String> {
-        self.server.take().unwrap().join().unwrap()
+    fn heard(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
     }
+}
+
+fn serve(mut stream: TcpStream, answer: &str, heard: &Mutex<Vec<String>>) -> io::Result<()> {
+    let mut head = String::new();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    // A connection without a request only shows that somebody is there.
+    if !head.is_empty() {
+        heard.lock().unwrap().push(head);
+        stream.write_all(answer.as_bytes())?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -191,6 +198,42 @@ fn live_members_and_a_journal_in_use_are_told() {
 }
 
 #[test]
+fn rights_that_are_missing_are_told_with_the_command_that_gives_them() {
+    let (broker, folder, group) = (SecureBroker::shared(), Folder::new(), unique("rights"));
+    let (user, topic) = (LIMITED[3], broker.broker().topic("rights", 1));
+    let bootstrap = broker.bootstrap(Listener::Sasl);
+    let login = ["security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN"].map(str::to_owned);
+    let login = [&login[..], &[format!("sasl.username={}", user.0), format!("sasl.password={}", user.1)]].concat();
+    let ask = || {
+        let properties = login.iter().flat_map(|property| ["-X", property.as_str()]);
+        let arguments: Vec<_> = ["-b", &bootstrap, "-t", topic.name(), "-g", &group].into_iter().chain(properties).collect();
+        Report::of(&folder, &arguments)
+    };
+    let report = ask();
+    assert_eq!(report.code, 6);
+    report.assert("broker", "reachable", "ok", "1 broker");
+    report.assert("topics", topic.name(), "problem", "or none that we may see");
+    report.assert("group", "members", "problem", "uthoriz");
+    assert!(report.mend("group", "members").contains(&format!("--operation Read --group {group}")));
+
+    broker.allow(user.0, "Describe", ["--topic", topic.name()]);
+    broker.allow(user.0, "Describe", ["--group", &group]);
+    let (of_topic, of_group) = (format!("topic {}", topic.name()), format!("group {group}"));
+    wait::until("the rights are known", SOON, || {
+        let report = ask();
+        (report.has("access", &of_topic) && report.has("access", &of_group)).then_some(())
+    });
+    let report = ask();
+    report.assert("access", &of_topic, "problem", "Read is not allowed");
+    report.assert("access", &of_group, "problem", "Read is not allowed");
+    assert!(report.mend("access", &of_topic).ends_with(&format!("--operation Read --topic {}", topic.name())));
+
+    broker.allow(user.0, "Read", ["--topic", topic.name()]);
+    broker.allow(user.0, "Read", ["--group", &group]);
+    wait::until("all is allowed", SOON, || (ask().code == 0).then_some(()));
+}
+
+#[test]
 fn what_is_no_journal_is_told_as_every_command_tells_it() {
     let folder = Folder::new();
     folder.write("redrive.db", &"no journal ".repeat(100));
@@ -205,11 +248,9 @@ fn what_is_no_journal_is_told_as_every_command_tells_it() {
 #[test]
 fn an_endpoint_is_asked_without_an_event() {
     let folder = Folder::new();
-    let fine = Endpoint::answering(
-        "HTTP/1.1 405 Method Not Allowed\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n",
-        1,
-    );
-    let denying = Endpoint::answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", 1);
+    let fine =
+        Endpoint::answering("HTTP/1.1 405 Method Not Allowed\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n");
+    let denying = Endpoint::answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
     let (there, denied) = (format!("there={}", fine.url), format!("denied={}", denying.url));
     let report = Report::of(&folder, &["--receiver", &there, "--receiver", &denied, "--receiver", "away=http://127.0.0.1:1/"]);
     assert_eq!(report.code, 6);
@@ -293,6 +334,8 @@ fn workers_that_break_the_protocol_are_found_out() {
     ] {
         let report = Report::of(&bad(&format!("{READ}    {does}\n")), &["--receiver", "bad"]);
         report.assert("worker", "bad: JSON data", verdict, said);
+        let is_patient = !said.contains("nothing within") && !said.contains("line break");
+        assert!(!is_patient || !report.findings.iter().any(|of| of["section"] == "worker" && of["verdict"] == "skipped"), "{does}");
         assert_eq!(report.code, if verdict == "ok" { 0 } else { 6 }, "{does}");
     }
     let twice = format!(
@@ -332,5 +375,6 @@ fn settings_that_cannot_be_read_are_usage_and_secrets_are_never_shown() {
     for format in ["table", "json"] {
         let output = folder.redrive(["doctor", "-vv", "-o", format]).args(secrets).run().expect_code(6);
         assert!(!output.stdout.contains("s3cret") && !output.stderr.contains("s3cret"), "{output:?}");
+        assert!(!output.stderr.contains("test events"), "no worker is named: {output:?}");
     }
 }

@@ -13,16 +13,18 @@ use crate::cli::screen::{Paint, Screen};
 use crate::cli::session::Session;
 use crate::doctor::{self, Checkup, Finding, Found, Section, Verdict};
 use crate::journal::ExamineError;
+use crate::receiver::{MadeOf, Target};
 use crate::settings::table::RECEIVER;
 use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity, nearest};
 
 pub(super) const NAME: &str = "doctor";
 
 pub(super) const HELP: &str = "\
-Takes the flags, the file and the environment of `consume`, and looks at what it would meet; nothing is needed, and what
-is missing is skipped. It joins no group, commits nothing and makes nothing that stays. Receivers get no event, with one
-exception: an exec: worker that is named on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed
-a script of test events of the topic redrive-doctor and the types redrive.doctor.…, and its answers are checked.
+Takes the flags, the file and the environment of `consume`, and looks at what it would meet.
+Nothing is needed: what is missing is skipped. It joins no group, commits nothing and makes
+nothing that stays. Receivers get no event, with one exception: an exec: worker that is named
+on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed a script of test
+events (topic redrive-doctor, types redrive.doctor.…), and its answers are checked.
 Examples:
   redrive doctor -b localhost:9092 -t orders -g shop
   redrive doctor --receiver 'billing=exec:python3 worker.py'
@@ -46,8 +48,9 @@ pub(super) fn run(given: &Given, session: &Session<'_>) -> Result<u8, CommandErr
         settings: checked,
         scripted,
     };
-    if !checkup.scripted.is_empty() && session.global.verbosity != Verbosity::Quiet {
-        let names = checkup.scripted.join(", ");
+    let handed = handed(&checkup);
+    if !handed.is_empty() && session.global.verbosity != Verbosity::Quiet {
+        let names = handed.join(", ");
         session.output.note(&format!("test events of the topic redrive-doctor are handed to {names}, as --receiver says"))?;
     }
     let told: Vec<Told> = doctor::examine(&checkup).into_iter().map(Told::of).collect();
@@ -75,6 +78,15 @@ fn scripted(given: &Given, checked: &CheckedSettings) -> Result<Vec<String>, Com
                 None => told.hint(format!("say what it is: --receiver {name}=exec:PROGRAM ARGS…")),
             })
         })
+        .collect()
+}
+
+/// Those of them that have a worker.
+fn handed(checkup: &Checkup) -> Vec<&str> {
+    let named = checkup.settings.receivers.iter().filter(|receiver| checkup.scripted.contains(&receiver.name));
+    named
+        .filter(|receiver| matches!(receiver.made_of, MadeOf::Target(Target::Exec(_))))
+        .map(|receiver| receiver.name.as_str())
         .collect()
 }
 
@@ -124,7 +136,7 @@ impl Told {
 /// As wide as the longest verdict.
 const VERDICT: usize = 7;
 /// A longer subject pushes its own line only.
-const SUBJECT: usize = 40;
+const SUBJECT: usize = 56;
 /// As much of a line that was sent as a screen shows, in columns.
 const SENT: usize = 200;
 

@@ -18,7 +18,7 @@ struct Right<'r> {
 
 pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, topics: &Partitions, findings: &mut Vec<Finding>) {
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("rights", "no broker answers"));
+        findings.push(HERE.skipped("rights", "no broker can be asked"));
         return;
     };
     let mut read: Vec<&str> = topics.iter().map(|of| of.topic.as_str()).collect();
@@ -82,7 +82,10 @@ fn subject(right: Right<'_>) -> String {
 fn grant(right: Right<'_>) -> String {
     let Right { kind, name, operation } = right;
     let name = shell_words::quote(name);
-    format!("kafka-acls.sh --add --allow-principal User:NAME --operation {} --{kind} {name}", operation.as_str())
+    format!(
+        "kafka-acls.sh --bootstrap-server … --add --allow-principal User:NAME --operation {} --{kind} {name}",
+        operation.as_str()
+    )
 }
 
 #[cfg(test)]
@@ -96,7 +99,10 @@ mod tests {
         assert_eq!(judge(right, Allowed::of(&[Operation::Read, Operation::Describe])).verdict, Verdict::Ok);
         let denied = judge(right, Allowed::of(&[Operation::Describe]));
         assert_eq!(denied.verdict, Verdict::Problem);
-        assert_eq!(denied.mends, ["kafka-acls.sh --add --allow-principal User:NAME --operation Read --group shop"]);
+        assert_eq!(
+            denied.mends,
+            ["kafka-acls.sh --bootstrap-server … --add --allow-principal User:NAME --operation Read --group shop"]
+        );
         assert_eq!(judge(right, Allowed::default()).verdict, Verdict::Skipped);
     }
 }

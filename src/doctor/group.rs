@@ -14,7 +14,7 @@ pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, mut logs: Ve
         return;
     };
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("group", "no broker answers"));
+        findings.push(HERE.skipped("group", "no broker can be asked"));
         return;
     };
     match examiner.group(group) {
@@ -39,7 +39,9 @@ pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, mut logs: Ve
 
 fn grant(group: &str) -> String {
     let group = shell_words::quote(group);
-    format!("if rights are missing: kafka-acls.sh --add --allow-principal User:NAME --operation Read --group {group}")
+    format!(
+        "if rights are missing: kafka-acls.sh --bootstrap-server … --add --allow-principal User:NAME --operation Read --group {group}"
+    )
 }
 
 fn members(group: &str, description: &GroupDescription) -> Finding {

@@ -117,7 +117,7 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
             .problem(name, format!("topic {topic} is being consumed: its events would come back for ever"))
             .mend("kafka:OTHER-TOPIC");
     }
-    let Some(examiner) = round.examiner else { return HERE.skipped(name, "no broker answers") };
+    let Some(examiner) = round.examiner else { return HERE.skipped(name, "no broker can be asked") };
     match examiner.topic_names() {
         Ok(there) if there.iter().any(|of| of == topic) => {
             let twice = access::produced(round.checkup).filter(|of| *of == topic).count() > 1;
@@ -125,7 +125,7 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
         }
         Ok(_) => HERE
             .problem(name, format!("there is no topic {topic} on this cluster, or none that we may see"))
-            .mend(format!("kafka-topics.sh --create --topic {}", shell_words::quote(topic))),
+            .mend(format!("kafka-topics.sh --bootstrap-server … --create --topic {}", shell_words::quote(topic))),
         Err(why) => HERE.problem(name, format!("the broker does not list its topics: {why}")),
     }
 }
@@ -133,6 +133,10 @@ fn kafka(name: &str, topic: &str, round: &Round<'_>) -> Finding {
 /// Name, connection, certificate, and then a request that carries no event.
 async fn http(name: &str, endpoint: &Endpoint, clocks: &mut Clocks) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // As `consume` opens it: the files of its settings are read, and nobody is connected to.
+    if let Err(error) = receiver::Http::open(endpoint.clone()) {
+        return vec![silent(name, &Unanswered { step: ProbeStep::Settings, why: error.to_string() })];
+    }
     let asked = endpoint.clone();
     let reached = tokio::task::spawn_blocking(move || {
         let address = receiver::reach(&asked)?;

@@ -1,9 +1,9 @@
 //! Whether the topics are there, who leads their partitions, and how much is in them.
 
-use regex::Regex;
+use std::error::Error as _;
 
 use crate::doctor::{Checkup, Finding, Section};
-use crate::kafka::{Examiner, PartitionFacts, Standing};
+use crate::kafka::{Examiner, PartitionFacts, Standing, TopicChoice};
 use crate::settings::nearest;
 
 const HERE: Section = Section::Topics;
@@ -20,7 +20,7 @@ pub(super) fn check(checkup: &Checkup, examiner: Option<&Examiner>, findings: &m
         return Vec::new();
     }
     let Some(examiner) = examiner else {
-        findings.push(HERE.skipped("topics", "no broker answers"));
+        findings.push(HERE.skipped("topics", "no broker can be asked"));
         return Vec::new();
     };
     let there = match examiner.topic_names() {
@@ -65,13 +65,18 @@ fn find<'t>(topic: &str, there: &'t [String]) -> (Vec<&'t str>, Option<Finding>)
             }),
         );
     }
-    let pattern = match Regex::new(topic) {
-        Ok(pattern) => pattern,
-        Err(error) => return (Vec::new(), Some(HERE.problem(topic, format!("it is no pattern of topics: {error}")))),
+    let choice = match TopicChoice::parse(&[topic.to_owned()]) {
+        Ok(choice) => choice,
+        Err(error) => {
+            let why = error.source().map(ToString::to_string).unwrap_or_default();
+            return (Vec::new(), Some(HERE.problem(topic, format!("it is no pattern of topics: {why}"))));
+        }
     };
-    let matching: Vec<&str> = there.iter().map(String::as_str).filter(|name| pattern.is_match(name)).collect();
+    let matching: Vec<&str> = there.iter().map(String::as_str).filter(|name| choice.has(name)).collect();
     let finding = match matching.as_slice() {
-        [] => HERE.warning(topic, "it matches nothing yet: `consume` would wait").mend("see what there is: kafka-topics.sh --list"),
+        [] => HERE
+            .warning(topic, "it matches nothing yet: `consume` would wait")
+            .mend("see what there is: kafka-topics.sh --bootstrap-server … --list"),
         found => {
             let named: Vec<&str> = found.iter().take(NAMED).copied().collect();
             let more = if found.len() > NAMED { format!(" and {} more", found.len() - NAMED) } else { String::new() };
@@ -88,8 +93,9 @@ fn leaders(topic: &str, partitions: &[PartitionFacts]) -> Finding {
     if without.is_empty() {
         return HERE.ok(topic, format!("{count}, each with a leader"));
     }
-    HERE.problem(topic, format!("{count}, without a leader: {}", without.join(", ")))
-        .mend(format!("see which broker is away: kafka-topics.sh --describe --unavailable-partitions --topic {topic}"))
+    HERE.problem(topic, format!("{count}, without a leader: {}", without.join(", "))).mend(format!(
+        "see which broker is away: kafka-topics.sh --bootstrap-server … --describe --unavailable-partitions --topic {topic}"
+    ))
 }
 
 /// Where the logs begin and end.

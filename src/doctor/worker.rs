@@ -47,7 +47,7 @@ fn judge(name: &str, exchanged: Exchanged) -> Finding {
                 "answer each line with exactly one line {\"sendid\":N,\"ok\":true}, or with ok false, class, code and message";
             Section::Worker.problem(&subject, found).mend(mend)
         }
-        Outcome::NotBegun => Section::Worker.skipped(&subject, "three exchanges in a row had no answer"),
+        Outcome::NotBegun => Section::Worker.skipped(&subject, "three exchanges in a row were waited for in vain"),
     };
     Finding { sent: Some(sent).filter(|sent| !sent.is_empty()), ..finding }
 }

@@ -1,7 +1,7 @@
 //! A conversation with one worker, line by line: whether it speaks the protocol as the contract says it.
 //!
 //! Whatever the worker does, the conversation ends: every wait has a deadline, and a worker that broke off is started again for what
-//! comes next, until it has been silent three times in a row.
+//! comes next, until it has kept us waiting three times in a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
@@ -22,7 +22,7 @@ use crate::receiver::{Delivery, line};
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// When something else than the answer came: how long the answer is waited for after it.
 const LINGERS: Duration = Duration::from_millis(500);
-/// So many exchanges in a row without any answer, and no more are begun.
+/// So many exchanges in a row that were waited for in vain, and no more are begun.
 const MOST_SILENCES: u32 = 3;
 /// As much of a line as is shown, in bytes.
 const SHOWN: usize = 4 * 1024;
@@ -49,7 +49,7 @@ pub enum Outcome {
     Answered(String),
     /// What was expected, and what came.
     Broken { expected: String, got: String },
-    /// The worker had been silent too often.
+    /// The worker had kept us waiting too often.
     NotBegun,
 }
 
@@ -167,7 +167,8 @@ impl Conversation<'_> {
         let mut current = Current { waiting, deadline, is_silent: true, said: "delivered".to_owned() };
         let bytes: Vec<u8> = lines.into_values().flatten().collect();
         let end = self.talk(&mut worker, &bytes, &mut current, &expected).await;
-        self.silences = if current.is_silent { self.silences + 1 } else { 0 };
+        // One that died, or said something else, has kept nobody waiting.
+        self.silences = if current.is_silent && end.is_none() { self.silences + 1 } else { 0 };
         match end {
             None if current.waiting.is_empty() => {
                 self.answered(current.said);
@@ -205,17 +206,15 @@ impl Conversation<'_> {
     }
 
     fn hear(&mut self, line: &[u8], current: &mut Current, expected: &str) {
+        current.is_silent = false;
         match answer::read(line.trim_ascii()) {
-            Answer::To(sendid, result) if current.waiting.remove(&sendid) => {
-                current.is_silent = false;
-                match result {
-                    Err(error) if error.code.as_str() == "bad_reply" => {
-                        self.broken(expected.to_owned(), format!("{}: {}", error.message, shown(line)));
-                    }
-                    Err(error) => current.said = format!("{} {}: {}", error.class.as_str(), error.code, error.message),
-                    Ok(()) => {}
+            Answer::To(sendid, result) if current.waiting.remove(&sendid) => match result {
+                Err(error) if error.code.as_str() == "bad_reply" => {
+                    self.broken(expected.to_owned(), format!("{}: {}", error.message, shown(line)));
                 }
-            }
+                Err(error) => current.said = format!("{} {}: {}", error.class.as_str(), error.code, error.message),
+                Ok(()) => {}
+            },
             Answer::To(sendid, _) => {
                 let got = format!("a second answer to {sendid}: {}", shown(line));
                 match self.owners.get(&sendid) {

@@ -119,8 +119,7 @@ pub async fn options(endpoint: &Endpoint) -> Result<Answered, Unanswered> {
     let asked_at = Instant::now();
     let answer = request.send().await.map_err(|error| {
         let is_tls = endpoint.url.scheme() == "https" && error.is_connect();
-        let error = silence::failure(error, &host);
-        let why = [error.message].into_iter().chain(error.causes).collect::<Vec<_>>().join(": ");
+        let why = silence::failure(error, &host).message;
         Unanswered { step: if is_tls { Step::Tls } else { Step::Http }, why }
     })?;
     let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
