@@ -190,3 +190,36 @@ fn nobody_listens() {
     assert_eq!((row.class.as_str(), row.code.as_str(), row.attempts), ("transient", "unreachable", 2));
     assert_eq!(row.message, format!("nobody listens at 127.0.0.1:{port}: connection refused"));
 }
+
+/// What the settings say of an endpoint reaches it.
+#[test]
+fn an_endpoint_gets_what_it_was_promised() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("promised"));
+    let topic = broker.topic("promised", 1);
+    topic.produce(&[Sample::event("order.placed", "1", "{\"total\":3}").header("X-Tenant", "one").header("x-other", "two")]);
+    let endpoint = Endpoint::start(|_, stream| stream.write_all(OK));
+    folder.write("token", "s3cret\n");
+    let receivers = format!(
+        "[[receiver]]\nname = \"service\"\ntarget = \"http://{}/events\"\nmode = \"structured\"\nforward_headers = [\"x-tenant\"]\n
+        bearer_token = \"@token\"\n",
+        endpoint.address()
+    );
+    folder.write("redrive.toml", &receivers);
+    folder.consume(&topic, &group, ["--from", "earliest", "--until-end"]).within(SOON).run().expect_code(0);
+    assert_eq!(folder.journal().failures(), []);
+    let requests = endpoint.requests();
+    let [request] = requests.as_slice() else { panic!("{requests:?}") };
+    for (name, value) in [
+        ("authorization", "Bearer s3cret"),
+        ("content-type", "application/cloudevents+json; charset=UTF-8"),
+        ("x-tenant", "one"),
+        ("x-other", ""),
+        ("ce-kafkatopic", topic.name()),
+        ("ce-kafkaoffset", "0"),
+        ("ce-deliverymode", "live"),
+    ] {
+        assert_eq!(request.header(name), value, "{name}");
+    }
+    let event: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!((&event["type"], &event["data"]), (&serde_json::json!("order.placed"), &serde_json::json!({"total": 3})));
+}

@@ -19,7 +19,8 @@
 //! - **memory**: redrive with a receiver that never answers, before the whole topic: its peak of resident memory, once that stands still.
 //! - **start**: from the start of the process to the first delivery, several times, each after a clean stop of the one before.
 //! - **http**: in turn, several times, a bare loop over the HTTP client and redrive with its `http:` receiver, both with 200 connections to
-//!   a minimal server in a process of its own. A line for each round, as for speed.
+//!   a minimal server in a process of its own. The bare loop runs on one thread and on all cores, and the faster one counts. A line for
+//!   each round, as for speed.
 //!
 //! The exit code is 1 when a line does not hold.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]

@@ -10,6 +10,7 @@ use redrive::settings::table;
 use redrive::{ALL_TYPES, Delivery, Receiver, Receivers, Step};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
+use tokio::runtime::Builder;
 
 use crate::meter::Meter;
 use crate::ours;
@@ -22,13 +23,13 @@ pub(crate) const CONNECTIONS: usize = 200;
 /// Bodies that the bare loop sends in turn: making each anew would be work that redrive does not have.
 const BODIES: u64 = 1_000;
 
-/// As many tasks as connections; each posts one event after the other.
-pub(crate) fn bare(task: &Task) -> Result<Measured> {
+/// As many tasks as connections; each posts one event after the other. `runtime`: on one thread or on many.
+pub(crate) fn bare(task: &Task, mut runtime: Builder) -> Result<Measured> {
     let meter = Meter::for_ever(task.count);
     let client = Client::builder().user_agent("redrive/0.1.0").redirect(Policy::none()).referer(false).no_proxy().build()?;
     let (url, next) = (url(task)?, Arc::new(AtomicU64::new(0)));
     let bodies: Arc<Vec<Vec<u8>>> = Arc::new((0..BODIES).filter_map(|number| event::sample(number).value).collect());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {
         let count = task.count;
         let posters: Vec<_> = (0..CONNECTIONS)

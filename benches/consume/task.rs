@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Builder;
 
 use crate::{Result, bare, ours, posting, service};
 
@@ -29,8 +30,10 @@ pub(crate) enum Role {
     Hanging,
     /// The server that events are posted to. It has to be ended from outside.
     Service,
-    /// The bare loop over the HTTP client.
+    /// The bare loop over the HTTP client, on one thread.
     BarePosts,
+    /// The same on a thread for each core.
+    BarePostsOnAllCores,
     /// redrive with its HTTP receiver.
     OurPosts,
 }
@@ -56,7 +59,8 @@ impl Task {
             Role::Ours => ours::run(self)?,
             Role::Hanging => return ours::hang(self),
             Role::Service => return service::run(),
-            Role::BarePosts => posting::bare(self)?,
+            Role::BarePosts => posting::bare(self, Builder::new_current_thread())?,
+            Role::BarePostsOnAllCores => posting::bare(self, Builder::new_multi_thread())?,
             Role::OurPosts => posting::ours(self)?,
         };
         println!("{}", serde_json::to_string(&measured)?);
