@@ -26,6 +26,7 @@ mod lanes;
 mod patterns;
 mod readme;
 mod real_broker;
+mod receivers;
 mod starts;
 mod startup_guard;
 mod stops;

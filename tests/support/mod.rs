@@ -14,6 +14,7 @@ mod journal;
 pub(crate) mod library;
 mod maven;
 mod producer;
+mod reader;
 mod secure;
 mod tokens;
 mod topic;
