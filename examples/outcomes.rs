@@ -16,6 +16,7 @@ use std::time::Duration;
 use redrive::{ALL_TYPES, Event, ReceiverError, Receivers};
 use tokio::sync::OnceCell;
 
+#[expect(clippy::panic, reason = "one way to end is to panic")]
 async fn receive(event: Event) -> Result<(), ReceiverError> {
     static STARTED: OnceCell<()> = OnceCell::const_new();
     STARTED.get_or_init(start).await;

@@ -14,6 +14,9 @@ mod scene;
 mod topic;
 
 use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+use std::thread;
+use std::time::Instant;
 
 use redrive::receiver::FORMS;
 
@@ -34,24 +37,34 @@ const KINDS: [(&str, SetUp); 8] = [
     ("function", function::set_up),
 ];
 
-/// Runs every check that this kind does not excuse, each in a scene of its own.
+/// Runs every check that this kind does not excuse, each in a scene of its own: they mostly wait, so several go on at once.
 #[track_caller]
 fn conforms(name: &str) {
     let (_, set_up) = KINDS.iter().find(|(of, _)| *of == name).expect("a kind");
-    let mut count = 0;
-    for check in Check::ALL {
-        let scene = Scene::new(name, check);
-        let kind = set_up(&scene);
-        match kind.excuse(check) {
-            Some(why) => assert!(!why.is_empty(), "{name} excuses {check:?} without a reason"),
-            None => {
-                println!("{name}: {check:?}");
-                checks::run(check, &scene, kind.as_ref());
-                count += 1;
-            }
+    let failed = thread::scope(|scope| {
+        let runs = |check: &Check| catch_unwind(|| run(name, *set_up, *check)).is_err();
+        let several =
+            Check::ALL.chunks(AT_ONCE).map(|checks| scope.spawn(move || checks.iter().filter(|check| runs(check)).collect()));
+        let several: Vec<thread::ScopedJoinHandle<'_, Vec<_>>> = several.collect();
+        several.into_iter().flat_map(|checks| checks.join().expect("every panic was caught")).collect::<Vec<_>>()
+    });
+    assert!(failed.is_empty(), "{name} does not pass {failed:?}");
+}
+
+/// Checks in a row, of several rows.
+const AT_ONCE: usize = 4;
+
+fn run(name: &str, set_up: SetUp, check: Check) {
+    let scene = Scene::new(name, check);
+    let kind = set_up(&scene);
+    match kind.excuse(check) {
+        Some(why) => assert!(!why.is_empty(), "{name} excuses {check:?} without a reason"),
+        None => {
+            let began = Instant::now();
+            checks::run(check, &scene, kind.as_ref());
+            println!("{name}: {check:?} in {:?}", began.elapsed());
         }
     }
-    assert!(count > 0, "{name} excuses everything");
 }
 
 #[test]

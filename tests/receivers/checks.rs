@@ -143,6 +143,7 @@ fn memory(scene: &Scene, kind: &dyn Kind) {
     running.signal(Signal::TERM);
     scene.end(running);
     assert!(peak < MEMORY, "{peak} bytes");
+    assert_eq!(entries(scene), BTreeSet::new());
 }
 
 /// How many records the journal's progress has.

@@ -26,6 +26,7 @@ pub(crate) use command::Output;
 pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;
 pub(crate) use producer::{Ending, Sample};
+pub(crate) use reader::Record;
 pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBroker};
 pub(crate) use tokens::CLIENT as TOKEN_CLIENT;
 pub(crate) use topic::Topic;

@@ -104,8 +104,9 @@ impl<'b> Topic<'b> {
         self.make();
     }
 
+    /// Makes a topic of this name, after it was deleted.
     #[track_caller]
-    fn make(&self) {
+    pub(crate) fn make(&self) {
         let most = self.most.map(|most| most.to_string());
         let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         if let Some(most) = &most {
