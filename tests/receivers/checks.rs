@@ -89,7 +89,7 @@ fn death(scene: &Scene, kind: &dyn Kind) {
 
 fn slow_start(scene: &Scene, kind: &dyn Kind) {
     scene.folder.write("slow-start", "");
-    let places = scene.produce(kind, &["ok"; 6]);
+    let places = scene.produce(kind, &["ok"; 3]);
     let began = Instant::now();
     scene.run(kind, &[]);
     assert!(began.elapsed() >= Duration::from_secs(1), "it was not slow");
@@ -172,9 +172,11 @@ fn cancellation(scene: &Scene, kind: &dyn Kind) {
 }
 
 fn drain(scene: &Scene, kind: &dyn Kind) {
-    let (types, in_flight) = if kind.can_wait() { (vec!["slow"; 60], "30") } else { (vec!["ok"; 6_000], "10") };
+    // One that cannot take its time has another receiver beside it that does, and the events in flight are bounded.
+    let pace = ["--receiver", "pace=run:sleep 0.02"];
+    let (types, beside) = if kind.can_wait() { (["slow"; 60], &[][..]) } else { (["ok"; 60], &pace[..]) };
     let places = scene.produce(kind, &types);
-    let mut running = scene.start(kind, &["--max-in-flight", in_flight, "--drain-timeout", "5s"]);
+    let mut running = scene.start(kind, &[&["--max-in-flight", "15", "--drain-timeout", "5s"], beside].concat());
     // What the journal has is behind what was delivered.
     running.until("some are settled", SOON, |_| (committed(scene) > 0).then_some(()));
     running.signal(Signal::TERM);

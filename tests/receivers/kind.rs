@@ -83,6 +83,6 @@ pub(super) trait Kind {
         scene.noted()
     }
 
-    /// Whether it can be told to take its time; if not, it is only as slow as what is in flight is little.
+    /// Whether an event can tell it to take its time, to hang, or to fail once.
     fn can_wait(&self) -> bool;
 }
