@@ -21,7 +21,7 @@ case $REDRIVE_EVENT_TYPE in
     die) kill -9 $$ ;;
     huge)
         head -c 20000000 /dev/zero
-        head -c 20000000 /dev/zero >&2 ;;
+        head -c 100000000 /dev/zero >&2 ;;
     slow) sleep 0.05 ;;
 esac
 echo $REDRIVE_RECORD_PARTITION $REDRIVE_RECORD_OFFSET >> got
