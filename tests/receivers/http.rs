@@ -39,15 +39,16 @@ fn answer(folder: &Path, request: &Request, stream: &mut TcpStream) -> io::Resul
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         "die" => return Err(io::ErrorKind::UnexpectedEof.into()),
+        // More than is read.
+        "huge" => {
+            stream.write_all(b"HTTP/1.1 422 -\r\ncontent-length: 80000000\r\n\r\n")?;
+            return (0..80).try_for_each(|_| stream.write_all(&[b'x'; 1_000_000]));
+        }
         "slow" => wait::for_the_whole(Duration::from_millis(50)),
         _ => {}
     }
     note(folder.join("got"), &format!("{} {}", request.header("ce-kafkapartition"), request.header("ce-kafkaoffset")))?;
-    if request.header("ce-type") != "huge" {
-        return status(stream, 204);
-    }
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n")?;
-    (0..50).try_for_each(|_| stream.write_all(&[b'x'; 1_000_000]))
+    status(stream, 204)
 }
 
 fn note(path: PathBuf, line: &str) -> io::Result<()> {
@@ -86,6 +87,10 @@ impl Kind for Http {
 
     fn death(&self) -> Outcome {
         Outcome::Fails(Class::Transient, "bad_reply")
+    }
+
+    fn huge(&self) -> Outcome {
+        Outcome::Fails(Class::Permanent, "http_422")
     }
 
     fn can_wait(&self) -> bool {
