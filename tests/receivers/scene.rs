@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::kind::{Check, Kind};
@@ -11,13 +12,16 @@ use crate::support::{Broker, Folder, Output, Sample, Topic, unique};
 pub(super) const PARTITIONS: i32 = 3;
 pub(super) const SOON: Duration = Duration::from_secs(40);
 
+/// How many events the flood has.
+pub(super) const FLOOD: usize = 60_000;
+
 /// Partition and offset.
 pub(super) type Place = (i32, i64);
 
 pub(super) struct Scene {
     pub(super) broker: &'static Broker,
     pub(super) folder: Folder,
-    pub(super) topic: Topic<'static>,
+    pub(super) topic: Arc<Topic<'static>>,
     pub(super) group: String,
     /// What the runs that have ended wrote to standard output.
     pub(super) printed: RefCell<String>,
@@ -26,7 +30,7 @@ pub(super) struct Scene {
 impl Scene {
     pub(super) fn new(kind: &str, check: Check) -> Self {
         let (broker, name) = (Broker::shared(), format!("{kind}-{check:?}").to_lowercase());
-        let topic = broker.topic(&name, PARTITIONS);
+        let topic = if check == Check::Memory { flood(broker) } else { Arc::new(broker.topic(&name, PARTITIONS)) };
         Self { broker, folder: Folder::new(), topic, group: unique(&name), printed: RefCell::default() }
     }
 
@@ -87,6 +91,20 @@ impl Scene {
         };
         self.folder.lines("hangs").into_iter().filter(runs).collect()
     }
+}
+
+/// A topic of more than anybody may hold, filled once for all kinds: 120 MB of events that are told to hang.
+fn flood(broker: &'static Broker) -> Arc<Topic<'static>> {
+    static TOPIC: OnceLock<Arc<Topic<'static>>> = OnceLock::new();
+    let make = || {
+        let topic = broker.topic("flood", PARTITIONS);
+        let padding = format!("{{\"x\":\"{}\"}}", "x".repeat(2_000));
+        let partitions = (0..PARTITIONS).cycle();
+        let samples = (0..FLOOD).zip(partitions).map(|(id, to)| Sample::event("hang", &id.to_string(), padding.clone()).to(to));
+        topic.produce(&samples.collect::<Vec<_>>());
+        Arc::new(topic)
+    };
+    Arc::clone(TOPIC.get_or_init(make))
 }
 
 /// The largest that a process ever was, in bytes.
