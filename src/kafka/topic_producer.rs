@@ -58,7 +58,7 @@ const RESERVED: [(&str, &str); 9] = [
     ("queuing.strategy", RELIABLE),
 ];
 const RELIABLE: &str = "a kafka: receiver loses nothing and keeps the order";
-const BY_TIMEOUT: &str = "how long a kafka: receiver waits is its timeout, in the settings file";
+const BY_TIMEOUT: &str = "how long a kafka: receiver waits is its timeout: --receiver-option NAME.timeout=30s";
 const BY_BUDGET: &str = "what may be in flight is said with --max-in-flight and --max-in-flight-bytes";
 
 /// One topic, to be written.

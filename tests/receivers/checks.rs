@@ -106,6 +106,7 @@ fn huge_answers(scene: &Scene, kind: &dyn Kind) {
     let peak = peak_memory(running.id());
     running.signal(Signal::TERM);
     scene.end(running);
+    println!("at most {peak} bytes");
     assert!(peak < MEMORY, "{peak} bytes");
     match kind.huge() {
         Outcome::Delivered => got_exactly(scene, kind, places),
@@ -134,6 +135,7 @@ fn memory(scene: &Scene, kind: &dyn Kind) {
     let peak = peak_memory(id);
     running.signal(Signal::TERM);
     scene.end(running);
+    println!("at most {peak} bytes");
     assert!(peak < MEMORY, "{peak} bytes");
     assert_eq!(entries(scene), BTreeSet::new());
 }
