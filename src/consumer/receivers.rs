@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::consumer::{BeginError, Place};
 use crate::journal::ReceiverDefinition;
-use crate::kafka::{Cluster, Connection, TopicChoice, TopicInfo, TopicProducer};
+use crate::kafka::{Cluster, Connection, TargetTopic, TopicChoice, TopicProducer};
 use crate::policy;
 use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
 use crate::settings;
@@ -40,7 +40,11 @@ fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
 }
 
 /// The topics that get copies: each must be there, and must not be read by the same consumer.
-pub(super) fn targets(receivers: &[Specification], cluster: &Cluster, choice: &TopicChoice) -> Result<Vec<TopicInfo>, BeginError> {
+pub(super) fn targets(
+    receivers: &[Specification],
+    cluster: &Cluster,
+    choice: &TopicChoice,
+) -> Result<Vec<TargetTopic>, BeginError> {
     let mut targets = Vec::new();
     for Specification { name: receiver, made_of, .. } in receivers {
         let MadeOf::Target(Target::Kafka(topic)) = made_of else { continue };
@@ -48,7 +52,7 @@ pub(super) fn targets(receivers: &[Specification], cluster: &Cluster, choice: &T
         if let Some(read_as) = choice.chosen_by(&topic) {
             return Err(BeginError::OwnTarget { receiver, topic, read_as: read_as.to_owned() });
         }
-        match cluster.topic(&topic)? {
+        match cluster.target(&topic)? {
             Some(found) => targets.push(found),
             None => {
                 let there = cluster.topics()?.into_iter().map(|topic| topic.name).collect();
@@ -61,7 +65,7 @@ pub(super) fn targets(receivers: &[Specification], cluster: &Cluster, choice: &T
 
 pub(super) fn open(
     receivers: &[Specification],
-    targets: &[TopicInfo],
+    targets: &[TargetTopic],
     connection: &Connection,
 ) -> Result<Vec<Binding>, OpenReceiverError> {
     let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
@@ -74,7 +78,7 @@ pub(super) fn open(
 /// Many records of a lane are on their way at once, and the client library keeps their order when it tries again. The engine would not:
 /// what it tries again comes after what was on its way by then. Of the failures of a topic it tries only those at the timeout again, and
 /// those only where that is short; there, each record of a lane waits for the one before.
-fn copies(connection: &Connection, topic: &TopicInfo, of: &Specification) -> io::Result<Kafka> {
+fn copies(connection: &Connection, topic: &TargetTopic, of: &Specification) -> io::Result<Kafka> {
     let window = if policy::may_follow_a_timeout(of.timeout, of.retries) { NonZeroUsize::MIN } else { WINDOW };
     let producer = TopicProducer::new(connection, topic.clone(), of.timeout)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;

@@ -13,7 +13,7 @@ use crate::kafka::choice::INTERNAL;
 use crate::kafka::connecting::{Complaints, first_answer};
 use crate::kafka::connection::Connection;
 use crate::kafka::diagnosis::{Diagnosis, Outlook};
-use crate::kafka::native::{self, At};
+use crate::kafka::native::{self, At, describe};
 use crate::kafka::unusable::unusable;
 
 /// A question's answer takes at most this long.
@@ -46,6 +46,15 @@ fn unreachable(bootstrap: &str, after: Duration, why: &[Diagnosis]) -> String {
 pub struct TopicInfo {
     pub name: String,
     pub partitions: usize,
+}
+
+/// A topic to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetTopic {
+    pub name: String,
+    pub partitions: usize,
+    /// In bytes; `None` where we may not know.
+    pub largest_batch: Option<usize>,
 }
 
 /// A short-lived client for questions. One for each command.
@@ -85,6 +94,18 @@ impl Cluster {
         }
         let found = topics_of(&metadata);
         Ok(found.into_iter().find(|topic| topic.name == name && topic.partitions > 0))
+    }
+
+    /// One topic, to be written; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// As [`Cluster::topic`].
+    pub fn target(&self, name: &str) -> Result<Option<TargetTopic>, ClusterError> {
+        let Some(TopicInfo { name, partitions }) = self.topic(name)? else { return Ok(None) };
+        let broker = self.metadata(Some(&name))?.orig_broker_id();
+        let largest_batch = describe::largest_batch(self.client.client(), &name, broker)
+            .inspect_err(|error| tracing::debug!(topic = name, error, "it is not known what a topic takes"));
+        Ok(Some(TargetTopic { name, partitions, largest_batch: largest_batch.ok() }))
     }
 
     /// All topics but Kafka's own.

@@ -24,7 +24,7 @@ mod topic_producer;
 mod unusable;
 
 pub use choice::{PatternError, TopicChoice};
-pub use cluster::{Cluster, ClusterError, TopicInfo};
+pub use cluster::{Cluster, ClusterError, TargetTopic, TopicInfo};
 pub use connection::{CONSUMER_DEFAULTS, Connection, ConnectionError};
 pub use diagnosis::Diagnosis;
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};

@@ -20,7 +20,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
-use crate::kafka::cluster::TopicInfo;
+use crate::kafka::cluster::TargetTopic;
 use crate::kafka::complaint::{plain_reason, shown};
 use crate::kafka::connection::{Connection, ConnectionError};
 use crate::receiver::{ProduceError, Producer};
@@ -32,8 +32,18 @@ const LOOK_AROUND: Duration = Duration::from_millis(100);
 const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// What a producer's properties are unless the user sets them: records are sent when they come, since many are on their way at once and
-/// those travel together; a key goes to the partition where Java's producer puts it; and how large a record may be, the topic says.
-const DEFAULTS: [(&str, &str); 3] = [("linger.ms", "0"), ("partitioner", "murmur2_random"), ("message.max.bytes", "1000000000")];
+/// those travel together; a key goes to the partition where Java's producer puts it; how large a record may be, the topic says; and a
+/// topic that was there at the start and is not any more is gone, not on its way to all brokers.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("linger.ms", "0"),
+    ("partitioner", "murmur2_random"),
+    ("message.max.bytes", "1000000000"),
+    ("topic.metadata.propagation.max.ms", "3000"),
+];
+
+/// The library's own bound of a batch, in bytes. A topic may take less, and then refuses all of the batch: small records would fail for
+/// their company. One record is sent however large it is, and alone where it is larger.
+const BATCH: usize = 1_000_000;
 
 /// What at-least-once in order hangs on.
 const RESERVED: [(&str, &str); 9] = [
@@ -48,13 +58,13 @@ const RESERVED: [(&str, &str); 9] = [
     ("queuing.strategy", RELIABLE),
 ];
 const RELIABLE: &str = "a kafka: receiver loses nothing and keeps the order";
-const BY_TIMEOUT: &str = "how long a kafka: receiver waits is its timeout, in the settings file";
+const BY_TIMEOUT: &str = "how long a kafka: receiver waits is its timeout: --receiver-option NAME.timeout=30s";
 const BY_BUDGET: &str = "what may be in flight is said with --max-in-flight and --max-in-flight-bytes";
 
 /// One topic, to be written.
 pub struct TopicProducer {
     config: ClientConfig,
-    topic: TopicInfo,
+    topic: TargetTopic,
     timeout: Duration,
     /// `None` once it is stopped.
     running: Mutex<Option<Running>>,
@@ -88,8 +98,12 @@ struct Reports {
 impl TopicProducer {
     /// # Errors
     /// When a property is one that redrive must set itself.
-    pub fn new(connection: &Connection, topic: TopicInfo, timeout: Duration) -> Result<Self, ConnectionError> {
-        let config = config(connection, timeout)?;
+    pub fn new(connection: &Connection, topic: TargetTopic, timeout: Duration) -> Result<Self, ConnectionError> {
+        let mut config = config(connection, timeout)?;
+        if let Some(largest) = topic.largest_batch {
+            let wanted = config.get("batch.size").and_then(|size| size.parse().ok()).unwrap_or(BATCH);
+            config.set("batch.size", largest.min(wanted).max(1).to_string());
+        }
         Ok(Self { config, topic, timeout, running: Mutex::new(None) })
     }
 
@@ -260,7 +274,7 @@ mod tests {
     }
 
     fn producer(properties: &[(&str, &str)]) -> Result<TopicProducer, ConnectionError> {
-        let topic = TopicInfo { name: "copies".to_owned(), partitions: 3 };
+        let topic = TargetTopic { name: "copies".to_owned(), partitions: 3, largest_batch: None };
         TopicProducer::new(&connection(properties), topic, Duration::from_millis(300))
     }
 

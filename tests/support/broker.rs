@@ -77,7 +77,13 @@ impl Broker {
     /// A new topic whose name begins with `name`.
     #[track_caller]
     pub(crate) fn topic(&self, name: &str, partitions: i32) -> Topic<'_> {
-        Topic::create(self, unique(name), partitions)
+        Topic::create(self, unique(name), partitions, None)
+    }
+
+    /// As [`Broker::topic`], of one that takes no larger records than `most` bytes.
+    #[track_caller]
+    pub(crate) fn small_topic(&self, name: &str, partitions: i32, most: usize) -> Topic<'_> {
+        Topic::create(self, unique(name), partitions, Some(most))
     }
 
     /// What Kafka's own tools say about this broker.

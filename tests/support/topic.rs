@@ -9,6 +9,7 @@ use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::broker::Broker;
 use super::producer::{self, Ending, Sample};
+use super::reader::{self, Record};
 use super::wait;
 
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
@@ -17,12 +18,14 @@ pub(crate) struct Topic<'b> {
     broker: &'b Broker,
     name: String,
     partitions: i32,
+    /// The largest record that it takes, in bytes; none: what the broker says.
+    most: Option<usize>,
 }
 
 impl<'b> Topic<'b> {
     #[track_caller]
-    pub(super) fn create(broker: &'b Broker, name: String, partitions: i32) -> Self {
-        let topic = Self { broker, name, partitions };
+    pub(super) fn create(broker: &'b Broker, name: String, partitions: i32, most: Option<usize>) -> Self {
+        let topic = Self { broker, name, partitions, most };
         topic.make();
         topic
     }
@@ -44,6 +47,12 @@ impl<'b> Topic<'b> {
     #[track_caller]
     pub(crate) fn produce_in_transaction(&self, samples: &[Sample], ending: Ending) {
         producer::produce_in_transaction(&self.broker.bootstrap(), &self.name, samples, ending);
+    }
+
+    /// All that is there now.
+    #[track_caller]
+    pub(crate) fn read(&self) -> Vec<Record> {
+        reader::read(&self.broker.bootstrap(), &self.name, self.partitions)
     }
 
     /// As retention would: the log of `partition` starts at `offset` afterwards.
@@ -95,9 +104,14 @@ impl<'b> Topic<'b> {
         self.make();
     }
 
+    /// Makes a topic of this name, after it was deleted.
     #[track_caller]
-    fn make(&self) {
-        let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+    pub(crate) fn make(&self) {
+        let most = self.most.map(|most| most.to_string());
+        let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+        if let Some(most) = &most {
+            new = new.set("max.message.bytes", most);
+        }
         let answer = block_on(self.broker.admin.create_topics(&[new], &options())).expect("the broker answers");
         answer.into_iter().for_each(|result| drop(result.unwrap_or_else(|(name, error)| panic!("{name}: {error}"))));
         let is_ready =

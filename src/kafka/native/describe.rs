@@ -1,4 +1,4 @@
-//! Descriptions of the cluster, of topics and of groups, with what we may do there; and the newest times of partitions.
+//! Descriptions of the cluster, of topics and of groups, with what we may do there; the newest times of partitions, and what a topic takes.
 //!
 //! Ask brokers that have just answered: the client library may abort the process when an answer comes after its time (its issue 4605).
 
@@ -222,6 +222,39 @@ pub(in crate::kafka) fn newest<C: ClientContext>(
             (of.error.is_ok() && at_ms >= 0).then_some((of.topic, of.partition, at_ms))
         });
         Ok(newest.collect())
+    }
+}
+
+/// The largest batch of records that a topic takes, in bytes: its `max.message.bytes`.
+pub(in crate::kafka) fn largest_batch<C: ClientContext>(client: &Client<C>, topic: &str, broker: i32) -> Result<usize, String> {
+    let name = CString::new(topic).map_err(|_| "its name has a NUL in it".to_owned())?;
+    let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
+    let event = ask(client, operation, Some(broker), |options, queue| {
+        // SAFETY: all are alive during the call, which copies the resource; the resource is destroyed once.
+        unsafe {
+            let mut resource =
+                sys::rd_kafka_ConfigResource_new(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, name.as_ptr());
+            sys::rd_kafka_DescribeConfigs(client.native_ptr(), &raw mut resource, 1, options, queue);
+            sys::rd_kafka_ConfigResource_destroy(resource);
+        }
+    })?;
+    // SAFETY: the result and all that it points to live as long as the event.
+    unsafe {
+        let result = sys::rd_kafka_event_DescribeConfigs_result(event.0.as_ptr());
+        let mut count = 0;
+        let resources = sys::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+        if count == 0 {
+            return Err("the broker's answer does not name it".to_owned());
+        }
+        let of: *const sys::rd_kafka_ConfigResource_t = *resources;
+        if checked(sys::rd_kafka_ConfigResource_error(of)).is_err() {
+            return Err(text(sys::rd_kafka_ConfigResource_error_string(of)));
+        }
+        let entries = sys::rd_kafka_ConfigResource_configs(of, &raw mut count);
+        let entry =
+            |at| (text(sys::rd_kafka_ConfigEntry_name(*entries.add(at))), text(sys::rd_kafka_ConfigEntry_value(*entries.add(at))));
+        let found = (0..count).map(entry).find(|(name, _)| name == "max.message.bytes");
+        found.and_then(|(_, value)| value.parse().ok()).ok_or_else(|| "the broker does not say".to_owned())
     }
 }
 
