@@ -206,11 +206,11 @@ fn tls(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
             )
         });
     }
-    let is_handshake = reason.contains("SSL handshake failed");
-    if is_handshake && ["wrong version number", "unknown protocol", "packet length too long"].iter().any(|of| reason.contains(of)) {
+    // Not always with the words that a handshake failed: it depends on what the client was about when the answer came.
+    if ["wrong version number", "unknown protocol", "packet length too long"].iter().any(|of| reason.contains(of)) {
         return Some(Finding::new(Hopeless, "that port does not speak TLS", [plain, "or -b with the port that does"]));
     }
-    let is_in_handshake = is_handshake || complaint.state.as_deref() == Some("SSL_HANDSHAKE");
+    let is_in_handshake = reason.contains("SSL handshake failed") || complaint.state.as_deref() == Some("SSL_HANDSHAKE");
     if is_in_handshake && reason.contains("isconnected") {
         let problem = "the broker hangs up when TLS begins: that port most likely does not speak TLS";
         return Some(Finding::new(Doubtful, problem, [plain, "or -b with the port that does"]));

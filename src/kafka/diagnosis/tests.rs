@@ -47,6 +47,13 @@ fn tls_that_fails() {
         ),
         (to_plain, manner(Tls, "PLAIN", &[]), Doubtful, "most likely does not speak TLS", "-X security.protocol=sasl_plaintext"),
         (no_tls, manner(Tls, "", &[]), Hopeless, "that port does not speak TLS", "-X security.protocol=plaintext"),
+        (
+            "ssl://127.0.0.1:80/bootstrap: error:0A00010B:SSL routines::wrong version number (after 0ms in state SSL_HANDSHAKE)",
+            manner(Tls, "", &[]),
+            Hopeless,
+            "that port does not speak TLS",
+            "-X security.protocol=plaintext",
+        ),
         (to_tls, manner(Plain, "", &[]), Doubtful, "most likely speaks TLS", "-X security.protocol=ssl"),
         (to_tls, manner(Plain, "", &["sasl.username"]), Doubtful, "most likely speaks TLS", "-X security.protocol=sasl_ssl"),
         (to_tls, manner(Plain, "PLAIN", &[]), Doubtful, "most likely speaks TLS", "-X security.protocol=sasl_ssl"),
