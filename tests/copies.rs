@@ -158,7 +158,7 @@ fn produce_many(source: &Topic<'_>, count: i32) {
 
 #[test]
 fn a_broker_that_is_away_for_a_while_costs_nothing() {
-    const COUNT: i32 = 40_000;
+    const COUNT: i32 = 60_000;
     let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
     let (source, target) = (broker.topic("originals", 2), broker.topic("copies", 1));
     produce_many(&source, COUNT);
@@ -189,7 +189,7 @@ fn a_broker_that_is_away_for_a_while_costs_nothing() {
 
 #[test]
 fn what_has_failed_is_not_delivered_later() {
-    const COUNT: i32 = 2_000;
+    const COUNT: i32 = 20_000;
     let (broker, folder, group) = (Broker::own(), Folder::new(), unique("late"));
     let (source, target) = (broker.topic("originals", 2), broker.topic("copies", 1));
     produce_many(&source, COUNT);
@@ -198,11 +198,15 @@ fn what_has_failed_is_not_delivered_later() {
     let arguments = ["--from", "earliest", "--receiver", &copy].into_iter().chain(slow);
     let mut running = folder.consume(&source, &group, arguments).spawn();
     running.line("partition", SOON);
-    running.until("some are copied", SOON, |_| (folder.journal().progress().iter().any(|row| row.records > 0)).then_some(()));
+    let settled = || folder.journal().progress().iter().map(|row| row.records).sum::<i64>();
+    running.until("some are copied", SOON, |_| (settled() > 0).then_some(()));
+    // A broker takes a while to stop, and answers until then: all could be copied meanwhile.
+    running.signal(Signal::STOP);
+    assert!(settled() < i64::from(COUNT), "it was stopped in mid-run");
     broker.stop();
+    running.signal(Signal::CONT);
     running.until("some have failed", SOON, |_| (folder.journal().failures().len() >= 4).then_some(()));
     broker.start();
-    let settled = || folder.journal().progress().iter().map(|row| row.records).sum::<i64>();
     running.until("all are settled", SOON, |_| (settled() == i64::from(COUNT)).then_some(()));
     stop(running);
     let failures = folder.journal().failures();
