@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::support::command::Running;
-use crate::support::{Broker, Folder, Sample, Topic, unique, wait};
+use crate::support::{Broker, Folder, Sample, Topic, repetitions, unique, wait};
 use crate::workers;
 
 const SOON: Duration = Duration::from_secs(30);
-/// How long the broker is away once that was noticed, in seconds: in CI, and with `REDRIVE_TEST_FULL=1`.
+/// How long the broker is away once that was noticed, in seconds: in CI, and in a full run.
 const AWAY: (u64, u64) = (10, 60);
 
 fn events(count: i32, partitions: i32) -> Vec<Sample> {
@@ -31,7 +31,7 @@ fn until_all_are_delivered(running: &mut Running, folder: &Folder, partitions: i
 
 /// A broker goes in mid-run, and comes back after a while.
 fn is_one_incident_and_nothing_is_lost(goes: fn(&Broker), comes_back: fn(&Broker)) {
-    let away = Duration::from_secs(if std::env::var_os("REDRIVE_TEST_FULL").is_some() { AWAY.1 } else { AWAY.0 });
+    let away = Duration::from_secs(repetitions(AWAY));
     let (broker, folder, group) = (Broker::own(), Folder::new(), unique("away"));
     let topic = broker.topic("away", 3);
     topic.produce(&events(300, 3));

@@ -19,7 +19,8 @@ fn origin(copy: &Record) -> (i32, i64) {
     (partition.parse().unwrap(), offset.parse().unwrap())
 }
 
-fn origins(target: &Topic<'_>) -> BTreeSet<(i32, i64)> {
+/// Which records are in a topic of copies: partition and offset of the originals.
+pub(crate) fn origins(target: &Topic<'_>) -> BTreeSet<(i32, i64)> {
     target.read().iter().map(origin).collect()
 }
 

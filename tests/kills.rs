@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 
-use crate::support::{Broker, Folder, Sample, unique, wait};
+use crate::support::{Broker, Folder, Sample, repetitions, unique, wait};
 use crate::workers;
 
-/// The issue wants 30; so many run with `REDRIVE_TEST_FULL=1`.
+/// How many: in CI, and in a full run.
 const KILLS: (usize, usize) = (5, 30);
 const PARTITIONS: i32 = 12;
 /// Produced before each start, so that a kill always has something to interrupt.
@@ -59,7 +59,7 @@ fn first_unsettled(folder: &Folder, produced: i32) -> Vec<i64> {
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_is_doubled() {
-    let kills = if std::env::var_os("REDRIVE_TEST_FULL").is_some() { KILLS.1 } else { KILLS.0 };
+    let kills = repetitions(KILLS);
     let seed = rand::random::<u64>();
     println!("seed {seed}, {kills} kills");
     let mut random = StdRng::seed_from_u64(seed);

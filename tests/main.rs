@@ -24,6 +24,7 @@ mod http;
 mod journal_file;
 mod kills;
 mod lanes;
+mod mixed;
 mod patterns;
 mod readme;
 mod real_broker;

@@ -32,3 +32,8 @@ pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBr
 pub(crate) use tokens::CLIENT as TOKEN_CLIENT;
 pub(crate) use topic::Topic;
 pub(crate) use witness::{GroupState, ResetTo};
+
+/// How often, how many or how long: the first in CI, the second when `REDRIVE_TEST_FULL=1` asks for a full run.
+pub(crate) fn repetitions<T>((few, full): (T, T)) -> T {
+    if std::env::var_os("REDRIVE_TEST_FULL").is_some() { full } else { few }
+}
