@@ -1,26 +1,39 @@
-//! The README's tour, run as it stands there: each command ends well, and each line that the README shows is one that it prints.
+//! The README's commands, run as they stand there, in their order: each ends as the README says, and prints each line that it shows.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Broker, Folder, Sample, unique, wait};
+use crate::support::{Broker, Folder, Listener, Output, SCRAM_512, Sample, SecureBroker, console_producer, wait};
 
 const README: &str = include_str!("../README.md");
 const EVENTS: &str = include_str!("../fixtures/demo.jsonl");
 
-/// A command of the tour, and what the README says that it prints.
+/// A command, what the README says that it prints, and the exit status that `echo $?` shows; 0 where that is not asked.
 struct Shown {
     command: String,
     lines: Vec<String>,
+    code: i32,
 }
 
-fn tour() -> Vec<Shown> {
-    let tour = README.split("## The tour").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("the README has a tour");
+/// The blocks of code in this language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let parts = README.split("\n```").skip(1).step_by(2);
+    parts.filter_map(|part| part.split_once('\n')).filter(|(of, _)| *of == language).map(|(_, block)| block).collect()
+}
+
+fn commands() -> Vec<Shown> {
     let mut shown: Vec<Shown> = Vec::new();
-    for line in tour.split("```").filter_map(|block| block.strip_prefix("console\n")).flat_map(str::lines) {
-        match (line.strip_prefix("$ "), shown.last_mut()) {
-            (Some(command), _) => shown.push(Shown { command: command.to_owned(), lines: Vec::new() }),
-            (None, Some(last)) => last.lines.push(line.to_owned()),
-            (None, None) => panic!("a line without its command: {line}"),
+    for block in blocks("console") {
+        let mut lines = block.lines();
+        while let Some(line) = lines.next() {
+            match (line.strip_prefix("$ "), shown.last_mut()) {
+                (Some("echo $?"), Some(last)) => {
+                    last.code = lines.next().and_then(|code| code.parse().ok()).expect("an exit status")
+                }
+                (Some(command), _) => shown.push(Shown { command: command.to_owned(), lines: Vec::new(), code: 0 }),
+                (None, Some(last)) => last.lines.push(line.to_owned()),
+                (None, None) => panic!("a line without its command: {line}"),
+            }
         }
     }
     shown
@@ -46,41 +59,69 @@ fn samples() -> Vec<Sample> {
     EVENTS.lines().map(sample).collect()
 }
 
+/// Runs a command of the README; none: it is the one that runs this test.
+fn run(folder: &Folder, command: &str, to_readers: impl Fn(&str) -> String) -> Option<Output> {
+    let words = shell_words::split(command).unwrap().into_iter().map(|word| to_readers(&word)).collect::<Vec<_>>();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let command = match words.as_slice() {
+        ["redrive", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..] => {
+            folder.redrive(arguments.iter().copied())
+        }
+        ["cargo", "run", "--release", "--example", name, "--", arguments @ ..] => folder.example(name, arguments.iter().copied()),
+        ["cargo", "test", "--release"] => return None,
+        _ => panic!("no test runs {command}"),
+    };
+    Some(command.env("TMPDIR", &folder.path().display().to_string()).within(Duration::from_secs(60)).run())
+}
+
 #[test]
-fn the_tour_is_what_happens() {
-    let (broker, folder) = (Broker::shared(), Folder::new());
-    let topic = broker.topic("orders", 3);
-    topic.produce(&samples());
+fn every_command_does_what_is_shown() {
+    let (broker, folder) = (SecureBroker::own(), Folder::new());
+    broker.broker().topic_named("orders", 3).produce(&samples());
     std::fs::create_dir(folder.path().join("examples")).unwrap();
     folder.write("examples/worker.py", include_str!("../examples/worker.py"));
-    let group = unique("shop");
-    let tour = tour();
-    assert!(tour.len() >= 4, "the tour has its commands");
-    for Shown { command, lines } in tour {
-        let mut words = shell_words::split(&command).unwrap();
-        assert_eq!(words.remove(0), "redrive", "{command}");
-        for word in &mut words {
-            match word.as_str() {
-                "localhost:9092" => *word = broker.bootstrap(),
-                "orders" => topic.name().clone_into(word),
-                "shop" => word.clone_from(&group),
-                _ => {}
-            }
-        }
-        let output = folder.redrive(words.iter().map(String::as_str)).within(Duration::from_secs(60)).run().expect_code(0);
-        let said = format!("{}{}", output.stderr, output.stdout).replace(topic.name(), "orders").replace(&group, "shop");
+    folder.write("password", SCRAM_512.1);
+    std::fs::copy(broker.file("ca.pem"), folder.path().join("ca.pem")).unwrap();
+    let to_readers = |word: &str| match word {
+        "localhost:9092" => broker.broker().bootstrap(),
+        "localhost:9093" => broker.bootstrap(Listener::SaslTls),
+        "sasl.username=shop" => format!("sasl.username={}", SCRAM_512.0),
+        _ => word.to_owned(),
+    };
+    let commands = commands();
+    assert!(commands.len() > 10, "the README has its commands");
+    for Shown { command, lines, code } in commands {
+        let Some(output) = run(&folder, &command, to_readers) else { continue };
+        let output = output.expect_code(code);
+        let said = format!("{}{}", output.stderr, output.stdout);
         let host = format!("host {} ", rustix::system::uname().nodename().to_string_lossy());
-        let said = said.replace(&host, "host shop-0 ");
-        let said: Vec<String> = said.lines().map(essence).collect();
+        let said: Vec<String> = said.replace(&host, "host shop-0 ").lines().map(essence).collect();
         for line in lines {
             let expected = essence(&line);
-            assert!(
-                said.contains(&expected),
-                "{command}: the README shows\n{line}\n({expected})\nbut it says\n{}",
-                said.join("\n")
-            );
+            let is_said = said.contains(&expected);
+            assert!(is_said, "{command}: the README shows\n{line}\n({expected})\nbut it says\n{}", said.join("\n"));
         }
     }
+}
+
+#[test]
+fn kafkas_own_producer_fills_the_topic_with_the_events_of_the_demo() {
+    let (broker, folder) = (Broker::shared(), Folder::new());
+    let topic = broker.topic("orders", 3);
+    std::fs::create_dir(folder.path().join("fixtures")).unwrap();
+    folder.write("fixtures/demo.jsonl", EVENTS);
+    let producer = folder.write("producer", &console_producer());
+    let scripts = blocks("sh");
+    let [script] = scripts.as_slice() else { panic!("{scripts:?}") };
+    let script = script.replace("kafka-console-producer.sh", &format!("sh {}", producer.display()));
+    let script =
+        script.replace("localhost:9092", &broker.bootstrap()).replace("--topic orders", &format!("--topic {}", topic.name()));
+    folder.program(Path::new("/bin/sh")).args(["-ec", &script]).run().expect_code(0);
+    let mut read: Vec<_> = topic.read().into_iter().map(|record| (record.key, record.value, record.headers)).collect();
+    let mut expected: Vec<_> = samples().into_iter().map(|sample| (sample.key, sample.value, sample.headers)).collect();
+    read.sort();
+    expected.sort();
+    assert_eq!(read, expected);
 }
 
 /// A stranger has no Kafka: the demo's broker stays, and the tour's first command reads from it.

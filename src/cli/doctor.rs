@@ -20,11 +20,10 @@ use crate::settings::{self, CheckedSettings, Given, OutputFormat, Verbosity, nea
 pub(super) const NAME: &str = "doctor";
 
 pub(super) const HELP: &str = "\
-Takes the flags, the file and the environment of `consume`, and looks at what it would meet.
-Nothing is needed: what is missing is skipped. It joins no group, commits nothing and makes
-nothing that stays. Receivers get no event, with one exception: an exec: worker that is named
-on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed a script of test
-events (topic redrive-doctor, types redrive.doctor.…), and its answers are checked.
+Takes the flags, the file and the environment of `consume`, and looks at what it would meet. Nothing is needed: what is missing is \
+skipped. It joins no group, commits nothing, and makes nothing that stays. Receivers get no event, with one exception: an exec: worker \
+that is named on the command line, with --receiver NAME or --receiver NAME=exec:…, is handed a script of test events (topic \
+redrive-doctor, types redrive.doctor.…), and its answers are checked.
 Examples:
   redrive doctor -b localhost:9092 -t orders -g shop
   redrive doctor --receiver 'billing=exec:python3 worker.py'

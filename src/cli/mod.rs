@@ -83,7 +83,8 @@ Examples:
       --receiver audit=file:audit.jsonl
   redrive consume -t orders -g shop --order key \\
       --receiver 'billing=exec:python3 worker.py'
-  redrive consume -t orders -g shop --receiver audit=file:audit.jsonl --dry-run --until-end
+  redrive consume -t orders -g shop --dry-run --until-end \\
+      --receiver audit=file:audit.jsonl
 Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors, 4 stopped by a guard.";
 
 impl Command {

@@ -80,6 +80,12 @@ impl Broker {
         Topic::create(self, unique(name), partitions, None)
     }
 
+    /// A new topic of exactly this name: for a broker of the test's own.
+    #[track_caller]
+    pub(crate) fn topic_named(&self, name: &str, partitions: i32) -> Topic<'_> {
+        Topic::create(self, name.to_owned(), partitions, None)
+    }
+
     /// As [`Broker::topic`], of one that takes no larger records than `most` bytes.
     #[track_caller]
     pub(crate) fn small_topic(&self, name: &str, partitions: i32, most: usize) -> Topic<'_> {

@@ -48,6 +48,15 @@ impl Java {
     }
 }
 
+/// A shell script that is Kafka's console producer.
+#[track_caller]
+pub(crate) fn console_producer() -> String {
+    let java = Java::with_kafka(Kind::Tool).unwrap_or_else(|error| panic!("{error}"));
+    let words = java.arguments.iter().map(|argument| argument.to_str().expect("UTF-8"));
+    let program = java.program.to_str().expect("UTF-8");
+    format!("exec {} org.apache.kafka.tools.ConsoleProducer \"$@\"\n", shell_words::join(std::iter::once(program).chain(words)))
+}
+
 fn checked() -> Result<&'static PathBuf, String> {
     static JAVA: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     JAVA.get_or_init(find).as_ref().map_err(Clone::clone)

@@ -26,6 +26,7 @@ pub(crate) use certificates::{Authority, Valid};
 pub(crate) use command::Output;
 pub(crate) use endpoint::{Endpoint, Request};
 pub(crate) use folder::Folder;
+pub(crate) use java::console_producer;
 pub(crate) use producer::{Ending, Sample};
 pub(crate) use reader::Record;
 pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBroker};
