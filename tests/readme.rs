@@ -28,7 +28,7 @@ fn commands() -> Vec<Shown> {
         while let Some(line) = lines.next() {
             match (line.strip_prefix("$ "), shown.last_mut()) {
                 (Some("echo $?"), Some(last)) => {
-                    last.code = lines.next().and_then(|code| code.parse().ok()).expect("an exit status")
+                    last.code = lines.next().and_then(|code| code.parse().ok()).expect("an exit status");
                 }
                 (Some(command), _) => shown.push(Shown { command: command.to_owned(), lines: Vec::new(), code: 0 }),
                 (None, Some(last)) => last.lines.push(line.to_owned()),
