@@ -222,6 +222,9 @@ fn what_is_wrong_with_a_setting_is_said_without_its_secret() {
     ] {
         refuses(&scene, &arguments.join(" "), arguments);
     }
+    let output = scene.folder.redrive(["consume", "-X"]).bytes(b"sasl.password=hunter2\xff").run().expect_code(2);
+    let leaks = scene.leaks("not UTF-8", &output.stderr);
+    assert!(leaks.is_empty() && output.stderr.contains("not UTF-8: sasl.password=***"), "{}", output.stderr);
 }
 
 #[track_caller]

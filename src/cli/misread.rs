@@ -3,6 +3,7 @@
 //! What clap finds is told as any other error is, in our own words: which flag or command it is, what was expected and what was
 //! given, and which name was meant. A stray word may be a secret whose flag was mistyped.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -277,7 +278,14 @@ fn no_value(error: &clap::Error) -> CommandError {
 }
 
 fn not_utf8(arguments: &[OsString]) -> CommandError {
-    let wrong: Vec<String> = arguments.iter().filter(|of| of.to_str().is_none()).map(|of| format!("{of:?}")).collect();
+    let before = std::iter::once("".into()).chain(arguments.iter().map(|argument| argument.to_string_lossy()));
+    let wrong = before.zip(arguments).filter(|(_, of)| of.to_str().is_none());
+    let shown = |(before, of): (Cow<'_, str>, &OsString)| {
+        let text = of.to_string_lossy();
+        let masked = masked_word(&before, &text);
+        if masked == text { format!("{of:?}") } else { masked }
+    };
+    let wrong: Vec<String> = wrong.map(shown).collect();
     CommandError::usage(format!("not UTF-8: {}", wrong.join(", "))).hint("all arguments have to be UTF-8")
 }
 

@@ -2,7 +2,7 @@
 
 use crate::doctor::topics::Partitions;
 use crate::doctor::{Checkup, Finding, Section};
-use crate::kafka::{Allowed, Examiner, Operation};
+use crate::kafka::{Allowed, Examiner, Operation, TopicTrouble};
 use crate::receiver::{MadeOf, Target};
 
 const HERE: Section = Section::Access;
@@ -55,7 +55,13 @@ fn check_topics(examiner: &Examiner, names: &[&str], operation: Operation, findi
             for topic in described {
                 let right = Right { kind: "topic", name: &topic.name, operation };
                 findings.push(match topic.trouble {
-                    Some(why) => HERE.problem(&subject(right), format!("it cannot be described: {why}")).mend(grant(right)),
+                    // Whoever names it tells that.
+                    Some(TopicTrouble::Unknown) => {
+                        HERE.skipped(&subject(right), "there is no topic of this name, or none that we may see")
+                    }
+                    Some(TopicTrouble::Other(why)) => {
+                        HERE.problem(&subject(right), format!("it cannot be described: {why}")).mend(grant(right))
+                    }
                     None => judge(right, topic.allowed),
                 });
             }

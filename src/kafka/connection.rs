@@ -61,13 +61,21 @@ const LISTS_EVERY: Duration = Duration::from_secs(30);
 const CLIENT_ID: &str = "redrive";
 
 /// What at-least-once delivery hangs on.
-const RESERVED: [(&str, &str); 6] = [
+const RESERVED: [(&str, &str); 7] = [
     ("group.id", "use --group"),
     ("bootstrap.servers", "use --bootstrap-server"),
+    ("metadata.broker.list", "use --bootstrap-server"),
     ("enable.auto.commit", "an offset is committed only when its record is settled"),
     ("enable.auto.offset.store", "an offset is committed only when its record is settled"),
     ("auto.offset.reset", "where a partition starts is said with --from"),
     ("enable.partition.eof", "the end of a partition is how --until-end is found"),
+];
+
+/// Second names of properties, beside those that are used here: of two names for one thing, it is up to chance which one counts.
+const ALIASES: [(&str, &str); 3] = [
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("sasl.mechanisms", "sasl.mechanism"),
 ];
 
 impl Connection {
@@ -79,7 +87,11 @@ impl Connection {
                 return Err(ConnectionError::Reserved { name: name.clone(), why });
             }
         }
-        let connection = Self { bootstrap: bootstrap.into(), properties };
+        let named = |(name, value): (String, String)| {
+            let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+            (alias.map_or(name, |(_, used)| (*used).to_owned()), value)
+        };
+        let connection = Self { bootstrap: bootstrap.into(), properties: properties.into_iter().map(named).collect() };
         connection.client().create_native_config().map_err(refused)?;
         if connection.waits_for_tokens() {
             return Err(ConnectionError::NoTokens);
@@ -114,11 +126,10 @@ impl Connection {
 
     /// How it is set to speak, without any secret.
     pub(super) fn manner(&self) -> Manner {
-        let value =
-            |names: &[&str]| self.properties.iter().rfind(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value);
-        let protocol = value(&["security.protocol"]).map(|protocol| protocol.to_ascii_lowercase()).unwrap_or_default();
+        let value = |name: &str| self.properties.iter().rfind(|(of, _)| of == name).map(|(_, value)| value);
+        let protocol = value("security.protocol").map(|protocol| protocol.to_ascii_lowercase()).unwrap_or_default();
         let encryption = if protocol.ends_with("ssl") { Encryption::Tls } else { Encryption::Plain };
-        let mechanism = || value(&["sasl.mechanism", "sasl.mechanisms"]).map_or("GSSAPI", String::as_str).to_owned();
+        let mechanism = || value("sasl.mechanism").map_or("GSSAPI", String::as_str).to_owned();
         let login = if protocol.starts_with("sasl") { Login::Sasl(mechanism()) } else { Login::None };
         Manner { encryption, login, names: self.properties.iter().map(|(name, _)| name.clone()).collect() }
     }
@@ -143,7 +154,7 @@ impl Connection {
     /// For a member of `group`. The library commits nothing by itself and never chooses where to start.
     pub(super) fn member_of(&self, group: &str) -> ClientConfig {
         let mut config = self.client();
-        let is_classic = !self.properties.iter().any(|(name, value)| name == "group.protocol" && value == "consumer");
+        let is_classic = !config.get("group.protocol").is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"));
         let session: Option<u32> = config.get("session.timeout.ms").and_then(|ms| ms.parse().ok());
         let mut default = |name: &str, value: &str| {
             if config.get(name).is_none() {
@@ -214,6 +225,15 @@ mod tests {
     }
 
     #[test]
+    fn a_property_by_its_second_name_wins_too() {
+        let config = connection(&[("max.partition.fetch.bytes", "9"), ("sasl.mechanisms", "PLAIN")]).unwrap().member_of("g");
+        assert_eq!((config.get("fetch.message.max.bytes"), config.get("max.partition.fetch.bytes")), (Some("9"), None));
+        assert_eq!((config.get("sasl.mechanism"), config.get("sasl.mechanisms")), (Some("PLAIN"), None));
+        let error = connection(&[("metadata.broker.list", "kafka:9092")]).unwrap_err();
+        assert_eq!(error.to_string(), "the Kafka property metadata.broker.list is redrive's own: use --bootstrap-server");
+    }
+
+    #[test]
     fn unknown_properties_are_refused_by_name() {
         let hint = |name: &str| match connection(&[(name, "s3cret")]).unwrap_err() {
             ConnectionError::Unknown { name: unknown, hint } if unknown == name => hint,
@@ -277,5 +297,10 @@ mod tests {
         };
         assert_eq!(strategy(&[]).as_deref(), Some("cooperative-sticky"));
         assert_eq!(strategy(&[("group.protocol", "consumer")]), None);
+        assert_eq!(strategy(&[("group.protocol", "Consumer")]), None);
+        assert_eq!(
+            strategy(&[("group.protocol", "consumer"), ("group.protocol", "classic")]).as_deref(),
+            Some("cooperative-sticky")
+        );
     }
 }

@@ -272,7 +272,8 @@ fn token(complaint: &Complaint) -> Option<Finding> {
             "the token endpoint refuses this client",
             ["check -X sasl.oauthbearer.client.id=ID, -X sasl.oauthbearer.client.secret=@FILE and -X sasl.oauthbearer.scope=SCOPE"],
         ),
-        Some(status @ 404..=499) => {
+        // 408, 425 and 429 pass.
+        Some(status @ (404..=407 | 409..=424 | 426..=428 | 430..=499)) => {
             Finding::new(Hopeless, format!("the token endpoint is not there (status {status})"), [&format!("check {URL}")])
         }
         _ if has(&["SSL certificate", "SSL peer certificate", "certificate verify"]) => Finding::new(

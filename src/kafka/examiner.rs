@@ -155,14 +155,13 @@ impl Examiner {
         describe::group(self.client.client(), name)
     }
 
-    /// All topics that we may see but Kafka's own.
+    /// All topics that we may see, Kafka's own among them.
     ///
     /// # Errors
     /// When the broker does not say.
     pub fn topic_names(&self) -> Result<Vec<String>, String> {
         let metadata = self.client.fetch_metadata(None, ANSWER).map_err(|error| error.to_string())?;
-        let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
-        Ok(names.filter(|name| !name.starts_with("__")).collect())
+        Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
     }
 
     /// The partitions of topics, in order.

@@ -30,7 +30,9 @@ pub use diagnosis::Diagnosis;
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use examiner::{Examiner, PartitionFacts, Request, Standing};
 pub use group_source::GroupSource;
-pub use native::describe::{Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription};
+pub use native::describe::{
+    Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription, TopicTrouble,
+};
 pub use preview_source::PreviewSource;
 pub use reading::Subscription;
 pub use topic_producer::TopicProducer;

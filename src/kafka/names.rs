@@ -29,7 +29,7 @@ const OF_JAVA: [(&str, &str); 23] = [
     ("default.api.timeout.ms", "leave it out, or say how long a request may take: -X socket.timeout.ms=MS"),
     ("receive.buffer.bytes", "it is called socket.receive.buffer.bytes here"),
     ("send.buffer.bytes", "it is called socket.send.buffer.bytes here"),
-    ("exclude.internal.topics", "leave it out: a pattern finds no topic of Kafka's own unless it begins with ^__"),
+    ("exclude.internal.topics", "leave it out: a pattern never finds a topic of Kafka's own"),
 ];
 const PEM_AUTHORITY: &str = "name the certificate of the authority, in PEM and without a password: -X ssl.ca.location=FILE";
 const TLS_VERSIONS: &str = "leave it out: TLS 1.2 and 1.3 are spoken";

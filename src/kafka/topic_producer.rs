@@ -17,6 +17,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
 use tokio::sync::oneshot;
 
@@ -25,6 +26,7 @@ use crate::kafka::complaint::{plain_reason, shown};
 use crate::kafka::connection::{Connection, ConnectionError};
 use crate::receiver::{ProduceError, Producer};
 use crate::record::Record;
+use crate::secrets::masked;
 
 /// How long the thread of a client hears its answers before it looks whether the client is still in use.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
@@ -242,8 +244,12 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "the producer complains");
-        *self.trouble() = Some(plain_reason(reason).to_owned());
+        let reason = masked(plain_reason(reason));
+        tracing::debug!(%error, %reason, "the producer complains");
+        // That all brokers are down follows what is wrong with each of them, and says less.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.trouble() = Some(reason);
+        }
     }
 }
 

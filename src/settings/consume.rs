@@ -127,7 +127,8 @@ fn topics(layers: &Layers<'_>) -> Result<Vec<String>, SettingsError> {
     let prefix = layers.maybe(&TOPIC_PREFIX, |text| Ok(text.to_owned()))?.filter(|prefix| !prefix.is_empty());
     let Some(prefix) = prefix else { return Ok(topics) };
     let prefixed = |topic: String| match topic.strip_prefix('^') {
-        Some(pattern) => format!("^{}-{pattern}", regex::escape(&prefix)),
+        // In a group of its own: the prefix stands before each alternative.
+        Some(pattern) => format!("^{}-(?:{pattern})", regex::escape(&prefix)),
         None => format!("{prefix}-{topic}"),
     };
     Ok(topics.into_iter().map(prefixed).collect())

@@ -155,6 +155,7 @@ fn a_token_that_is_not_given() {
             "certificate is not signed by",
             "-X https.ca.location=FILE",
         ),
+        ("{\"error\": \"slow_down\"} (429)", Open, "gives no token", "endpoint.url"),
         ("{\"error\": \"busy\"} (503)", Open, "gives no token", "endpoint.url"),
     ] {
         let said = format!("[thrd:background]: Failed to retrieve OIDC token from \"https://me:s3cret@host/token\": {said}");

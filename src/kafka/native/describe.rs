@@ -73,9 +73,18 @@ pub struct ClusterDescription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicDescription {
     pub name: String,
-    /// Why it cannot be described, in Kafka's words.
-    pub trouble: Option<String>,
+    /// Why it cannot be described.
+    pub trouble: Option<TopicTrouble>,
     pub allowed: Allowed,
+}
+
+/// Why a topic cannot be described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicTrouble {
+    /// There is none of that name, or none that we may see.
+    Unknown,
+    /// In Kafka's words.
+    Other(String),
 }
 
 /// A consumer group that was asked about.
@@ -146,7 +155,10 @@ pub(in crate::kafka) fn topics<C: ClientContext>(
             let operations = sys::rd_kafka_TopicDescription_authorized_operations(of, &raw mut count);
             TopicDescription {
                 name: text(sys::rd_kafka_TopicDescription_name(of)),
-                trouble: trouble(sys::rd_kafka_TopicDescription_error(of)).map(|(_, what)| what),
+                trouble: trouble(sys::rd_kafka_TopicDescription_error(of)).map(|(code, what)| match code {
+                    RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => TopicTrouble::Unknown,
+                    _ => TopicTrouble::Other(what),
+                }),
                 allowed: allowed(operations, count),
             }
         };
