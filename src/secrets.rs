@@ -2,9 +2,27 @@
 //!
 //! A secret that nothing gives away stays: whoever takes texts from users says what they are before they are shown.
 
+use reqwest::Url;
+
 /// What names of secrets have in them.
-const SECRET: [&str; 10] =
-    ["password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "api-key", "apikey", "authorization"];
+const SECRET: [&str; 16] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "api-key",
+    "apikey",
+    "auth-key",
+    "private-key",
+    "access-key",
+    "authorization",
+    "bearer",
+    "cookie",
+    "signature",
+];
 
 /// True for the name of a property, a flag or a header whose value is one.
 #[must_use]
@@ -20,10 +38,14 @@ pub fn masked_command(words: &[String]) -> Option<String> {
     let mut shown = Vec::with_capacity(words.len());
     let (mut before, mut found) = ("", false);
     for word in words {
-        let named = ['=', ':'].into_iter().find_map(|part| {
-            let (name, _) = word.split_once(part).filter(|(name, _)| is_secret(name))?;
-            Some(format!("{}{part}***", masked(name)))
-        });
+        // The first of the two that ends a name: a value may have the other one in it.
+        let ends = ['=', ':'].into_iter().filter_map(|part| Some((word.split_once(part)?.0, part)));
+        let named = ends.filter(|(name, _)| is_secret(name)).min_by_key(|(name, _)| name.len());
+        let named = named.map(|(name, part)| format!("{}{part}***", masked(name)));
+        let attached = || {
+            let (flag, login) = ["--user=", "-u"].into_iter().find_map(|flag| Some((flag, word.strip_prefix(flag)?)))?;
+            login.split_once(':').map(|(user, _)| format!("{flag}{user}:***"))
+        };
         let of_the_word_before = || match before {
             "-u" | "--user" => word.split_once(':').map(|(user, _)| format!("{user}:***")),
             flag if flag.starts_with('-') && is_secret(flag) && !flag.contains('=') && !word.starts_with('-') => {
@@ -31,7 +53,7 @@ pub fn masked_command(words: &[String]) -> Option<String> {
             }
             _ => None,
         };
-        let secret = named.or_else(of_the_word_before);
+        let secret = named.or_else(attached).or_else(of_the_word_before);
         found |= secret.is_some();
         shown.push(secret.unwrap_or_else(|| shell_words::quote(&masked(word)).into_owned()));
         before = word;
@@ -88,6 +110,23 @@ fn masked_query(query: &str) -> String {
     shown.collect::<Vec<_>>().join("&")
 }
 
+/// What the query of a URL calls a secret, each as it stands there and as it is meant.
+#[must_use]
+pub fn secrets_of_query(url: &Url) -> Vec<String> {
+    let raw = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let raw = raw.filter(|(name, _)| is_secret_of_query(name)).map(|(_, value)| value.to_owned());
+    let meant = url.query_pairs().filter(|(name, _)| is_secret_of_query(name)).map(|(_, value)| value.into_owned());
+    raw.chain(meant).filter(|secret| !secret.is_empty()).collect()
+}
+
+/// A text without these secrets. The longest goes first: another may be a part of it.
+#[must_use]
+pub fn redacted<'s>(text: &str, secrets: impl IntoIterator<Item = &'s String>) -> String {
+    let mut secrets: Vec<_> = secrets.into_iter().collect();
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+}
+
 /// Signed URLs and functions of clouds call theirs like this.
 fn is_secret_of_query(name: &str) -> bool {
     let name = name.trim_start_matches('?');
@@ -109,10 +148,21 @@ mod tests {
             (&["w", "http://u:s3cret@h/x?token=abc"], Some("w http://***@h/x?token=***")),
             (&["w", "-H", "Authorization: Bearer s3cret", "X-Api-Key:s3cret"], Some("w -H Authorization:*** X-Api-Key:***")),
             (&["w", "-u", "me:s3cret", "--user", "me"], Some("w -u me:*** --user me")),
+            (&["w", "-ume:s3cret", "--user=me:s3cret"], Some("w -ume:*** --user=me:***")),
+            (&["w", "-H", "Authorization: Basic bWU6czNjcmV0=", "X-Api-Key: a=b"], Some("w -H Authorization:*** X-Api-Key:***")),
+            (&["w", "--password=a:b", "Cookie: sid=s3cret"], Some("w --password=*** Cookie:***")),
         ] {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
             assert_eq!(masked_command(&words).as_deref(), expected, "{words:?}");
         }
+    }
+
+    #[test]
+    fn an_echo_loses_what_the_query_calls_a_secret() {
+        let url = Url::parse("http://h/x?sig=abc&page=2&access_token=a%2Fb+c&token=abcdef&code=").unwrap();
+        let secrets = secrets_of_query(&url);
+        assert_eq!(secrets, ["abc", "a%2Fb+c", "abcdef", "abc", "a/b c", "abcdef"]);
+        assert_eq!(redacted("abcdef, abc, a%2Fb+c, a/b c, page 2", &secrets), "***, ***, ***, ***, page 2");
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn records(newest: &[(String, i32, i64)], now_ms: i64) -> Finding {
     };
     let ahead = at_ms - now_ms;
     if ahead > MOST_MS {
-        let found = format!("the newest, in {topic}/{partition}, is {} s before our clock", ahead / 1_000);
+        let found = format!("the newest, in {topic}/{partition}, is {} s ahead of our clock", ahead / 1_000);
         return HERE.warning("records", found).mend(SET);
     }
     HERE.ok("records", format!("none is of the future; the newest is {} s old", (-ahead).max(0) / 1_000))
@@ -84,7 +84,7 @@ fn journal(newest_ms: i64, now_ms: i64) -> Finding {
     if ahead <= MOST_MS {
         return HERE.ok("journal", "its times are not of the future");
     }
-    HERE.warning("journal", format!("it was written {} s after our clock's time", ahead / 1_000)).mend(SET)
+    HERE.warning("journal", format!("it was written {} s ahead of our clock", ahead / 1_000)).mend(SET)
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use crate::kafka::diagnosis::{self, Diagnosis, Manner, Outlook};
 
 /// How often the waiting looks whether the run was asked to stop.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
-/// What waiting cannot mend is believed at once when every broker says it, and else after so long.
+/// What waiting cannot mend is believed at once when every broker says it, and else after so long. What it most likely cannot mend is not:
+/// something that stands before brokers that are still starting hangs up as well.
 const BELIEVED_AFTER: Duration = Duration::from_secs(3);
 /// To ask once more why a certificate is refused.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -78,8 +79,7 @@ pub(super) fn first_answer(
         }
         while client.poll(Duration::ZERO).is_some() {}
         let found = client.context().diagnoses(&manner);
-        let is_bad = found.first().is_some_and(|worst| worst.outlook < Outlook::Open);
-        since = if is_bad { since.or_else(|| Some(Instant::now())) } else { None };
+        since = if has_hopeless(&found) { since.or_else(|| Some(Instant::now())) } else { None };
         let for_so_long = since.map(|since: Instant| since.elapsed());
         if left.is_zero() || is_hopeless(&found, connection.brokers(), for_so_long) {
             let deadline = Instant::now() + SECOND_LOOK;
@@ -93,7 +93,11 @@ pub(super) fn first_answer(
     Ok(None)
 }
 
-/// Whether it is of no use to wait any longer. `for_so_long` is since something was found that waiting most likely does not mend.
+fn has_hopeless(found: &[Diagnosis]) -> bool {
+    found.iter().any(|diagnosis| diagnosis.outlook == Outlook::Hopeless)
+}
+
+/// Whether it is of no use to wait any longer. `for_so_long` is since something was found that waiting does not mend.
 fn is_hopeless(found: &[Diagnosis], brokers: usize, for_so_long: Option<Duration>) -> bool {
     let of_all = found.iter().any(|diagnosis| diagnosis.broker.is_none());
     let hopeless = found.iter().filter(|diagnosis| diagnosis.outlook == Outlook::Hopeless).count();
@@ -142,8 +146,9 @@ mod tests {
         assert!(!is_hopeless(&diagnoses(&[REFUSED]), 1, None));
         assert!(!is_hopeless(&[], 1, None));
         let hung_up = diagnoses(&["a:1/bootstrap: Disconnected: closed by peer (after 1ms in state APIVERSION_QUERY)"]);
-        assert!(!is_hopeless(&hung_up, 1, Some(Duration::ZERO)));
-        assert!(is_hopeless(&hung_up, 1, Some(BELIEVED_AFTER)));
+        assert!(!has_hopeless(&hung_up), "something before a broker that is still starting hangs up as well");
+        assert!(!is_hopeless(&hung_up, 1, None));
+        assert!(has_hopeless(&diagnoses(&[REFUSED, UNVERIFIED])));
     }
 
     #[test]

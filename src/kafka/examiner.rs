@@ -18,6 +18,7 @@ use crate::kafka::complaint::shown;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::At;
 use crate::kafka::native::describe::{self, ClusterDescription, GroupDescription, TopicDescription};
+use crate::secrets::masked;
 
 /// How long the lines about a broker's requests may take, once it has answered.
 const LINES: Duration = Duration::from_secs(1);
@@ -76,7 +77,7 @@ impl ClientContext for Listener {
     }
 
     fn error(&self, _: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", "{reason}");
+        tracing::debug!(target: "librdkafka", "{}", masked(reason));
     }
 }
 

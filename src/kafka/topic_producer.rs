@@ -127,10 +127,10 @@ impl TopicProducer {
         let (alive, ended) = oneshot::channel::<()>();
         let heard = Arc::clone(&live);
         thread::Builder::new().name("redrive-producer".to_owned()).spawn(move || {
-            while !heard.is_retired.load(Ordering::Relaxed) {
+            // The last one to let go of a client empties its queues and answers for all that was in them: this thread, for it may wait.
+            while !heard.is_retired.load(Ordering::Relaxed) || Arc::strong_count(&heard) > 1 {
                 heard.client.poll(LOOK_AROUND);
             }
-            // The last one to let go of a client empties its queues and answers for all that was in them.
             drop(heard);
             drop(alive);
         })?;
@@ -168,6 +168,8 @@ fn config(connection: &Connection, timeout: Duration) -> Result<ClientConfig, Co
     }
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX).max(1);
     config
+        // A topic that somebody deleted is not to be there again by itself, with the broker's defaults.
+        .set("allow.auto.create.topics", "false")
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("message.timeout.ms", timeout_ms.to_string())

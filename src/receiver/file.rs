@@ -22,15 +22,16 @@ use crate::receiver::{Delivery, Needs, Receiver, Step};
 pub struct File(Groups);
 
 impl File {
-    /// Opens the file, or makes it; a last line that was torn by a crash is ended.
+    /// Opens the file, or makes it; a last line that was torn by a crash is ended. `retries`: tries of what cannot be written, after the
+    /// first one.
     ///
     /// # Errors
     /// When it cannot be opened for appending, is no regular file, or cannot be locked or synced.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, retries: u32) -> io::Result<Self> {
         let mut appender = Appender { file: open(path)?, path: path.to_owned() };
         // Nothing is written but the end of a torn line.
         appender.write(&[])?;
-        Ok(Self(Groups::start("redrive-file", appender)?))
+        Ok(Self(Groups::start("redrive-file", appender, retries)?))
     }
 }
 
@@ -63,6 +64,9 @@ impl Receiver for File {
     }
 }
 
+/// A file that was moved away while it was written is written anew: so many times.
+const TRIES: u32 = 3;
+
 /// The file, as its own thread has it.
 struct Appender {
     file: std::fs::File,
@@ -73,14 +77,19 @@ impl Sink for Appender {
     /// All or nothing, and on disk when it returns. In the file that has the name now: one that was moved away or deleted, as those who
     /// rotate logs do, is made anew, for what is written into the old one may be gone.
     fn write(&mut self, group: &[u8]) -> io::Result<()> {
-        if !self.has_its_name() {
-            self.file = open(&self.path)?;
+        for _ in 0..TRIES {
+            if !self.has_its_name() {
+                self.file = open(&self.path)?;
+            }
+            self.file.lock()?;
+            let appended = self.append_locked(group);
+            let unlocked = self.file.unlock();
+            appended.and(unlocked)?;
+            if self.has_its_name() {
+                return Ok(());
+            }
         }
-        self.file.lock()?;
-        let appended = self.append_locked(group);
-        let unlocked = self.file.unlock();
-        appended.and(unlocked)?;
-        if self.has_its_name() { Ok(()) } else { Err(io::Error::other("it was moved or deleted while it was written")) }
+        Err(io::Error::other("it is moved or deleted again and again while it is written"))
     }
 
     fn refusal(&self) -> String {
@@ -134,7 +143,7 @@ mod tests {
     async fn lines_are_in_the_file_in_order_once_they_are_delivered() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let file = File::open(&path).unwrap();
+        let file = File::open(&path, 0).unwrap();
         let answers = join_all((0..2_000).map(|offset| deliver(&file, delivery(offset, 0, &json!({ "at": offset }))))).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(offsets(&path), (0..2_000).collect::<Vec<_>>());
@@ -152,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
         fs::write(&path, "{}\n{\"deliveryid").unwrap();
-        let file = File::open(&path).unwrap();
+        let file = File::open(&path, 0).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n{\"deliveryid\n");
         // Somebody else's crash, while we have it open.
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"x").unwrap();
@@ -166,7 +175,7 @@ mod tests {
     async fn a_file_that_is_moved_or_deleted_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
         let (path, rotated) = (folder.path().join("audit.jsonl"), folder.path().join("audit.jsonl.1"));
-        let file = File::open(&path).unwrap();
+        let file = File::open(&path, 0).unwrap();
         assert_eq!(deliver(&file, delivery(0, 0, &json!(1))).await, Ok(()));
         fs::rename(&path, &rotated).unwrap();
         assert_eq!(deliver(&file, delivery(1, 0, &json!(1))).await, Ok(()));
@@ -185,7 +194,7 @@ mod tests {
     async fn receivers_share_a_file_line_by_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let files = [File::open(&path).unwrap(), File::open(&path).unwrap()];
+        let files = [File::open(&path, 0).unwrap(), File::open(&path, 0).unwrap()];
         let filler = "x".repeat(10_000);
         let answers = join_all((0..600).map(|offset| {
             let file = if offset % 2 == 0 { &files[0] } else { &files[1] };
@@ -203,7 +212,7 @@ mod tests {
             (folder.path().join("missing/audit.jsonl"), "No such file or directory"),
             (PathBuf::from("/dev/null"), "it is not a regular file"),
         ] {
-            let error = File::open(&path).err().unwrap().to_string();
+            let error = File::open(&path, 0).err().unwrap().to_string();
             assert!(error.starts_with(said), "{error}");
         }
     }
@@ -230,7 +239,7 @@ mod tests {
     }
 
     async fn on_a_small_disk(path: &Path) {
-        let file = File::open(path).unwrap();
+        let file = File::open(path, 0).unwrap();
         assert_eq!(deliver(&file, delivery(0, 0, &json!(1))).await, Ok(()));
         let (class, code, message) = why(deliver(&file, delivery(1, 0, &json!("x".repeat(4_000)))).await);
         assert_eq!((class, code.as_str()), ("transient", "unreachable"));

@@ -21,10 +21,10 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Body, Client, Method, Request, Response, Url};
 
 use crate::failure::Class;
-use crate::receiver::http::authorization::Authorization;
+use crate::receiver::http::authorization::{Authorization, Sent};
 use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
-use crate::secrets::is_secret;
+use crate::secrets::{redacted, secrets_of_query};
 
 pub use endpoint::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
 pub use probe::{Answered, CertificateDates, Step as ProbeStep, Unanswered, certificate, options, reach};
@@ -61,8 +61,7 @@ impl Http {
         let url = endpoint.url;
         let host = url.host_str().unwrap_or_default();
         let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let secrets = url.query_pairs().filter(|(name, value)| is_secret(name) && !value.is_empty());
-        let secrets = secrets.map(|(_, value)| value.into_owned()).collect();
+        let secrets = secrets_of_query(&url);
         Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization, secrets }) })
     }
 
@@ -85,11 +84,13 @@ impl Receiver for Http {
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = headers;
         *request.body_mut() = body.map(Body::from);
-        if let Some(authorization) = &self.recipient.authorization {
-            request.headers_mut().insert(AUTHORIZATION, authorization.header());
-        }
+        let sent = self.recipient.authorization.as_ref().map(Authorization::sent);
+        let secrets = sent.map(|Sent { header, secrets }| {
+            request.headers_mut().insert(AUTHORIZATION, header);
+            secrets
+        });
         let recipient = Arc::clone(&self.recipient);
-        Step::Pending(Box::pin(async move { recipient.post(request).await }))
+        Step::Pending(Box::pin(async move { recipient.post(request, secrets.as_deref().unwrap_or_default()).await }))
     }
 
     fn needs(&self) -> Needs {
@@ -98,22 +99,22 @@ impl Receiver for Http {
 }
 
 impl Recipient {
-    async fn post(&self, request: Request) -> Result<(), ReceiverError> {
+    /// `secrets`: what the request's `Authorization` has; by the time of the answer there may be another one.
+    async fn post(&self, request: Request, secrets: &[String]) -> Result<(), ReceiverError> {
         let answered = self.client.execute(request).await;
         let mut response = answered.map_err(|error| silence::failure(error, &self.place))?;
         let mut body = Vec::new();
-        read(&mut response, &mut body).await.map_err(|error| silence::failure(error, &self.place))?;
+        let read = read(&mut response, &mut body).await.map_err(|error| silence::failure(error, &self.place));
         if response.status().is_success() {
-            return Ok(());
+            return read;
         }
-        let plain = |text: &str| {
-            let text = self.authorization.as_ref().map_or_else(|| text.to_owned(), |of| of.redact(text));
-            self.secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))
-        };
+        let plain = |text: &str| redacted(text, self.secrets.iter().chain(secrets));
         // Before anything is cut from it, so that no part of a secret stays.
         let body = plain(&String::from_utf8_lossy(&body));
         let mut error = answer::failure(response.status(), response.headers(), &body, jiff::Timestamp::now());
         error.message = plain(&error.message);
+        // A refusal is one, also when the rest of its words is missing.
+        error.causes.extend(read.err().map(|error| error.message));
         if error.class == Class::Consumer {
             error.causes.extend(self.authorization.as_ref().and_then(Authorization::trouble));
         }

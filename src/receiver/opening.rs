@@ -76,7 +76,7 @@ impl Specification {
     }
 
     fn receiver(&self, kafka: &OpenTopic<'_>) -> io::Result<Arc<dyn Receiver>> {
-        let Self { window, processes, timeout, .. } = *self;
+        let Self { window, processes, timeout, retries, .. } = *self;
         let target = match &self.made_of {
             MadeOf::Function(receiver) => return Ok(Arc::clone(receiver)),
             MadeOf::Target(target) => target,
@@ -85,8 +85,8 @@ impl Specification {
             Target::Discard => Arc::new(Discard),
             Target::Exec(command) => Arc::new(Exec::new(ExecOptions { command: command.clone(), processes, window, timeout })),
             Target::Run(command) => Arc::new(Run::new(RunOptions { command: command.clone(), processes, timeout })),
-            Target::File(path) => Arc::new(File::open(path)?),
-            Target::Stdout => Arc::new(Stdout::open()?),
+            Target::File(path) => Arc::new(File::open(path, retries)?),
+            Target::Stdout => Arc::new(Stdout::open(retries)?),
             Target::Kafka(topic) => kafka(topic, self)?,
             Target::Http(endpoint) => Arc::new(Http::open((**endpoint).clone())?),
         })

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::{Class, Code};
 use crate::receiver::last_words::{self, LastWords};
 use crate::receiver::program::{AGONY, GRACE, Group, READ_ON, cannot_start, command, describe};
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper, line};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper, line, panicked};
 
 /// Another try may help: `EX_TEMPFAIL` of sysexits.h.
 const TRANSIENT: i32 = 75;
@@ -83,7 +83,10 @@ impl Receiver for Run {
                 drop(place);
                 answer
             });
-            let answer = task.await.unwrap_or_else(|_| Err(stopped()));
+            let answer = task.await.unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(payload) => Err(panicked(payload.as_ref())),
+                Err(_) => Err(stopped()),
+            });
             drop(guard);
             answer
         }))

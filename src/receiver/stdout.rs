@@ -18,11 +18,13 @@ use crate::receiver::{Delivery, Needs, Receiver, Step};
 pub struct Stdout(Groups);
 
 impl Stdout {
+    /// `retries`: tries of what cannot be written, after the first one.
+    ///
     /// # Errors
     /// When it cannot be had.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(retries: u32) -> io::Result<Self> {
         let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self(Groups::start("redrive-stdout", Shared(Lines { out, is_torn: false }))?))
+        Ok(Self(Groups::start("redrive-stdout", Shared(Lines { out, is_torn: false }), retries)?))
     }
 }
 

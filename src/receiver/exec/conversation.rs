@@ -244,14 +244,17 @@ impl Conversation<'_> {
         let ended = loop {
             match timeout_at(deadline, worker.line()).await {
                 Ok(Heard::Line(line)) => self.hear(&line, &mut current, "nothing more"),
-                Ok(Heard::End(_)) => break timeout_at(deadline, worker.child.wait()).await.is_ok(),
-                Err(_) => break false,
+                Ok(Heard::End(_)) => break timeout_at(deadline, worker.child.wait()).await.ok(),
+                Err(_) => break None,
             }
         };
+        let words = worker.last_words();
         worker.kill().await;
         match ended {
-            true => Outcome::Answered("it ended".to_owned()),
-            false => broken(expected.to_owned(), format!("it still ran after {ENDS_WITHIN:?}, and was killed")),
+            Some(Ok(status)) if status.success() => Outcome::Answered("it ended".to_owned()),
+            Some(Ok(status)) => broken("that it ends well when its input ends".to_owned(), with_words(&describe(status), &words)),
+            Some(Err(error)) => broken(expected.to_owned(), error.to_string()),
+            None => broken(expected.to_owned(), format!("it still ran after {ENDS_WITHIN:?}, and was killed")),
         }
     }
 

@@ -40,12 +40,18 @@ struct TokenFile {
     path: PathBuf,
 }
 
+/// What goes with one request.
+#[derive(Clone, PartialEq)]
+pub(super) struct Sent {
+    pub(super) header: HeaderValue,
+    /// Texts that must not be shown.
+    pub(super) secrets: Arc<[String]>,
+}
+
 /// What was read last.
 #[derive(PartialEq)]
 struct Current {
-    header: HeaderValue,
-    /// Texts that must not be shown.
-    secrets: Vec<String>,
+    sent: Sent,
     /// Why what was read last is not what there is now.
     trouble: Option<String>,
 }
@@ -74,19 +80,13 @@ impl Authorization {
     }
 
     /// Must be called inside a tokio runtime.
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(super) fn sent(&self) -> Sent {
         if let Some(file) = &self.file {
             self.watcher.get_or_init(|| {
                 tokio::spawn(renew(Arc::downgrade(&self.current), file.clone()));
             });
         }
-        self.current.borrow().header.clone()
-    }
-
-    /// A text without the secrets that are sent.
-    pub(super) fn redact(&self, text: &str) -> String {
-        let current = self.current.borrow();
-        current.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        self.current.borrow().sent.clone()
     }
 
     /// Why the file could not be read again, when it could not.
@@ -152,6 +152,7 @@ impl Current {
         };
         let mut header = HeaderValue::from_str(&text).map_err(|_| "it holds characters that no header can carry".to_owned())?;
         header.set_sensitive(true);
-        Ok(Self { header, secrets: secrets.into_iter().filter(|secret| !secret.is_empty()).collect(), trouble: None })
+        let secrets = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        Ok(Self { sent: Sent { header, secrets }, trouble: None })
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
+use crate::secrets::masked;
+
 /// Where events are posted, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Without user and password.
     pub url: Url,
@@ -63,6 +65,21 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The query of a URL may have a secret.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, encoding, forward_headers, ca_file, client_certificate, credentials } = self;
+        f.debug_struct("Endpoint")
+            .field("url", &masked(url.as_str()))
+            .field("encoding", encoding)
+            .field("forward_headers", forward_headers)
+            .field("ca_file", ca_file)
+            .field("client_certificate", client_certificate)
+            .field("credentials", credentials)
+            .finish()
+    }
+}
+
 impl Endpoint {
     /// All files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
@@ -116,5 +133,7 @@ mod tests {
         assert_eq!(endpoint.credentials, Some(Credentials::Basic(Secret::Text("me:s3c@ret".to_owned()))));
         assert!(!format!("{endpoint:?}").contains("s3c"), "{endpoint:?}");
         assert_eq!(Endpoint::at("http://shop").unwrap().credentials, None);
+        let signed = Endpoint::at("http://shop/?sig=s3cret").unwrap();
+        assert!(!format!("{signed:?}").contains("s3cret"), "{signed:?}");
     }
 }

@@ -143,7 +143,6 @@ async fn an_answer_that_is_none() {
         "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhalf\r\n",
-        "HTTP/1.1 422 No\r\ncontent-length: 10\r\n\r\nhalf",
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
         "HTTP/1.1 999 What\r\ncontent-length: 0\r\n\r\n",
         "\0\u{1}\u{2}",
@@ -158,6 +157,18 @@ async fn an_answer_that_is_none() {
     for answer in [wide, many] {
         let server = Server::saying(&answer);
         assert_eq!(fails(at(&server.url())).await.1, "bad_reply");
+    }
+}
+
+/// What it refuses it has refused, also when the rest of its words is missing.
+#[tokio::test]
+async fn a_refusal_that_breaks_off() {
+    for (status, expected) in [(422, ("permanent", "http_422")), (401, ("consumer", "http_401")), (503, ("transient", "http_503"))]
+    {
+        let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: 10\r\n\r\nhalf");
+        let server = Server::start(move |stream| stream.write_all(answer.as_bytes()).and_then(|()| close()));
+        let (class, code, message) = fails(at(&server.url())).await;
+        assert_eq!((class, code.as_str()), expected, "{message}");
     }
 }
 
