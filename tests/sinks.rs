@@ -55,6 +55,20 @@ fn a_full_disk_fails_what_it_does_not_take() {
     assert!(failures[0].message.starts_with("stdout cannot be written: No space left on device"), "{}", failures[0].message);
 }
 
+/// Nothing that is written there can be refused: what is delivered would be lost.
+#[test]
+fn a_closed_one_is_refused_at_the_start() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("closed"));
+    let topic = broker.topic("closed", 1);
+    produce(&topic, 1);
+    let script = format!("exec {} >&-", in_shell(&topic, &group, ""));
+    let output = folder.program(Path::new("/bin/sh")).args(["-c", &script]).run().expect_code(2);
+    assert!(output.stderr.contains("receiver it (stdout:) cannot be opened: standard output is closed"), "{}", output.stderr);
+    assert!(!folder.path().join("redrive.db").exists(), "no journal was made");
+    let script = format!("exec {} > /dev/null", in_shell(&topic, &group, ""));
+    folder.program(Path::new("/bin/sh")).args(["-c", &script]).run().expect_code(0);
+}
+
 #[test]
 fn two_receivers_never_write_into_each_others_lines() {
     const COUNT: usize = 3_000;

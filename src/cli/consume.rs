@@ -36,7 +36,12 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
             return nothing_to_sum_up(session, &signals, lines);
         }
         Err(BeginError::NotEnabled) => return nothing_to_sum_up(session, &signals, lines),
-        ended => ended?,
+        Err(error) => {
+            // What was said before comes before the error.
+            lines.finish();
+            return Err(error.into());
+        }
+        Ok(ended) => ended,
     };
     let error = refusals::of_run(&ended.summary.reason, &settings);
     let code = signals.exit_code().unwrap_or_else(|| match &error {

@@ -9,7 +9,7 @@ use crate::consumer::{BeginError, Place};
 use crate::journal::ReceiverDefinition;
 use crate::kafka::{Cluster, Connection, TargetTopic, TopicChoice, TopicProducer};
 use crate::policy;
-use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Target};
+use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Stdout, Target};
 use crate::settings;
 
 /// Copies of one lane that may be on their way at once.
@@ -35,7 +35,8 @@ fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
             let search = settings::environment("PATH");
             command.first().map_or(Ok(()), |program| receiver::check_program(program, search.as_deref()))
         }
-        MadeOf::Target(_) | MadeOf::Function(_) => Ok(()),
+        MadeOf::Target(Target::Stdout) => Stdout::check(),
+        MadeOf::Target(Target::Discard | Target::Kafka(_)) | MadeOf::Function(_) => Ok(()),
     }
 }
 

@@ -92,7 +92,10 @@ async fn probe(round: &Round<'_>, receiver: &Specification, clocks: &mut Clocks)
             vec![HERE.problem(name, "it is the journal's own file").mend("name another file: file:PATH")]
         }
         Target::File(path) => vec![file(name, receiver::probe_file(path))],
-        Target::Stdout if round.checkup.output == OutputFormat::Table => vec![HERE.ok(name, "events go to standard output")],
+        Target::Stdout if round.checkup.output == OutputFormat::Table => vec![match receiver::Stdout::check() {
+            Ok(()) => HERE.ok(name, "events go to standard output"),
+            Err(error) => HERE.problem(name, error.to_string()).mend("give it one, or name file:PATH, or discard:"),
+        }],
         Target::Stdout => vec![
             HERE.problem(name, "with -o json or jsonl standard output is the summary's").mend("leave out -o, or name file:PATH"),
         ],

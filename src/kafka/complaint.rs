@@ -12,6 +12,8 @@ pub(super) struct Complaint {
     pub(super) reason: String,
     /// The state of the connection, as the library calls it: `CONNECT`, `SSL_HANDSHAKE`, `APIVERSION_QUERY`, `UP`, …
     pub(super) state: Option<String>,
+    /// How long it was in that state, in milliseconds.
+    pub(super) after_ms: Option<u64>,
     /// The HTTP status of a token endpoint.
     pub(super) status: Option<u16>,
 }
@@ -26,11 +28,12 @@ impl Complaint {
         let (plain, added) = parted(text);
         let state = added.and_then(|added| added.split_once("in state ")).map(|(_, state)| state.trim_end_matches(')'));
         let state = state.and_then(|state| state.split(',').next()).map(str::to_owned);
+        let after_ms = added.and_then(|added| added.split_once("ms")).and_then(|(ms, _)| ms.parse().ok());
         let (broker, reason) = match plain.split_once(": ").map(|(broker, reason)| (address(broker), reason)) {
             Some((Some(broker), reason)) => (Some(broker), reason),
             _ => (None, plain),
         };
-        Some(Self { broker, reason: reason.to_owned(), state, status: None })
+        Some(Self { broker, reason: reason.to_owned(), state, after_ms, status: None })
     }
 
     /// From a line of the log: `[thrd:…]: …`. None when it is no complaint.

@@ -291,14 +291,19 @@ fn token(complaint: &Complaint) -> Option<Finding> {
     })
 }
 
+/// A connection that is refused for what it did not say is closed sooner, in milliseconds.
+const NEW_MS: u64 = 1_000;
+
 /// The broker hangs up without a word: that is how it meets what it does not understand.
 fn closed(complaint: &Complaint, manner: &Manner) -> Option<Finding> {
     if !complaint.reason.contains("isconnected") {
         return None;
     }
     let is_understood = complaint.state.as_deref() == Some("UP");
+    // One that was in use for a while was good: brokers close what is idle, and all when they stop.
+    let is_new = complaint.after_ms.is_none_or(|ms| ms < NEW_MS);
     Some(match (manner.encryption, &manner.login) {
-        (encryption, Login::None) if is_understood => {
+        (encryption, Login::None) if is_understood && is_new => {
             let protocol = if encryption == Encryption::Tls { "sasl_ssl" } else { "sasl_plaintext" };
             let all = "-X sasl.mechanism=NAME -X sasl.username=NAME -X sasl.password=@FILE";
             Finding::new(

@@ -49,7 +49,10 @@ pub(super) fn command(words: &[String]) -> io::Result<Command> {
 
 pub(super) fn cannot_start(words: &[String], error: &io::Error) -> ReceiverError {
     let program = words.first().map_or("", String::as_str);
-    ReceiverError::unreachable(format!("the program {program} cannot be started: {error}"))
+    // The system says the same of a program as of what its first line names.
+    let is_there = error.kind() == io::ErrorKind::NotFound && Path::new(program).is_file();
+    let more = if is_there { " (the interpreter that its first line names)" } else { "" };
+    ReceiverError::unreachable(format!("the program {program} cannot be started: {error}{more}"))
 }
 
 /// How a process ended, as the end of a sentence.

@@ -185,7 +185,11 @@ fn answer(end: End, words: &LastWords, timeout: Duration) -> Result<(), Receiver
                     PERMANENT => Class::Permanent,
                     _ => Class::Unknown,
                 };
-                ReceiverError::known(class, REJECTED, words.last_line().unwrap_or_else(|| format!("exit status {code}")))
+                let status = format!("exit status {code}");
+                match words.last_line() {
+                    Some(line) => ReceiverError { causes: vec![status], ..ReceiverError::known(class, REJECTED, line) },
+                    None => ReceiverError::known(class, REJECTED, status),
+                }
             }
             None => died(format!("the process died: {}", describe(status))),
         },

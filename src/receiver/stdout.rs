@@ -10,6 +10,7 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
+use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
 use crate::receiver::groups::{Groups, Sink, WINDOW};
 use crate::receiver::{Delivery, Needs, Receiver, Step};
@@ -18,6 +19,22 @@ use crate::receiver::{Delivery, Needs, Receiver, Step};
 pub struct Stdout(Groups);
 
 impl Stdout {
+    /// Finds out whether there is a standard output. One that is closed is no error to write to: before `main`, the standard library puts
+    /// `/dev/null` in its place, for reading and writing, which a shell's `> /dev/null` is not.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub fn check() -> io::Result<()> {
+        let stdout = io::stdout();
+        let is_readable = fcntl_getfl(&stdout)?.contains(OFlags::RDWR);
+        let (ours, null) = (fstat(&stdout)?, stat("/dev/null")?);
+        let is_null = (ours.st_dev, ours.st_ino) == (null.st_dev, null.st_ino);
+        if is_readable && is_null {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "standard output is closed: what is written there is lost"));
+        }
+        Ok(())
+    }
+
     /// `retries`: tries of what cannot be written, after the first one.
     ///
     /// # Errors

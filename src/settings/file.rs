@@ -2,6 +2,7 @@
 //!
 //! Values keep their line, so that a complaint can say where.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -130,8 +131,8 @@ impl File {
             let beside = Beside::of(setting);
             let texts = match value.get_ref() {
                 DeValue::Table(of) if setting.name == table::KAFKA_PROPERTY.name => reading.properties(of)?,
-                DeValue::Array(_) if matches!(setting.kind, Kind::Many | Kind::Names) => reading.texts(value, beside)?,
-                _ => vec![reading.text(value, beside)?],
+                DeValue::Array(_) if matches!(setting.kind, Kind::Many | Kind::Names) => reading.texts(name, value, beside)?,
+                _ => vec![reading.text(name, value, beside)?],
             };
             file.values.insert(name.to_owned(), Values { line: reading.line(&key.span()), texts });
         }
@@ -141,6 +142,19 @@ impl File {
     pub(super) fn get(&self, key: &str) -> Option<Found> {
         let Values { line, texts } = self.values.get(key)?;
         Some(Found { values: texts.clone(), origin: Origin::File { path: self.path.clone(), line: *line } })
+    }
+}
+
+/// What a value is. The value itself may be a secret.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
     }
 }
 
@@ -158,14 +172,14 @@ impl Reading<'_> {
         SettingsError::Syntax { path: self.path.to_owned(), line: self.line(span), message: message.into() }
     }
 
-    fn unknown(&self, key: &Spanned<std::borrow::Cow<'_, str>>, known: impl IntoIterator<Item = impl AsRef<str>>) -> SettingsError {
+    fn unknown(&self, key: &Spanned<Cow<'_, str>>, known: impl IntoIterator<Item = impl AsRef<str>>) -> SettingsError {
         let known: Vec<_> = known.into_iter().collect();
         let meant = did_you_mean(key.get_ref(), known.iter().map(AsRef::as_ref));
         let line = self.line(&key.span());
         SettingsError::UnknownKey { path: self.path.to_owned(), line, key: key.get_ref().to_string(), meant }
     }
 
-    fn text(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {
+    fn text(&self, key: &str, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<String, SettingsError> {
         match (value.get_ref(), beside) {
             (DeValue::String(text), _) => Ok(text.to_string()),
             (DeValue::Boolean(on), Beside::Truth | Beside::Scalar | Beside::TruthOrWord) => Ok(on.to_string()),
@@ -173,19 +187,22 @@ impl Reading<'_> {
             (DeValue::Integer(number), Beside::Number | Beside::Scalar) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(|number| number.to_string())
                 .map_err(|error| self.wrong(&value.span(), error.to_string())),
-            _ => Err(self.wrong(&value.span(), beside.expected())),
+            (got, _) => Err(self.wrong(&value.span(), format!("`{key}` is {}: {}", kind(got), beside.expected()))),
         }
     }
 
-    fn texts(&self, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<Vec<String>, SettingsError> {
+    fn texts(&self, key: &str, value: &Spanned<DeValue<'_>>, beside: Beside) -> Result<Vec<String>, SettingsError> {
         match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|item| self.text(item, beside)).collect(),
-            _ => Ok(vec![self.text(value, beside)?]),
+            DeValue::Array(items) => items.iter().map(|item| self.text(key, item, beside)).collect(),
+            _ => Ok(vec![self.text(key, value, beside)?]),
         }
     }
 
     fn properties(&self, table: &DeTable<'_>) -> Result<Vec<String>, SettingsError> {
-        table.iter().map(|(key, value)| Ok(format!("{}={}", key.get_ref(), self.text(value, Beside::Scalar)?))).collect()
+        let property = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            Ok(format!("{}={}", key.get_ref(), self.text(key.get_ref(), value, Beside::Scalar)?))
+        };
+        table.iter().map(property).collect()
     }
 
     fn receivers(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<ReceiverTable>, SettingsError> {
@@ -211,7 +228,7 @@ impl Reading<'_> {
             is_target_in_words |= name == "target" && matches!(value.get_ref(), DeValue::Array(_));
             let beside = if known.shape == Shape::Number { Beside::Number } else { Beside::Nothing };
             let is_list = known.shape == Shape::Many || name == keys::TARGET.name;
-            let texts = if is_list { self.texts(value, beside)? } else { vec![self.text(value, beside)?] };
+            let texts = if is_list { self.texts(name, value, beside)? } else { vec![self.text(name, value, beside)?] };
             values.insert(name.to_owned(), Values { line: self.line(&key.span()), texts });
         }
         let origin = Origin::File { path: self.path.to_owned(), line: self.line(span) };
@@ -267,14 +284,14 @@ mod tests {
             ("\ngruop = \"shop\"", "redrive.toml, line 2: there is no setting `gruop`; did you mean `group`?"),
             ("entirely_else = 1", "redrive.toml, line 1: there is no setting `entirely_else`"),
             ("config = \"x\"", "redrive.toml, line 1: a settings file names no other one: give --config, or set REDRIVE_CONFIG"),
-            ("group = 1.5", "redrive.toml, line 1: expected a text, in quotes"),
-            ("journal = 5", "redrive.toml, line 1: expected a text, in quotes"),
-            ("topic = [\"a\",\n1]", "redrive.toml, line 2: expected a text, in quotes"),
-            ("group = [\"a\"]", "redrive.toml, line 1: expected a text, in quotes"),
-            ("until_end = 1", "redrive.toml, line 1: expected true or false"),
-            ("enabled = 1", "redrive.toml, line 1: expected true or false, or a text"),
-            ("max_in_flight = true", "redrive.toml, line 1: expected a whole number, or a text"),
-            ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: expected a text, in quotes"),
+            ("group = 1.5", "redrive.toml, line 1: `group` is a number with a point: expected a text, in quotes"),
+            ("journal = 5", "redrive.toml, line 1: `journal` is a whole number: expected a text, in quotes"),
+            ("topic = [\"a\",\n1]", "redrive.toml, line 2: `topic` is a whole number: expected a text, in quotes"),
+            ("group = [\"a\"]", "redrive.toml, line 1: `group` is a list: expected a text, in quotes"),
+            ("until_end = 1", "redrive.toml, line 1: `until_end` is a whole number: expected true or false"),
+            ("enabled = 1", "redrive.toml, line 1: `enabled` is a whole number: expected true or false, or a text"),
+            ("max_in_flight = true", "redrive.toml, line 1: `max_in_flight` is true or false: expected a whole number, or a text"),
+            ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: `timeout` is a whole number: expected a text, in quotes"),
             ("receiver = 1", "redrive.toml, line 1: receivers are written as [[receiver]], with name and target"),
             ("[[receiver]]\nnmae = \"x\"", "redrive.toml, line 2: there is no setting `nmae`; did you mean `name`?"),
         ];

@@ -24,10 +24,11 @@ pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     beginning.next().filter(|_| beginning.next().is_none())
 }
 
-/// The end of a message about a name that nobody has.
+/// The end of a message about a name that nobody has; nothing where the name is right, and something else is wrong.
 #[must_use]
 pub fn did_you_mean<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> String {
-    nearest(name, names).map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
+    let meant = nearest(name, names).filter(|nearest| *nearest != name);
+    meant.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
 /// What is often mixed up is the same.
@@ -55,6 +56,7 @@ mod tests {
             assert_eq!(nearest(given, names), meant, "{given}");
         }
         assert_eq!(did_you_mean("opn", names), "; did you mean `open`?");
+        assert_eq!(did_you_mean("open", names), "");
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Lines {
         let mut text = format!("stopped: {delivered} delivered, {failed} failed, {skipped} skipped");
         text.push_str(&left(summary));
         let others = ended.began.topics.iter().map(|(_, partitions)| partitions).sum::<usize>().saturating_sub(summary.partitions);
-        if self.said.is_until_end && others > 0 {
+        if self.said.is_until_end && others > 0 && matches!(summary.reason, StopReason::Done) {
             text.push_str(&format!(" · {} not read: other members of the group have them", counted(others as u64, "partition")));
         }
         if counts.failed > 0 {

@@ -211,3 +211,11 @@ fn a_network_that_fails() {
         assert!(diagnosis.problem.contains(problem), "{said}: {}", diagnosis.problem);
     }
 }
+
+/// Brokers close what is idle, and all when they stop.
+#[test]
+fn a_connection_that_was_good_is_not_told_to_log_in() {
+    let closed = "h:1/0: Disconnected: connection closed by peer (after 90000ms in state UP)";
+    let diagnosis = told(closed, &manner(Encryption::Plain, "", &[]));
+    assert_eq!((diagnosis.outlook, diagnosis.problem.as_str()), (Outlook::Open, "the broker hangs up"));
+}

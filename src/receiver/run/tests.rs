@@ -73,6 +73,7 @@ async fn the_exit_status_is_the_class_and_stderr_says_why() {
     }
     let error = Script::plain("echo one >&2; echo two >&2; exit 3").once().await.unwrap_err();
     assert_eq!((error.message.as_str(), error.detail.as_str()), ("two", "one\ntwo"));
+    assert_eq!(error.causes, ["exit status 3"]);
 }
 
 #[tokio::test]
@@ -82,6 +83,15 @@ async fn a_program_that_cannot_be_started_is_unreachable() {
     let (class, code, message) = why(deliver(&run, delivery(0, 0, &json!({}))).await);
     assert_eq!((class, code.as_str()), ("transient", "unreachable"));
     assert!(message.starts_with("the program /nowhere/bill cannot be started: "), "{message}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("bill");
+    std::fs::write(&program, "#!/nowhere/python\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let command = vec![program.display().to_string()];
+    let run = Run::new(RunOptions { command, processes: NonZeroUsize::MIN, timeout: LONG });
+    let (_, _, message) = why(deliver(&run, delivery(0, 0, &json!({}))).await);
+    assert!(message.contains("No such file") && message.ends_with("(the interpreter that its first line names)"), "{message}");
 }
 
 #[tokio::test]
