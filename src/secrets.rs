@@ -24,10 +24,16 @@ const SECRET: [&str; 16] = [
     "signature",
 ];
 
+/// What they are called, as a whole.
+const SECRET_NAMES: [&str; 4] = ["pass", "auth", "jwt", "hmac"];
+
 /// True for the name of a property, a flag or a header whose value is one.
 #[must_use]
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
+    if SECRET_NAMES.contains(&name.trim_start_matches('-')) {
+        return true;
+    }
     SECRET.iter().any(|secret| name.contains(secret))
 }
 
@@ -130,7 +136,7 @@ pub fn redacted<'s>(text: &str, secrets: impl IntoIterator<Item = &'s String>) -
 /// Signed URLs and functions of clouds call theirs like this.
 fn is_secret_of_query(name: &str) -> bool {
     let name = name.trim_start_matches('?');
-    is_secret(name) || ["key", "sig", "signature", "code"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
+    is_secret(name) || ["key", "sig", "sas", "code", "session"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]
@@ -150,6 +156,7 @@ mod tests {
             (&["w", "-u", "me:s3cret", "--user", "me"], Some("w -u me:*** --user me")),
             (&["w", "-ume:s3cret", "--user=me:s3cret"], Some("w -ume:*** --user=me:***")),
             (&["w", "-H", "Authorization: Basic bWU6czNjcmV0=", "X-Api-Key: a=b"], Some("w -H Authorization:*** X-Api-Key:***")),
+            (&["w", "--pass=s3cret", "--auth", "s3cret", "--bypass=x"], Some("w --pass=*** --auth *** '--bypass=x'")),
             (&["w", "--password=a:b", "Cookie: sid=s3cret"], Some("w --password=*** Cookie:***")),
         ] {
             let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
@@ -173,6 +180,7 @@ mod tests {
             ("http://h/x?page=2&access_token=s3cret&y=1 and", "http://h/x?page=2&access_token=***&y=1 and"),
             ("a://u:p@h b://q@i", "a://***@h b://***@i"),
             ("nothing", "nothing"),
+            ("http://h/x?X-Amz-Signature=s3cret&jwt=s3cret&author=x", "http://h/x?X-Amz-Signature=***&jwt=***&author=x"),
             ("http://h/x?token=abc&y=1#z", "http://h/x?token=***&y=1#z"),
             ("`http://h/x?y=1&sig=a%2Fb`: no", "`http://h/x?y=1&sig=***`: no"),
             ("token=abc is no URL's", "token=abc is no URL's"),

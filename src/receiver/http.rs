@@ -110,8 +110,13 @@ impl Recipient {
         }
         let plain = |text: &str| redacted(text, self.secrets.iter().chain(secrets));
         // Before anything is cut from it, so that no part of a secret stays.
-        let body = plain(&String::from_utf8_lossy(&body));
-        let mut error = answer::failure(response.status(), response.headers(), &body, jiff::Timestamp::now());
+        let mut text = plain(&String::from_utf8_lossy(&body));
+        if body.len() == LONGEST {
+            // At the end of what is read there may be the beginning of one.
+            let longest = self.secrets.iter().chain(secrets).map(String::len).max().unwrap_or_default();
+            text.truncate(text.floor_char_boundary(text.len().saturating_sub(longest)));
+        }
+        let mut error = answer::failure(response.status(), response.headers(), &text, jiff::Timestamp::now());
         error.message = plain(&error.message);
         // A refusal is one, also when the rest of its words is missing.
         error.causes.extend(read.err().map(|error| error.message));

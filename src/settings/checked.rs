@@ -8,10 +8,13 @@ use crate::settings::consume::ConsumeSettings;
 use crate::settings::error::SettingsError;
 use crate::settings::global::ConnectionSettings;
 use crate::settings::layers::{Layers, Origin};
+use crate::settings::properties;
 use crate::settings::receivers;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
 use crate::settings::receivers::told::{ReceiverOption, Said, Told};
-use crate::settings::table::{self, BOOTSTRAP_SERVER, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, RECEIVER_OPTION, Setting, TOPIC};
+use crate::settings::table::{
+    self, BOOTSTRAP_SERVER, COMMAND_CONFIG, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, RECEIVER_OPTION, Setting, TOPIC,
+};
 
 /// What `consume` would be told, as far as it is said.
 #[derive(Clone)]
@@ -72,7 +75,7 @@ pub fn effective(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effecti
         if setting.name == RECEIVER.name {
             all.extend(effective_receivers(layers, brought)?);
         } else if setting.name == KAFKA_PROPERTY.name {
-            all.extend(effective_properties(layers));
+            all.extend(effective_properties(layers)?);
         } else if setting.name != RECEIVER_OPTION.name {
             // Options are shown with their receiver: they may be secrets.
             all.push(effective_one(layers, &setting));
@@ -91,20 +94,27 @@ fn effective_one(layers: &Layers<'_>, setting: &Setting) -> Effective {
 }
 
 /// All layers count for properties; the strongest that has one says its value.
-fn effective_properties(layers: &Layers<'_>) -> Vec<Effective> {
-    let mut all: Vec<Effective> = Vec::new();
+fn effective_properties(layers: &Layers<'_>) -> Result<Vec<Effective>, SettingsError> {
+    let mut said: Vec<(String, String, Origin)> = Vec::new();
     for found in layers.all(&KAFKA_PROPERTY) {
         // The last of a name counts.
         for text in found.values.iter().rev() {
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
-            let name = format!("{}.{}", KAFKA_PROPERTY.name, key.trim());
-            if all.iter().all(|known| known.name != name) {
-                all.push(Effective { name, value: Some(shown_property(key.trim(), value)), origin: found.origin.clone() });
-            }
+            said.push((key.trim().to_owned(), value.to_owned(), found.origin.clone()));
+        }
+    }
+    if let Some(found) = layers.find(&COMMAND_CONFIG) {
+        said.extend(properties::of_file(&found)?.into_iter().rev().map(|(key, value)| (key, value, found.origin.clone())));
+    }
+    let mut all: Vec<Effective> = Vec::new();
+    for (key, value, origin) in said {
+        let name = format!("{}.{key}", KAFKA_PROPERTY.name);
+        if all.iter().all(|known| known.name != name) {
+            all.push(Effective { name, value: Some(shown_property(&key, &value)), origin });
         }
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
-    all
+    Ok(all)
 }
 
 fn shown_property(key: &str, value: &str) -> String {
@@ -218,6 +228,20 @@ mod tests {
         for setting in table::ALL.iter().filter(|setting| !apart.contains(&setting.name)) {
             value(&all, setting.name);
         }
+    }
+
+    #[test]
+    fn the_properties_file_counts_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.properties");
+        std::fs::write(&path, "client.id=file\nsecurity.protocol=SASL_SSL\nsasl.password=s3cret\n").unwrap();
+        let path = path.display().to_string();
+        let given = layers(&[(&table::COMMAND_CONFIG, &[&path]), (&KAFKA_PROPERTY, &["client.id=flag"])]);
+        let all = effective(&given, &Receivers::new()).unwrap();
+        let value = |name: &str| value(&all, &format!("kafka-property.{name}"));
+        assert_eq!(value("client.id"), (Some("flag".to_owned()), "from --kafka-property".to_owned()));
+        assert_eq!(value("security.protocol"), (Some("SASL_SSL".to_owned()), "from --command-config".to_owned()));
+        assert_eq!(value("sasl.password").0.as_deref(), Some("***"));
     }
 
     #[test]

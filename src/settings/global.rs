@@ -81,7 +81,12 @@ impl ConnectionSettings {
 /// `HOST:PORT,…`, as the client library takes it: a protocol may stand before a host, a port may be missing, IPv6 stands in brackets.
 fn brokers(text: &str) -> Result<String, String> {
     let is_broker = |broker: &str| {
-        let host = broker.split_once("://").map_or(broker, |(_, rest)| rest).trim();
+        // Kafka's own tools write the name of a listener there.
+        let (listener, host) = broker.split_once("://").map_or(("", broker), |parts| parts);
+        let host = host.trim();
+        if ["http", "https"].contains(&listener.trim().to_ascii_lowercase().as_str()) {
+            return false;
+        }
         match host.rsplit_once(':') {
             Some((name, port)) if !port.contains(']') => !name.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0),
             _ => !host.is_empty(),
@@ -101,7 +106,9 @@ mod tests {
         {
             assert!(brokers(good).is_ok(), "{good}");
         }
-        for bad in ["", "localhost:abc", "localhost:", ":9092", "localhost:0", "localhost:65536", "a:1,,b:1", "a:1,"] {
+        for bad in
+            ["", "localhost:abc", "localhost:", ":9092", "localhost:0", "localhost:65536", "a:1,,b:1", "a:1,", "http://kafka:9092"]
+        {
             assert!(brokers(bad).is_err(), "{bad}");
         }
     }

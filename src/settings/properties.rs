@@ -9,16 +9,10 @@ use crate::settings::table::{COMMAND_CONFIG, KAFKA_PROPERTY};
 
 /// All properties, weakest first: the properties file, then the file, the environment, the flags. The last of a name counts.
 pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, SettingsError> {
-    let mut properties = Vec::new();
-    if let Some(Found { values, origin }) = layers.find(&COMMAND_CONFIG) {
-        let path = values.into_iter().next_back().unwrap_or_default();
-        let what = "the file of Kafka properties".to_owned();
-        let unreadable = |source| SettingsError::Unreadable { what, origin, path: path.clone(), source };
-        let text = fs::read_to_string(&path).map_err(unreadable)?;
-        let expected =
-            |(line, message): (usize, &str)| SettingsError::Syntax { path: path.clone(), line, message: message.to_owned() };
-        properties.extend(java_properties::parse(&text).map_err(expected)?);
-    }
+    let mut properties = match layers.find(&COMMAND_CONFIG) {
+        Some(found) => of_file(&found)?,
+        None => Vec::new(),
+    };
     let found: Vec<_> = layers.all(&KAFKA_PROPERTY).collect();
     for layer in found.into_iter().rev() {
         for (number, text) in (1..).zip(layer.values) {
@@ -31,6 +25,18 @@ pub(super) fn read(layers: &Layers<'_>) -> Result<Vec<(String, String)>, Setting
         }
     }
     Ok(properties)
+}
+
+/// What the file has that `--command-config` names.
+pub(super) fn of_file(Found { values, origin }: &Found) -> Result<Vec<(String, String)>, SettingsError> {
+    let path = values.last().cloned().unwrap_or_default();
+    let unreadable = |source| {
+        let what = "the file of Kafka properties".to_owned();
+        SettingsError::Unreadable { what, origin: origin.clone(), path: path.clone(), source }
+    };
+    let text = fs::read_to_string(&path).map_err(unreadable)?;
+    let expected = |(line, message): (usize, &str)| SettingsError::Syntax { path: path.clone(), line, message: message.to_owned() };
+    java_properties::parse(&text).map_err(expected)
 }
 
 /// `@FILE` and `env:NAME` stand for what is there, so that no secret is an argument.

@@ -94,6 +94,16 @@ async fn who_hangs_is_left_with_the_delivery() {
     }
 }
 
+/// What is read of an answer may end in the middle of a secret.
+#[tokio::test]
+async fn no_part_of_a_secret_stays() {
+    let body = format!("{}s3cret-and-long", "x".repeat(LONGEST - 6));
+    let server = Server::saying(&format!("HTTP/1.1 422 No\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    let receiver = http(&format!("{}?token=s3cret-and-long", server.url()));
+    let error = deliver(&receiver, delivery(0, 0, &json!(1))).await.unwrap_err();
+    assert!(error.detail.ends_with("xxx"), "{}", &error.detail[LONGEST - 30..]);
+}
+
 /// Whatever is sent without an end costs neither time beyond the delivery's nor memory, and ends with the connection.
 #[tokio::test]
 async fn what_never_ends_is_ended() {
