@@ -20,7 +20,7 @@ def bill(event, database):
     if event["type"] != "order.placed":
         return  # nothing to pay for
     order = event["data"]
-    if not order["total_cents"]:
+    if not order["total_cents"] and not MENDED:
         raise Permanent("empty_order", f"order {order['id']} has no total")
     database.execute("INSERT INTO invoice VALUES (?, ?)", (order["id"], order["total_cents"]))
 
@@ -46,7 +46,10 @@ def answer(delivery, database):
         return {"ok": False, "message": repr(error), "detail": traceback.format_exc()}
 
 
-database = sqlite3.connect(sys.argv[1] if len(sys.argv) > 1 else "billing.db", timeout=1)
+# Without --mended it has a bug: an order may well be free.
+MENDED = "--mended" in sys.argv
+names = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+database = sqlite3.connect(names[0] if names else "billing.db", timeout=1)
 database.execute("CREATE TABLE IF NOT EXISTS done (deliveryid TEXT PRIMARY KEY)")
 database.execute("CREATE TABLE IF NOT EXISTS invoice (order_id TEXT, total_cents INTEGER)")
 for line in sys.stdin:

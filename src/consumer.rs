@@ -6,7 +6,7 @@
 mod builder;
 mod dry_run;
 mod error;
-mod receivers;
+pub(crate) mod receivers;
 mod run;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -24,6 +24,7 @@ pub use builder::ConsumerBuilder;
 pub use dry_run::{Preview, WouldDeliver, WouldFail, WouldSkip};
 pub use error::ConsumerError;
 pub use run::{Began, BeginError, Ended, Place, plan, run};
+pub(crate) use run::{FIRST_ANSWER, run_end};
 pub use stop::StopHandle;
 pub use summary::Summary;
 pub use watch::{FailureSeen, IncidentSeen, IncidentStage};

@@ -77,7 +77,7 @@
 //! # The map
 //!
 //! In reading order. Dependencies point one way, held by a test: [`engine`] owns the traits that [`kafka`] and [`journal`] implement,
-//! and only [`consumer`], [`doctor`] and [`cli`] know all three. Only what is named at this level, and [`cli::main_with`], is meant for other
+//! and only [`consumer`], [`replay`], [`doctor`] and [`cli`] know all three. Only what is named at this level, and [`cli::main_with`], is meant for other
 //! programs; the modules are public so that their documentation can be read and their tests can be written.
 
 pub mod record;
@@ -107,6 +107,8 @@ pub mod secrets;
 pub mod settings;
 
 pub mod consumer;
+
+pub mod replay;
 
 pub mod doctor;
 

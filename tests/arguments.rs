@@ -20,6 +20,31 @@ fn a_command_that_is_not_complete_shows_its_help() {
 }
 
 #[test]
+fn the_help_of_replay_says_what_its_receivers_mean_and_fits_a_narrow_screen() {
+    let folder = Folder::new();
+    let help = folder.redrive(["replay", "--help"]).run().expect_code(0).stdout;
+    assert!(help.contains("--receiver <NAME=TARGET|NAME,…>") && help.contains("--order <ORDER>"), "{help}");
+    for flag in ["--topic-prefix", "--commit-interval", "--from", "--enabled"] {
+        assert!(!help.contains(flag), "{flag} is a setting of consume alone");
+    }
+    let (_, written) = help.split_once("\nDelivers entries").unwrap();
+    assert!(written.lines().all(|line| line.chars().count() <= 80), "{written}");
+}
+
+#[test]
+fn nothing_but_the_command_line_selects_or_confirms() {
+    let folder = Folder::new();
+    let variables =
+        [("REDRIVE_ALL", "true"), ("REDRIVE_OFFSET", "orders:0:1"), ("REDRIVE_TOPIC", "orders"), ("REDRIVE_DRY_RUN", "yes")];
+    let command = folder.redrive(["replay", "--receiver", "all=discard:"]);
+    let output = variables.into_iter().fold(command, |command, (name, value)| command.env(name, value)).run().expect_code(2);
+    assert!(output.stderr.contains("error: nothing is selected"), "{}", output.stderr);
+    folder.write("redrive.toml", "yes = true\n");
+    let output = folder.redrive(["replay", "42"]).run().expect_code(2);
+    assert!(output.stderr.contains("there is no setting `yes`"), "{}", output.stderr);
+}
+
+#[test]
 fn the_last_of_a_flag_counts_and_a_mistyped_variable_is_told() {
     let folder = Folder::new();
     let words = ["errors", "list", "--limit", "1", "--limit", "2", "--color", "auto", "--color", "never"];

@@ -9,10 +9,10 @@ use crate::support::command::Running;
 use crate::support::{Broker, Folder, Record, Sample, Topic, unique, wait};
 
 const SOON: Duration = Duration::from_secs(40);
-const OWN: [&str; 2] = ["redrive_timestamp", "redrive_deliveryid"];
+pub(crate) const OWN: [&str; 2] = ["redrive_timestamp", "redrive_deliveryid"];
 
 /// Partition and offset of the original.
-fn origin(copy: &Record) -> (i32, i64) {
+pub(crate) fn origin(copy: &Record) -> (i32, i64) {
     let id = copy.text("redrive_deliveryid");
     let parts: Vec<_> = id.split('/').collect();
     let [_, _, partition, offset, "copy"] = parts[..] else { panic!("no delivery id: {id}") };
@@ -24,7 +24,7 @@ pub(crate) fn origins(target: &Topic<'_>) -> BTreeSet<(i32, i64)> {
     target.read().iter().map(origin).collect()
 }
 
-fn hostile() -> Vec<Sample> {
+pub(crate) fn hostile() -> Vec<Sample> {
     let repeated = Sample::value("v").key("k").header("h", "1").header("g", "").header("h", "2").null_header("h");
     let bytes = Sample::value(b"\xff\0\xfe").key(b"\0\xff").header(b"not \xff utf-8", b"\xfe\0");
     let empty = Sample { key: Some(Vec::new()), value: Some(Vec::new()), ..Sample::default() };

@@ -3,6 +3,7 @@
 //! redrive runs against a real Apache Kafka, with Kafka's own tools and plain SQL as witnesses.
 #![cfg(test)]
 
+mod admin;
 mod architecture;
 mod arguments;
 mod books;
@@ -19,16 +20,25 @@ mod examples;
 mod faults;
 mod full_journal;
 mod group;
+mod groups;
 mod hostile_records;
 mod http;
 mod journal_file;
 mod kills;
 mod lanes;
 mod mixed;
+mod moves;
 mod patterns;
 mod readme;
 mod real_broker;
 mod receivers;
+mod replay_faults;
+mod replay_kills;
+mod replay_ranges;
+mod replay_receivers;
+mod replay_sources;
+mod replays;
+mod resets;
 mod secrets;
 mod sinks;
 mod starts;

@@ -25,6 +25,9 @@ redrive incidents
 redrive -o json
 redrive consume errors list
 redrive errors show 1 2
+redrive group
+redrive group resett
+redrive reset -g shop
 redrive demo --journal x.db
 redrive demo -o json
 redrive demo now
@@ -125,6 +128,47 @@ redrive consume -b 127.0.0.1:1 -t orders -g shop --config many.toml
 redrive doctor -t orders --receiver billing=htp://shop/events
 redrive doctor --receiver billing
 
+# Replay
+redrive replay
+redrive replay --dry-run
+redrive replay -g shop
+redrive replay orders
+redrive replay 42 0
+redrive replay 42 --receiver billing
+redrive replay 42 --offset orders:3:7
+redrive replay 42 --state open
+redrive replay 42 --all
+redrive replay --all --code http_503
+redrive replay --offset orders:3:7 --all
+redrive replay --offset orders:3:7 -t orders
+redrive replay --offset orders:3:7 --receiver billing
+redrive replay --offset 7..9
+redrive replay --offset orders:3:9..7
+redrive replay --offset 'orders:*:@yesterday..'
+redrive replay --partition 3
+redrive replay --since yesterday
+redrive replay 42 --to ''
+redrive replay 42 --to all,billing
+redrive replay 42 --map billing
+redrive replay 42 --map a=b --map a=c
+redrive replay 42 --source kafka
+redrive replay 42 --rate fast
+redrive replay 42 --rate 0/s
+redrive replay 42 --max-failures 0
+redrive replay 42 --yes=no
+redrive replay 42 --from earliest
+redrive replay 42 --execute
+REDRIVE_YES=true redrive replay 42
+redrive replay 42
+redrive replay 42 --receiver billing=htp://shop/events
+redrive replay --receiver discard:
+redrive replay --all --receiver 'https://me:s3cret@shop/?a=b'
+redrive replay 42 --receiver audit=discard:
+redrive replay 42 --receiver audit=discard: -b 127.0.0.1:1 --order keys
+redrive replay 42 --receiver audit=stdout: -b 127.0.0.1:1 -o json
+redrive replay 42 -o json
+redrive replay 42 -g shop -g '' --receiver audit=discard:
+
 # Kafka properties
 CONSUME --receiver audit=discard: -X sasl.pasword=s3cret
 CONSUME --receiver audit=discard: -X s3cret
@@ -136,6 +180,35 @@ CONSUME --receiver audit=discard: -X sasl.password=@nosuch
 CONSUME --receiver audit=discard: -X sasl.password=env:NOSUCH
 CONSUME --receiver audit=discard: --command-config nosuch.properties
 CONSUME --receiver audit=discard: --command-config cut.properties
+
+# Groups
+redrive group describe
+redrive group reset -t orders --to-latest
+redrive group reset -g shop --to-latest
+redrive group reset -g shop -t orders
+redrive group reset -g shop -t orders --to-latest --to-earliest
+redrive group reset -g shop -t orders --all-topics --to-latest
+redrive group reset -g shop -t orders --to-latst
+redrive group reset -g shop -t orders:x --to-latest
+redrive group reset -g shop -t '^orders' --to-latest
+redrive group reset -g shop -t orders --to-offset
+redrive group reset -g shop -t orders --to-offset ten
+redrive group reset -g shop -t orders --to-datetime 2026-11-23T05:00:00
+redrive group reset -g shop -t orders --to-datetime 2h
+redrive group reset -g shop -t orders --by-duration P1M
+redrive group reset -g shop -t orders --by-duration 2
+redrive group reset -g shop -t orders --shift-by 5x
+redrive group reset -g shop -t orders --to-failure abc
+redrive group reset -g shop -t orders --to-failure 7
+redrive group reset -g shop -t orders --to-progress
+redrive group reset -g shop -t orders --to-latest --wait-empty 5
+redrive group reset -g shop --from-file nosuch.csv
+redrive group reset -g shop --from-file plan.csv
+redrive group reset -g shop -t orders --to-latest
+redrive group undo
+redrive group undo 0
+redrive group undo seven
+redrive group history
 
 # Files
 redrive errors list
@@ -160,6 +233,15 @@ redrive consume -b BROKER -t TOPIC -g shop --receiver copies=kafka:TYPO
 redrive consume -b BROKER -t TOPIC -g shop --receiver copies=kafka:TOPIC
 redrive consume -b BROKER -t TOPIC -g shop --receiver audit=discard: --journal .
 redrive consume -b BROKER -t TOPIC -g shop --receiver audit=discard: --journal nosuch/redrive.db
+redrive group list -b NOWHERE -o json
+redrive group describe -b BROKER -g shpo
+redrive group reset -b BROKER -g shpo -t TOPIC --to-latest
+redrive group reset -b BROKER -g shop -t TYPO --to-latest
+redrive group reset -b BROKER -g shop -t TOPIC:7 --to-latest
+redrive group reset -b BROKER -g shop -t TOPIC --to-offset 99 --strict
+redrive group reset -b BROKER -g shop -t TOPIC --to-failure 99
+redrive group undo -b BROKER
+redrive group undo -b BROKER 99
 redrive errors show 99
 redrive incidents show 99
 redrive errors list --fingerprint 9f2
@@ -172,6 +254,7 @@ redrive incidents list -t TYPO
 fn files(folder: &Folder) {
     folder.write("worker.py", "print('hello')\n");
     folder.write("cut.properties", "security.protocol=SASL_SSL\nsasl.password\n");
+    folder.write("plan.csv", "orders,0,5\norders,0,6\n");
     folder.write("broken.toml", "topic = [\"orders\"\ngroup = \"shop\"\n");
     folder.write("unknown.toml", "topic = \"orders\"\nreciever = []\n");
     folder.write("unquoted.toml", "group = s3cret\n");

@@ -1,10 +1,11 @@
 //! The benchmark: what redrive costs beside a bare loop over the same Kafka or HTTP client, how much memory it takes when a receiver
-//! hangs, and how soon it delivers after a start.
+//! hangs, how soon it delivers after a start, and how fast it delivers again what failed.
 //!
 //! ```sh
-//! cargo bench                                             # everything, in a minute or two
+//! cargo bench                                             # everything, in a few minutes
 //! cargo bench -- speed --rounds 9                         # one part, more rounds
 //! cargo bench -- memory start --events 1000000            # a smaller topic
+//! cargo bench -- replay --events 100000                   # what replay alone needs of it
 //! ```
 //!
 //! It starts a real Apache Kafka of its own (a JDK and Maven must be there, as for the tests), fills one topic with events of 1,024 bytes
@@ -21,6 +22,14 @@
 //! - **http**: in turn, several times, a bare loop over the HTTP client and redrive with its `http:` receiver, both with 200 connections to
 //!   a minimal server in a process of its own. The bare loop runs on one thread and on all cores, and the faster one counts. A line for
 //!   each round, as for speed.
+//! - **replay**: three things. In turn, several times: redrive live with a Rust receiver that takes 100,000 events; live with one that
+//!   fails all of them, so that all are journaled; and `replay` of those to one that takes them, with a broker that says what the group
+//!   has committed, as the command does. Rates are from the first delivery to the moment when all outcomes are on disk (of events that
+//!   are taken live nothing is written: to the last delivery). The line is about the ratio of replay to the live run that *fails*, since
+//!   both have a row of the journal to write for each event; the ratio to the one that takes all is printed beside it. Then: 5 of
+//!   5,000,000 entries are selected from a journal that was made with plain SQL, by their ids, by filters and by their offsets, with its
+//!   opening and the counts of a plan. Then: a range of 1,000,000 records from the middle of a larger topic, several times; what went
+//!   over the machine's own network meanwhile is what was fetched, and that must be little more than the range.
 //!
 //! The exit code is 1 when a line does not hold.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]
@@ -35,6 +44,7 @@ mod numbers;
 mod ours;
 mod posting;
 mod process;
+mod replay;
 mod service;
 mod speed;
 mod start;
@@ -81,6 +91,12 @@ struct Arguments {
     /// How often each part is measured
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=50))]
     rounds: u32,
+    /// Entries in the journal from which some are selected
+    #[arg(long, default_value_t = 5_000_000, value_parser = value_parser!(u64).range(10_000..))]
+    entries: u64,
+    /// Records in the range that is replayed
+    #[arg(long, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(10_000..))]
+    records: u64,
     /// Said by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -95,6 +111,7 @@ enum Part {
     Memory,
     Start,
     Http,
+    Replay,
 }
 
 fn main() -> ExitCode {
@@ -125,7 +142,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
         topic::PARTITIONS,
     );
     let mut verdict = Verdict::Holds;
-    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http] {
+    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http, Part::Replay] {
         if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
             continue;
         }
@@ -134,10 +151,9 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
             Part::Memory => memory::measure(&events)?,
             Part::Start => start::measure(&events, arguments.rounds)?,
             Part::Http => http::measure(&events, arguments.rounds)?,
+            Part::Replay => replay::measure(&broker, &events, arguments)?,
         };
-        if measured == Verdict::Missed {
-            verdict = Verdict::Missed;
-        }
+        verdict = verdict.and(measured);
     }
     Ok(verdict)
 }

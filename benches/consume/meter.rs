@@ -29,12 +29,25 @@ impl Meter {
         Box::leak(Box::new(Self { expected, seen: AtomicU64::new(0), first: OnceLock::new(), last: OnceLock::new() }))
     }
 
+    /// An event is in hand; the first one counts as the beginning, however much later it is done.
+    pub(crate) fn begin(&self) {
+        self.first.get_or_init(Moment::now);
+    }
+
     /// One more event is done.
     pub(crate) fn count(&self) {
         let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
         if seen == 1 {
             self.first.get_or_init(Moment::now);
         }
+        if seen == self.expected {
+            self.last.get_or_init(Moment::now);
+        }
+    }
+
+    /// So many events are done in all, said by one thread.
+    pub(crate) fn count_to(&self, seen: u64) {
+        self.seen.store(seen, Ordering::Relaxed);
         if seen == self.expected {
             self.last.get_or_init(Moment::now);
         }

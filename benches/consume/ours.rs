@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use redrive::consumer::{self, Ended, Place};
-use redrive::engine::observer::Unobserved;
+use redrive::engine::ledger::Entry;
+use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
 use redrive::engine::stop::StopToken;
 use redrive::journal::{self, Safety};
@@ -20,16 +21,46 @@ use crate::event::Order;
 use crate::meter::Meter;
 use crate::task::{Measured, Task};
 
+/// What the receiver is called, live and in a replay.
+pub(crate) const RECEIVER: &str = "parsing";
+
 /// Reads as many events as the task says, commits them, and leaves the group.
 pub(crate) fn run(task: &Task) -> Result<Measured> {
     let meter = Meter::for_ever(task.count);
-    let parsing = Receivers::new().on("parsing", ALL_TYPES, move |event: Event| async move { parse(&event, meter) });
+    let parsing = Receivers::new().on(RECEIVER, ALL_TYPES, move |event: Event| async move { parse(&event, || meter.count()) });
     deliver(task, &parsing, meter, &[])
+}
+
+/// Fails as many events as the task says, each with a message of its own. An event is done when its failure is on disk.
+pub(crate) fn fail(task: &Task) -> Result<Measured> {
+    let meter = Meter::for_ever(task.count);
+    let failing = Receivers::new().on(RECEIVER, ALL_TYPES, move |event: Event| async move {
+        meter.begin();
+        let order: Order = event.json()?;
+        Err(ReceiverError::permanent("no_address", format!("order {} has no address", order.id)))
+    });
+    // Nothing works here, and that is meant.
+    let ended = consume(task, &failing, &[(&table::NO_STARTUP_GUARD, "true")], Arc::new(Journaled(meter)))?;
+    if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.failed != task.count {
+        return Err(format!("redrive ended early: {:?}", ended.summary).into());
+    }
+    let measured = meter.read()?;
+    ended.close(None)?;
+    Ok(measured)
+}
+
+/// Counts failures once they are on disk.
+struct Journaled(&'static Meter);
+
+impl Observer for Journaled {
+    fn written(&self, entries: &[Entry]) {
+        entries.iter().filter(|entry| matches!(entry, Entry::Failed(_))).for_each(|_| self.0.count());
+    }
 }
 
 /// Delivers as many events as the task says to receivers that count them, with these settings beside the defaults.
 pub(crate) fn deliver(task: &Task, receivers: &Receivers, meter: &Meter, more: &[(&Setting, &str)]) -> Result<Measured> {
-    let ended = consume(task, receivers, more)?;
+    let ended = consume(task, receivers, more, Arc::new(Unobserved))?;
     if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.delivered != task.count {
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
@@ -52,20 +83,21 @@ pub(crate) fn hang(task: &Task) -> Result<()> {
             answer
         }
     });
-    let ended = consume(task, &hanging, &[])?;
+    let ended = consume(task, &hanging, &[], Arc::new(Unobserved))?;
     Err(format!("redrive ended although its receiver never answers: {:?}", ended.summary).into())
 }
 
-fn parse(event: &Event, meter: &Meter) -> Result<(), ReceiverError> {
+/// What the receiver does with an event; then it is `done`.
+pub(crate) fn parse(event: &Event, done: impl Fn()) -> Result<(), ReceiverError> {
     let order: Order = event.json()?;
     if black_box(order).fail {
         return Err(ReceiverError::permanent("asked_to_fail", "the event says so"));
     }
-    meter.count();
+    done();
     Ok(())
 }
 
-fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)]) -> Result<Ended> {
+fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)], observer: Arc<dyn Observer>) -> Result<Ended> {
     let mut given = Given::default();
     given.set(&table::TOPIC, vec![task.topic.clone()]);
     given.set(&table::GROUP, vec![task.group.clone()]);
@@ -75,10 +107,11 @@ fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)]) -> Res
         given.set(setting, vec![(*value).to_owned()]);
     }
     let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers)?;
-    let place = Place {
-        connection: Connection::new(&task.bootstrap, Vec::new())?,
-        journal: journal::Place { path: PathBuf::from("redrive.db"), safety: Safety::Safe },
-        command: "consume",
-    };
-    Ok(consumer::run(&place, settings, &StopToken::default(), |_| Arc::new(Unobserved))?)
+    let place = Place { connection: Connection::new(&task.bootstrap, Vec::new())?, journal: journal(), command: "consume" };
+    Ok(consumer::run(&place, settings, &StopToken::default(), |_| observer)?)
+}
+
+/// In the folder that the process was started in.
+pub(crate) fn journal() -> journal::Place {
+    journal::Place { path: PathBuf::from("redrive.db"), safety: Safety::Safe }
 }

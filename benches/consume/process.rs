@@ -1,4 +1,4 @@
-//! What the system says of a process: the processor time it took, and the memory it had. Linux only.
+//! What the system says: the processor time that a process took, the memory it had, and what processes sent to each other. Linux only.
 
 use std::fs;
 use std::time::Duration;
@@ -22,4 +22,12 @@ pub(crate) fn peak_memory(process: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
     Ok(peak.ok_or("the system does not say the peak of a process's memory")?.parse::<u64>()? * 1024)
+}
+
+/// What the processes of this machine have sent to each other over its network since its start, in bytes. Nothing but the system itself
+/// sees all that a client library fetches, and throws away again.
+pub(crate) fn sent() -> Result<u64> {
+    let devices = fs::read_to_string("/proc/net/dev")?;
+    let loopback = devices.lines().find_map(|line| line.trim().strip_prefix("lo:")?.split_whitespace().next());
+    Ok(loopback.ok_or("the system does not say what its loopback device has sent")?.parse()?)
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
-use crate::{Result, bare, ours, posting, service};
+use crate::{Result, bare, ours, posting, replay, service};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -18,6 +18,8 @@ pub(crate) struct Task {
     pub(crate) count: u64,
     /// Where events are posted to, by those that post.
     pub(crate) url: Option<String>,
+    /// The range that is replayed, as the command takes it.
+    pub(crate) offset: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,10 @@ pub(crate) enum Role {
     Bare,
     /// redrive with a receiver that parses each event.
     Ours,
+    /// redrive with a receiver that fails each event.
+    Failing,
+    /// redrive's replay to a receiver that parses each event: of a range of offsets, or of all that is journaled.
+    Replay,
     /// redrive with a receiver that never answers. It has to be ended from outside.
     Hanging,
     /// The server that events are posted to. It has to be ended from outside.
@@ -57,6 +63,8 @@ impl Task {
         let measured = match self.role {
             Role::Bare => bare::run(self)?,
             Role::Ours => ours::run(self)?,
+            Role::Failing => ours::fail(self)?,
+            Role::Replay => replay::run(self)?,
             Role::Hanging => return ours::hang(self),
             Role::Service => return service::run(),
             Role::BarePosts => posting::bare(self, Builder::new_current_thread())?,

@@ -16,6 +16,11 @@ impl Verdict {
     pub(crate) fn below(line: f64, measured: f64) -> Self {
         if measured < line { Self::Holds } else { Self::Missed }
     }
+
+    /// Both hold.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if self == Self::Holds { other } else { self }
+    }
 }
 
 impl fmt::Display for Verdict {

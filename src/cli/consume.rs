@@ -20,7 +20,7 @@ use lines::Lines;
 /// Returns the exit code of a run that ended as it should.
 pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
     let settings = ConsumeSettings::read(&session.layers, &session.receivers)?;
-    refusals::of_output(session.output.format(), &settings).map_or(Ok(()), Err)?;
+    refusals::of_output(session.output.format(), &settings.receivers).map_or(Ok(()), Err)?;
     let place = Place { connection: session.connection()?, journal: session.journal(), command: "consume" };
     let stop = StopToken::default();
     let signals = Signals::listen(&stop)
@@ -43,7 +43,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
         }
         Ok(ended) => ended,
     };
-    let error = refusals::of_run(&ended.summary.reason, &settings);
+    let error = refusals::of_run(&ended.summary.reason, &settings, session);
     let code = signals.exit_code().unwrap_or_else(|| match &error {
         Some(error) => error.kind.exit_code(),
         None if settings.fail_on_errors && ended.summary.counts.failed > 0 => ErrorKind::StillFailing.exit_code(),

@@ -50,12 +50,35 @@ pub(super) struct DemoArgs {
     keep: bool,
 }
 
-/// What is run, and what is said before it.
-const STEPS: [(&str, &str); 3] = [
-    ("The consumer reads the topic to its end:", "consume --from earliest --until-end"),
-    ("Nothing stopped the stream: each failure was on disk before its offset was committed. What failed?", "errors list"),
-    ("One of them, with all that is needed to debug it:", "errors show 1"),
+/// The same worker without its bug.
+const MENDED: &str = r#"#!/bin/sh
+# A receiver: one JSON line in for each event, one JSON line back. An order without a total is free.
+while IFS= read -r line; do
+    id=${line#*\"sendid\":}
+    echo "{\"sendid\":${id%%,*},\"ok\":true}"
+done
+"#;
+
+/// What is said, and what is done then.
+const STEPS: [(&str, Act); 8] = [
+    ("The consumer reads the topic to its end:", Act::Run("consume --from earliest --until-end")),
+    ("Nothing stopped the stream: each failure was on disk before its offset was committed. What failed?", Act::Run("errors list")),
+    ("One of them, with all that is needed to debug it:", Act::Run("errors show 1")),
+    ("billing.sh is mended: an order without a total is free.", Act::Mend),
+    ("What would be delivered again, and to whom?", Act::Run("replay --receiver billing --dry-run")),
+    ("To billing alone: audit has these events. No offset moves.", Act::Run("replay --receiver billing")),
+    (
+        "The rest is malformed, and no code will ever read it. It goes to whoever looks after such things, byte for byte:",
+        Act::Run("replay --all --to quarantine --receiver quarantine=file:quarantine.jsonl --event-type-from topic --format raw"),
+    ),
+    ("Nothing is left open:", Act::Run("errors list")),
 ];
+
+enum Act {
+    /// A command as a user would type it.
+    Run(&'static str),
+    Mend,
+}
 
 /// A line of the fixture.
 #[derive(Deserialize)]
@@ -104,7 +127,7 @@ fn play(arguments: &DemoArgs, session: &Session<'_>) -> Result<u8, Stop> {
     // The commands are the user's: they run where the user would run them.
     std::env::set_current_dir(&folder).map_err(failed("the demo's folder cannot be entered"))?;
     tell(&folder, count).map_err(Stop::Io)?;
-    let code = steps(session.output.program()).map_err(Stop::Io)?;
+    let code = steps(&folder, session.output.program()).map_err(Stop::Io)?;
     if code == 0 && arguments.keep {
         keep(&folder, &broker.bootstrap(), session.output.program()).map_err(Stop::Io)
     } else {
@@ -172,12 +195,15 @@ fn tell(folder: &Path, count: usize) -> io::Result<()> {
 }
 
 /// Returns the exit code of the first command that did not end well, if any.
-fn steps(program: &str) -> io::Result<u8> {
-    for (before, command) in STEPS {
+fn steps(folder: &Path, program: &str) -> io::Result<u8> {
+    for (before, act) in STEPS {
         say(before)?;
-        let code = show(program, command)?;
-        if code != 0 {
-            return Ok(code);
+        match act {
+            Act::Mend => fs::write(folder.join("billing.sh"), MENDED)?,
+            Act::Run(command) => match show(program, command)? {
+                0 => {}
+                code => return Ok(code),
+            },
         }
     }
     say("The journal stays, and so do the receivers' files; the folder can be deleted.")?;
@@ -202,7 +228,7 @@ fn keep(folder: &Path, bootstrap: &str, program: &str) -> io::Result<u8> {
     let mut out = io::stdout().lock();
     writeln!(out, "\nThe broker stays up until Ctrl-C, at {bootstrap}. From another terminal:")?;
     writeln!(out, "  cd {}", folder.display())?;
-    for command in ["consume", "errors list", "errors list --stage identify,decode -o json", "incidents list"] {
+    for command in ["consume", "errors list --state resolved", "errors show 1", "replay 1 --to billing", "incidents list"] {
         writeln!(out, "  {program} {command}")?;
     }
     drop(out);

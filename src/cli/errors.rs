@@ -1,6 +1,5 @@
 //! `redrive errors`: the failures in the journal.
 
-mod filters;
 mod list;
 mod parts;
 mod payload;

@@ -13,8 +13,34 @@ pub(super) struct GlobalFlags(pub(super) Given);
 #[derive(Clone, Debug, Default)]
 pub(super) struct ConsumeFlags(pub(super) Given);
 
-fn of(scope: Scope) -> impl Iterator<Item = Setting> {
-    table::ALL.into_iter().filter(move |setting| setting.scope == scope)
+/// What was given of the settings of `replay`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReplayFlags(pub(super) Given);
+
+/// What was given of the setting `group`, for commands that take no other setting of `consume`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GroupFlag(pub(super) Given);
+
+/// Which settings a command has as flags.
+type Has = fn(&Setting) -> bool;
+
+/// What flags mean in `replay`, where it is not what they mean elsewhere: the name of the setting, its value and its help.
+const IN_REPLAY: [(&str, &str, &str); 2] = [
+    (
+        table::GROUP.name,
+        "GROUP",
+        "The consumer group in whose name it is delivered: one [default: the one that the selection is of]",
+    ),
+    (
+        table::RECEIVER.name,
+        "NAME=TARGET|NAME,…",
+        "NAME=TARGET, as for consume, says who gets events; NAME alone, several parted by commas, is a filter: entries of these \
+         receivers (repeatable)",
+    ),
+];
+
+fn of(has: Has) -> impl Iterator<Item = Setting> {
+    table::ALL.into_iter().filter(has)
 }
 
 fn flag(setting: Setting) -> Arg {
@@ -35,9 +61,17 @@ fn flag(setting: Setting) -> Arg {
     }
 }
 
-fn given(matches: &ArgMatches, scope: Scope) -> Given {
+fn in_replay(arg: Arg) -> Arg {
+    let arg = arg.help_heading("Settings (also from the environment and redrive.toml)");
+    match IN_REPLAY.into_iter().find(|(name, ..)| arg.get_id() == name) {
+        Some((_, value, help)) => arg.value_name(value).help(help),
+        None => arg,
+    }
+}
+
+fn given(matches: &ArgMatches, has: Has) -> Given {
     let mut given = Given::default();
-    for setting in of(scope) {
+    for setting in of(has) {
         if matches.value_source(setting.name) != Some(clap::parser::ValueSource::CommandLine) {
             continue;
         }
@@ -54,10 +88,10 @@ fn given(matches: &ArgMatches, scope: Scope) -> Given {
 }
 
 macro_rules! flags_of {
-    ($flags:ident, $scope:expr) => {
+    ($flags:ident, $has:expr, $flag:expr) => {
         impl Args for $flags {
             fn augment_args(command: Command) -> Command {
-                command.args(of($scope).map(flag))
+                command.args(of($has).map($flag))
             }
 
             fn augment_args_for_update(command: Command) -> Command {
@@ -67,16 +101,18 @@ macro_rules! flags_of {
 
         impl FromArgMatches for $flags {
             fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-                Ok(Self(given(matches, $scope)))
+                Ok(Self(given(matches, $has)))
             }
 
             fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-                self.0 = given(matches, $scope);
+                self.0 = given(matches, $has);
                 Ok(())
             }
         }
     };
 }
 
-flags_of!(GlobalFlags, Scope::Global);
-flags_of!(ConsumeFlags, Scope::Consume);
+flags_of!(GlobalFlags, |setting| setting.scope == Scope::Global, flag);
+flags_of!(ConsumeFlags, |setting| matches!(setting.scope, Scope::Delivery | Scope::Consume), flag);
+flags_of!(ReplayFlags, |setting| setting.scope == Scope::Delivery, |setting| in_replay(flag(setting)));
+flags_of!(GroupFlag, |setting| setting.name == table::GROUP.name, flag);

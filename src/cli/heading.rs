@@ -4,9 +4,12 @@ use crate::cli::escape::escape;
 use crate::cli::hint::Journal;
 use crate::cli::numbers::counted;
 
-/// Which journal is read.
+/// Which journal is read. Without an id, there is none yet.
 pub(super) fn journal(journal: Journal<'_>) -> String {
     let Journal { path, id, .. } = journal;
+    if id.is_empty() {
+        return format!("no journal yet at {}", escape(path));
+    }
     format!("journal {} ({})", escape(path), id.get(..8).unwrap_or(id))
 }
 

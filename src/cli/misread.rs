@@ -217,19 +217,19 @@ fn is_short(arg: &Arg, flag: &str) -> bool {
     letters.next() == Some('-') && letters.next().is_some_and(|letter| arg.get_short() == Some(letter)) && letters.next().is_none()
 }
 
-/// `--limit <N>` without its brackets.
+/// `--limit <N>` and `[ID]...` without what only a usage needs.
 fn text(error: &clap::Error, kind: ContextKind) -> String {
     let text = match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         Some(ContextValue::Strings(texts)) => texts.join(" and "),
         _ => String::new(),
     };
-    text.replace(['<', '>'], "")
+    text.trim_end_matches("...").replace(['<', '>', '[', ']'], "")
 }
 
 /// Without what its value is called.
 fn flag(error: &clap::Error, kind: ContextKind) -> String {
-    text(error, kind).split(' ').next().unwrap_or_default().to_owned()
+    text(error, kind).split(' ').next().unwrap_or_default().trim_matches(['[', ']']).to_owned()
 }
 
 fn wrong_value(error: &clap::Error) -> CommandError {

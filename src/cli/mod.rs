@@ -1,5 +1,6 @@
 //! The commands: build the inputs, call one library function, render what it returns.
 
+mod confirm;
 mod consume;
 mod cut;
 mod demo;
@@ -7,7 +8,9 @@ mod doctor;
 mod error;
 mod errors;
 mod escape;
+mod filters;
 mod flags;
+mod group;
 mod heading;
 mod hint;
 mod incidents;
@@ -19,6 +22,7 @@ mod mistyped;
 mod numbers;
 mod output;
 mod refusals;
+mod replay;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
@@ -41,7 +45,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::cli::error::CommandError;
 use crate::cli::errors::ErrorsArgs;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
+use crate::cli::group::GroupArgs;
 use crate::cli::incidents::IncidentsArgs;
+use crate::cli::replay::ReplayArgs;
 use crate::cli::session::{Caller, Session};
 use crate::receiver::Receivers;
 use crate::settings;
@@ -70,6 +76,11 @@ enum Command {
     Errors(ErrorsArgs),
     /// Look at the troubles of the consumer itself
     Incidents(IncidentsArgs),
+    /// Deliver again: entries of the journal, or records by their offsets
+    #[command(after_help = replay::HELP)]
+    Replay(Box<ReplayArgs>),
+    /// Look at consumer groups, and move their offsets with a way back
+    Group(GroupArgs),
     /// Check broker, topics, group, receivers, journal and settings, and say what mends what is not well
     #[command(after_help = doctor::HELP)]
     Doctor(ConsumeFlags),
@@ -94,6 +105,8 @@ impl Command {
             Self::Consume(_) => "consume",
             Self::Errors(args) => args.name(),
             Self::Incidents(args) => args.name(),
+            Self::Replay(_) => replay::NAME,
+            Self::Group(args) => args.name(),
             Self::Doctor(_) => doctor::NAME,
             Self::Demo(_) => "demo",
         }
@@ -133,6 +146,8 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
     let given = match &parsed.command {
         Command::Consume(ConsumeFlags(given)) => parsed.global.0.and(given.clone()),
         Command::Doctor(ConsumeFlags(given)) => parsed.global.0.and(doctor::settings(given.clone())),
+        Command::Replay(args) => parsed.global.0.and(args.settings()),
+        Command::Group(args) => parsed.global.0.and(args.settings()),
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
     session::with(name, given, caller, |session| dispatch(parsed.command, session))
@@ -157,6 +172,8 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Consume(_) => consume::run(session),
         Command::Errors(args) => args.run(&session.journal(), &session.output),
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
+        Command::Replay(args) => replay::run(&args, session),
+        Command::Group(args) => args.run(session),
         Command::Doctor(ConsumeFlags(given)) => doctor::run(&given, session),
         Command::Demo(arguments) => demo::run(&arguments, session),
     }

@@ -1,6 +1,7 @@
 //! From what the library says to what a user reads: kind, message, causes and the commands that help.
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::session::Session;
 use crate::consumer::BeginError;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
@@ -8,7 +9,7 @@ use crate::engine::source::SourceError;
 use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError, Diagnosis};
-use crate::receiver::{MadeOf, Target};
+use crate::receiver::{MadeOf, Specification, Target};
 use crate::settings::{ConsumeSettings, OutputFormat, SettingsError, nearest};
 
 impl From<SettingsError> for CommandError {
@@ -186,20 +187,20 @@ impl From<LedgerError> for CommandError {
 }
 
 /// Standard output is either the summary's or a receiver's.
-pub(super) fn of_output(format: OutputFormat, settings: &ConsumeSettings) -> Option<CommandError> {
+pub(super) fn of_output(format: OutputFormat, receivers: &[Specification]) -> Option<CommandError> {
     let word = match format {
         OutputFormat::Table => return None,
         OutputFormat::Json => "json",
         OutputFormat::Jsonl => "jsonl",
     };
-    let taken = settings.receivers.iter().find(|of| matches!(of.made_of, MadeOf::Target(Target::Stdout)))?;
+    let taken = receivers.iter().find(|of| matches!(of.made_of, MadeOf::Target(Target::Stdout)))?;
     let name = &taken.name;
     let error = CommandError::usage(format!("--output {word} and --receiver {name}=stdout: would both write to stdout"));
     Some(error.hint("leave one of them away").hint(format!("or write the events to a file: --receiver {name}=file:{name}.jsonl")))
 }
 
 /// Why a run did not end well; `None` when it did.
-pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<CommandError> {
+pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &Session<'_>) -> Option<CommandError> {
     let told = |kind| CommandError::new(kind, reason.to_string());
     let error = match reason {
         StopReason::Asked | StopReason::Done => return None,
@@ -207,7 +208,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
             .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
         StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
-        StopReason::Refused(refusal) => refused(refusal, settings),
+        StopReason::Refused(refusal) => refused(refusal, settings, session),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => error.clone().into(),
         StopReason::NotCommitted(_) => {
@@ -218,7 +219,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings) -> Option<
     Some(error)
 }
 
-fn of_source(error: &SourceError) -> CommandError {
+pub(super) fn of_source(error: &SourceError) -> CommandError {
     let told = CommandError::new(ErrorKind::CannotGoOn, error.to_string());
     match error {
         SourceError::Forbidden { kind, name } => told.hint(format!(
@@ -229,7 +230,7 @@ fn of_source(error: &SourceError) -> CommandError {
     }
 }
 
-fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
+fn refused(refusal: &StartRefusal, settings: &ConsumeSettings, session: &Session<'_>) -> CommandError {
     let group = &settings.group;
     let told = CommandError::usage(format!("group {group} has {refusal}"));
     match refusal {
@@ -237,11 +238,10 @@ fn refused(refusal: &StartRefusal, settings: &ConsumeSettings) -> CommandError {
             .hint(format!("--from earliest reads everything that is there: that partition holds the offsets {low} to {end}"))
             .hint("--from latest reads only what comes from now on")
             .hint("--from 2026-11-23T05:00:00Z begins with the first record at or after that time"),
-        StartRefusal::OffsetsGone { place, progress } => told
-            .hint(format!(
-                "to go on where this journal stopped, with Kafka's own tool: kafka-consumer-groups.sh --bootstrap-server … --group {group} \
-                 --topic {}:{} --reset-offsets --to-offset {progress} --execute",
-                place.topic, place.partition
-            )),
+        StartRefusal::OffsetsGone { place, .. } => {
+            let reset = ["group", "reset", "-g", group, "-t", &place.topic, "--to-progress"];
+            told.hint(format!("to see where this journal stopped: {}", session.command(&reset)))
+                .hint(format!("to go on there: {}", session.command(&[&reset[..], &["--execute"]].concat())))
+        }
     }
 }

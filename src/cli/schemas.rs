@@ -2,13 +2,19 @@
 
 use serde_json::Value;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 13] = [
     ("document", include_str!("../../schemas/document.json")),
     ("error", include_str!("../../schemas/error.json")),
     ("failure", include_str!("../../schemas/failure.json")),
     ("failure-detail", include_str!("../../schemas/failure-detail.json")),
     ("finding", include_str!("../../schemas/finding.json")),
+    ("group", include_str!("../../schemas/group.json")),
+    ("group-move", include_str!("../../schemas/group-move.json")),
+    ("group-partition", include_str!("../../schemas/group-partition.json")),
     ("incident", include_str!("../../schemas/incident.json")),
+    ("planned-move", include_str!("../../schemas/planned-move.json")),
+    ("replay", include_str!("../../schemas/replay.json")),
+    ("replay-plan", include_str!("../../schemas/replay-plan.json")),
     ("run", include_str!("../../schemas/run.json")),
 ];
 

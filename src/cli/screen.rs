@@ -56,6 +56,11 @@ impl Screen {
         }
     }
 
+    /// As stderr is; nothing on it is coloured.
+    pub(super) fn of_stderr() -> Self {
+        Self { width: width_of(&io::stderr()), is_colored: false }
+    }
+
     pub(super) fn is_terminal(self) -> bool {
         self.width.is_some()
     }

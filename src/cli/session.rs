@@ -1,15 +1,23 @@
 //! What every command starts from: its settings, how it speaks, and how its error is told.
 
-use crate::cli::error::CommandError;
+use std::time::Duration;
+
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint::Journal;
 use crate::cli::line::{Level, Line};
 use crate::cli::logs;
 use crate::cli::output::Output;
-use crate::journal::{Place, Safety};
-use crate::kafka::Connection;
+use crate::engine::stop::StopToken;
+use crate::journal::{OpenError, Place, Reader, Safety};
+use crate::kafka::{Connection, Groups};
 use crate::receiver::Receivers;
 use crate::settings::{
     self, ConnectionSettings, Environment, Given, GlobalSettings, Layers, LogFormat, OutputFormat, SettingsError, UnknownVariable,
+    table,
 };
+
+/// Until a broker has answered once.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
 /// Who runs a command line.
 pub(super) struct Caller<'c> {
@@ -40,6 +48,36 @@ impl Session<'_> {
     pub(super) fn journal(&self) -> Place {
         let safety = if self.global.allow_unsafe_journal { Safety::AnyFileSystem } else { Safety::Safe };
         Place { path: self.global.journal.clone(), safety }
+    }
+
+    /// Who answers questions about groups, and moves them.
+    pub(super) fn groups(&self) -> Result<Groups, CommandError> {
+        let opened = Groups::open(&self.connection()?, FIRST_ANSWER, &StopToken::default())?;
+        // Nobody asks the token that was made here to stop.
+        opened.ok_or_else(|| CommandError::new(ErrorKind::CannotGoOn, "it was asked to stop before a broker answered"))
+    }
+
+    /// The journal, where there is one.
+    pub(super) fn reader(&self) -> Result<Option<Reader>, CommandError> {
+        match Reader::open(&self.journal()) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(OpenError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The words of the command line that lead to the brokers, but for properties, which may be secrets.
+    pub(super) fn brokers(&self) -> Vec<String> {
+        let flags = [("-b", &table::BOOTSTRAP_SERVER), ("--command-config", &table::COMMAND_CONFIG)];
+        let given = flags.iter().filter_map(|(flag, setting)| Some([*flag, self.layers.flag(setting)?]));
+        given.flatten().map(str::to_owned).collect()
+    }
+
+    /// A command of this program to run next, on the same brokers and the same journal.
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).chain(self.brokers()).collect();
+        let path = self.global.journal.display().to_string();
+        Journal { program: self.output.program(), path: &path, id: "" }.command(&words)
     }
 
     /// Tells why a command did not do what was asked, and returns its exit code. Where stderr speaks JSON, so does its error.

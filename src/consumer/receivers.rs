@@ -5,8 +5,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::consumer::{BeginError, Place};
-use crate::journal::ReceiverDefinition;
+use crate::consumer::BeginError;
+use crate::journal::{Place, ReceiverDefinition};
 use crate::kafka::{Cluster, Connection, TargetTopic, TopicChoice, TopicProducer};
 use crate::policy;
 use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Stdout, Target};
@@ -16,17 +16,17 @@ use crate::settings;
 const WINDOW: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// Finds out what can be known without opening any, and without a broker.
-pub(super) fn check(receivers: &[Specification], place: &Place) -> Result<(), OpenReceiverError> {
+pub(crate) fn check(receivers: &[Specification], journal: &Place) -> Result<(), OpenReceiverError> {
     for Specification { name, definition, made_of, .. } in receivers {
         let refused = |source| OpenReceiverError { name: name.clone(), definition: definition.clone(), source };
-        check_one(made_of, place).map_err(refused)?;
+        check_one(made_of, journal).map_err(refused)?;
     }
     Ok(())
 }
 
-fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
+fn check_one(made_of: &MadeOf, journal: &Place) -> io::Result<()> {
     match made_of {
-        MadeOf::Target(Target::File(path)) if place.journal.owns(path) => {
+        MadeOf::Target(Target::File(path)) if journal.owns(path) => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is the journal's own file"))
         }
         MadeOf::Target(Target::File(path)) => receiver::probe_file(path).map(drop),
@@ -41,7 +41,7 @@ fn check_one(made_of: &MadeOf, place: &Place) -> io::Result<()> {
 }
 
 /// The topics that get copies: each must be there, and must not be read by the same consumer.
-pub(super) fn targets(
+pub(crate) fn targets(
     receivers: &[Specification],
     cluster: &Cluster,
     choice: &TopicChoice,
@@ -64,13 +64,14 @@ pub(super) fn targets(
     Ok(targets)
 }
 
-pub(super) fn open(
+pub(crate) fn open(
     receivers: &[Specification],
     targets: &[TargetTopic],
-    connection: &Connection,
+    connection: Option<&Connection>,
 ) -> Result<Vec<Binding>, OpenReceiverError> {
     let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
         let found = targets.iter().find(|target| target.name == topic).ok_or(io::ErrorKind::NotFound)?;
+        let connection = connection.ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(copies(connection, found, of)?))
     };
     receivers.iter().cloned().map(|specification| specification.open(&kafka)).collect()

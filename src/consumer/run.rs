@@ -15,14 +15,15 @@ use crate::engine::source::{Source, SourceError};
 use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
-use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, PreviewSource, Subscription, TopicChoice};
+use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, UnjoinedSource};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
+use crate::record::ReceiverSet;
 use crate::settings::{ConsumeSettings, Doing, Enabled};
 use crate::stage::{Router, TypePatternError};
 
 /// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
 /// limit.
-const FIRST_ANSWER: Duration = Duration::from_secs(14);
+pub(crate) const FIRST_ANSWER: Duration = Duration::from_secs(14);
 /// How often a run that is not enabled looks whether it is to end.
 const LOOK_AROUND: Duration = Duration::from_millis(100);
 
@@ -135,7 +136,7 @@ pub fn run(
     let router = Router::new(settings.receivers.iter().map(|receiver| receiver.types.as_slice()), settings.unrecognized)?;
     place.journal.check_name()?;
     let choice = TopicChoice::parse(&settings.topics)?;
-    receivers::check(&settings.receivers, place)?;
+    receivers::check(&settings.receivers, &place.journal)?;
     if settings.enabled != Enabled::Yes {
         wait(settings.enabled, stop);
         return Err(BeginError::NotEnabled);
@@ -177,7 +178,7 @@ fn to_consume(
     subscription: Subscription,
 ) -> Result<Means, BeginError> {
     let targets = receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
-    let bindings = receivers::open(&settings.receivers, &targets, &place.connection)?;
+    let bindings = receivers::open(&settings.receivers, &targets, Some(&place.connection))?;
     let beginning = Beginning {
         command: place.command,
         group: settings.group.clone(),
@@ -202,7 +203,7 @@ fn to_look_on(
     let began = began(place, ledger.uuid(), ledger.counts()?);
     let mut tally = Tally::default();
     let bindings = tally.stand_ins(&settings.receivers);
-    let source = Box::new(PreviewSource::open(&place.connection, cluster, subscription)?);
+    let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
     Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally) })
 }
 
@@ -218,6 +219,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         group: settings.group,
         run,
         bindings,
+        by_name_only: ReceiverSet::NONE,
         router,
         format: settings.format,
         mode: Mode::Live,
@@ -227,7 +229,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
     }
 }
 
-fn run_end(reason: &StopReason) -> RunEnd {
+pub(crate) fn run_end(reason: &StopReason) -> RunEnd {
     match reason {
         StopReason::Asked => RunEnd::Signal,
         StopReason::Done => RunEnd::Done,

@@ -133,7 +133,8 @@ fn places(of: &[&Standing]) -> String {
 mod tests {
     use super::*;
     use crate::doctor::{Found, Verdict};
-    use crate::kafka::{Allowed, Member};
+    use crate::kafka::Allowed;
+    use crate::offsets::GroupMember;
 
     fn log(committed: Option<i64>) -> Standing {
         Standing { topic: "orders".into(), partition: 3, committed, low: Some(100), end: Some(200) }
@@ -155,8 +156,14 @@ mod tests {
 
     #[test]
     fn live_members_are_named() {
-        let member = Member { id: "m-1".into(), static_id: Some("s".into()), client_id: "c".into(), host: "10.0.0.1".into() };
-        let description = |state: &str, members: &[Member]| GroupDescription {
+        let member = GroupMember {
+            id: "m-1".into(),
+            static_id: Some("s".into()),
+            client_id: "c".into(),
+            host: "10.0.0.1".into(),
+            assigned: Vec::new(),
+        };
+        let description = |state: &str, members: &[GroupMember]| GroupDescription {
             state: state.into(),
             protocol: "Classic".into(),
             members: members.to_vec(),

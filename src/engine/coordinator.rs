@@ -194,6 +194,7 @@ impl Coordinator {
             Polled::Record(raw) => self.record(&raw, now, actions),
             Polled::Idle => self.batches.flush(actions),
             Polled::Offered(offers) => self.offered(offers, actions),
+            Polled::Opened(partitions) => self.opened(&partitions, now),
             Polled::Revoking(slots) => self.revoking(slots, now, actions),
             Polled::Lost(slots) => self.lost(&slots, actions),
             Polled::Committed(results) => drop(self.committed(&results, now, actions)),

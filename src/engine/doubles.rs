@@ -14,7 +14,7 @@ use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::record::{Debts, Headers, NextOffset, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
+use crate::record::{Debts, Headers, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
 use crate::stage::TypeFrom;
 
 pub(crate) fn next(value: i64) -> NextOffset {
@@ -88,6 +88,8 @@ pub(crate) struct MemorySource {
     is_offered: bool,
     is_held: bool,
     is_bounded: bool,
+    /// It knows where it begins, and whom its records are for.
+    only: Option<ReceiverSet>,
     turn: usize,
     lent: Record,
 }
@@ -105,6 +107,7 @@ impl MemorySource {
             is_offered: false,
             is_held: false,
             is_bounded: true,
+            only: None,
             turn: 0,
             lent: (None, None),
         }
@@ -113,6 +116,25 @@ impl MemorySource {
     pub(crate) fn endless(mut self) -> Self {
         self.is_bounded = false;
         self
+    }
+
+    /// As a replay's source: nothing is offered, and its records are for these.
+    pub(crate) fn opened_for(self, only: ReceiverSet) -> Self {
+        Self { only: Some(only), ..self }
+    }
+
+    /// All partitions, from their beginning.
+    fn opened(&mut self) -> Vec<(Arc<Partition>, NextOffset)> {
+        let partition = |index: usize| Partition {
+            slot: Self::slot(index),
+            topic: Arc::clone(&self.topic),
+            number: i32::try_from(index).unwrap(),
+            late_below: NextOffset::ZERO,
+            debts: Debts::unknown(),
+        };
+        let all: Vec<_> = (0..self.partitions.len()).map(|index| (Arc::new(partition(index)), NextOffset::ZERO)).collect();
+        self.assigned.extend(all.iter().map(|(partition, _)| (partition.slot, 0)));
+        all
     }
 
     fn slot(index: usize) -> Slot {
@@ -124,6 +146,9 @@ impl Source for MemorySource {
     fn poll(&mut self, wait: Duration) -> Result<Polled<'_>, SourceError> {
         if !self.is_offered {
             self.is_offered = true;
+            if self.only.is_some() {
+                return Ok(Polled::Opened(self.opened()));
+            }
             let offers = self.partitions.iter().enumerate();
             return Ok(Polled::Offered(
                 offers.map(|(at, records)| offer(Self::slot(at), &self.topic, i64::try_from(records.len()).unwrap())).collect(),
@@ -135,7 +160,8 @@ impl Source for MemorySource {
             let slot = Self::slot(self.turn);
             if let Some((offset, record)) = self.partitions[self.turn].pop_front() {
                 self.lent = record;
-                return Ok(Polled::Record(raw(slot, offset, self.lent.0.as_deref(), self.lent.1.as_deref())));
+                let raw = raw(slot, offset, self.lent.0.as_deref(), self.lent.1.as_deref());
+                return Ok(Polled::Record(RawRecord { only: self.only.unwrap_or(raw.only), ..raw }));
             }
         }
         if self.is_bounded && !waiting && wait.is_zero() {

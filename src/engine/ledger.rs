@@ -25,7 +25,10 @@ pub enum Entry {
         partition: Arc<Partition>,
         offset: Offset,
         through: Stage,
+        mode: Mode,
     },
+    /// A replay that holds the record's entry did not deliver it: it lets go of it.
+    PassedOver(PassedOver),
     Progress(Progress),
     Incident(Incident),
     IncidentEnded(IncidentKey),
@@ -50,6 +53,25 @@ pub struct Delivered {
     pub offset: Offset,
     pub receiver: String,
     pub mode: Mode,
+}
+
+/// A delivery that a replay was to make and did not.
+#[derive(Clone, Debug)]
+pub struct PassedOver {
+    pub partition: Arc<Partition>,
+    pub offset: Offset,
+    /// `None`: the record's entries before `Receive`.
+    pub receiver: Option<String>,
+    pub why: WhyNot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// The receiver does not take the event's type.
+    NotRouted,
+    /// No receiver takes the event's type, and such events are skipped.
+    Unrecognized,
+    ReceiverDown,
 }
 
 /// Everything in `from..to` of one partition is settled. `from` equals the previous `to` of the same assignment, or its start.

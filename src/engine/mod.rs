@@ -43,6 +43,7 @@ pub use wiring::{Finished, Guarding, Summary, run};
 use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::ledger::RunId;
 use crate::receiver::{Binding, Mode};
+use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
 
 /// Everything that a run is told before it begins.
@@ -51,6 +52,8 @@ pub struct Plan {
     /// Names the journal and the run in commits.
     pub run: RunId,
     pub bindings: Vec<Binding>,
+    /// Receivers that get only records that are meant for them by name.
+    pub by_name_only: ReceiverSet,
     pub router: Router,
     pub format: Format,
     pub mode: Mode,

@@ -5,6 +5,7 @@
 
 mod ending;
 mod entries;
+mod passing_over;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -17,15 +18,15 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::engine::delivery::{self, Answer, Done, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
-use crate::engine::ledger::{Entry, FailedDelivery};
+use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
-use crate::failure::{Failure, Refusal, Stage, Try};
-use crate::policy::{self, Decision, Situation};
+use crate::failure::{Refusal, Stage, Try};
+use crate::policy::{self, Decision, Sign, Situation, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record};
 use crate::stage::{Format, Routed, Router, TypeFrom, decode, identify};
@@ -36,6 +37,7 @@ const BLOCKED: Duration = Duration::from_secs(1);
 /// What all shards of a run share.
 pub(super) struct Walk {
     pub(super) bindings: Vec<Binding>,
+    pub(super) by_name_only: ReceiverSet,
     pub(super) addresses: Vec<Arc<Address>>,
     pub(super) type_from: TypeFrom,
     pub(super) router: Router,
@@ -60,6 +62,8 @@ pub(super) struct Shard {
     level: Option<StopLevel>,
     is_over: bool,
     new_types: NewTypes,
+    /// One for each receiver.
+    vigils: Vec<Vigil>,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
 }
@@ -74,6 +78,7 @@ impl Shard {
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
             lanes,
+            vigils: vec![Vigil::default(); walk.bindings.len()],
             walk,
             inbox,
             reports,
@@ -140,11 +145,12 @@ impl Shard {
         };
         self.pass(record, Stage::Identify);
         let to = match self.walk.router.route(&event.event_type()) {
-            Routed::To(receivers) => receivers.intersect(record.only()),
+            Routed::To(receivers) => receivers,
             Routed::Skipped => return self.skip(&event),
             Routed::Unrecognized(refusal) => return self.refuse(record, event.facts(), Stage::Route, refusal),
         };
         self.pass(record, Stage::Route);
+        let Some(to) = self.meant(record, to) else { return };
         let needs = to.iter().filter_map(|receiver| self.binding(receiver)).map(|binding| binding.receiver.needs()).max();
         let event = match needs {
             None | Some(Needs::Bytes) => event,
@@ -168,7 +174,8 @@ impl Shard {
         self.pass(record, Stage::Route);
         self.new_types.skip(&event.event_type(), record);
         if record.has_debt() {
-            self.job.entries.push(entries::passed(record, Stage::Route));
+            self.job.entries.push(entries::passed(record, Stage::Route, self.walk.mode));
+            self.pass_over(record, ReceiverSet::NONE, WhyNot::Unrecognized);
             self.settle_with_job(record, Settled::Skipped);
         } else {
             self.settle(record, Settled::Skipped);
@@ -181,7 +188,7 @@ impl Shard {
         let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, mode: self.walk.mode };
         let mut written = vec![Entry::Failed(Box::new(failed))];
         if let (true, Some(before)) = (record.has_debt(), stage.before()) {
-            written.push(entries::passed(record, before));
+            written.push(entries::passed(record, before, self.walk.mode));
         }
         if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
             let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
@@ -198,6 +205,10 @@ impl Shard {
         let mut ends = Ends::NONE;
         let mut row = None;
         for receiver in to.iter() {
+            if self.is_given_up(receiver) {
+                ends.passed_over = ends.passed_over.with(receiver);
+                continue;
+            }
             let lane = LaneId { receiver, key: event.record().order_key() };
             if !self.lanes.is_clear(lane) {
                 let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
@@ -216,6 +227,7 @@ impl Shard {
             match end {
                 End::Delivered => ends.delivered = ends.delivered.with(receiver),
                 End::Failed => ends.failed = ends.failed.with(receiver),
+                End::PassedOver => ends.passed_over = ends.passed_over.with(receiver),
                 End::Again(history, at) => {
                     let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
                     self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
@@ -259,7 +271,16 @@ impl Shard {
     /// Decides what an answer means; a failure that is final goes to the journal.
     fn judge(&mut self, event: &Event, receiver: ReceiverIx, mut history: History, of: (Instant, Answer)) -> End {
         let (started, answer) = of;
-        let Err(error) = answer else { return End::Delivered };
+        let error = match answer {
+            Ok(()) => {
+                self.watch(receiver, Vigil::delivered);
+                return End::Delivered;
+            }
+            Err(error) => error,
+        };
+        if self.watch(receiver, |vigil| vigil.tried(error.class, &error.code)) == Some(Sign::Down) {
+            return End::PassedOver;
+        }
         let first_started = *history.first_started.get_or_insert(started);
         history.tries.push(Try {
             at: jiff::Timestamp::now(),
@@ -278,24 +299,13 @@ impl Shard {
         match policy::decide(error.class, &situation) {
             Decision::RetryAfter(wait) => End::Again(history, self.now + wait),
             Decision::Journal => {
-                let entry = self.failed(event, receiver, history, error);
-                self.job.entries.push(entry);
+                self.watch(receiver, |vigil| vigil.failed(&error.code));
+                let name = self.binding(receiver).map(|binding| binding.name.clone());
+                let failed = entries::failed(event, (receiver, name), (error, history.tries), self.walk.mode);
+                self.job.entries.push(failed);
                 End::Failed
             }
         }
-    }
-
-    fn failed(&self, event: &Event, receiver: ReceiverIx, history: History, error: ReceiverError) -> Entry {
-        let ReceiverError { class, code, message, causes, detail, retry_after: _ } = error;
-        let failure =
-            Failure { stage: Stage::Receive, receiver: Some(receiver), class, code, message, causes, detail, tries: history.tries };
-        Entry::Failed(Box::new(FailedDelivery {
-            record: event.record().detach(),
-            event: event.facts(),
-            receiver: self.binding(receiver).map(|binding| binding.name.clone()),
-            failure,
-            mode: self.walk.mode,
-        }))
     }
 
     fn retry(&mut self, lane: LaneId, queued: Queued, at: Instant) {
@@ -319,6 +329,7 @@ impl Shard {
         match self.judge(&event, lane.receiver, history, of) {
             End::Delivered => ends.delivered = ends.delivered.with(lane.receiver),
             End::Failed => ends.failed = ends.failed.with(lane.receiver),
+            End::PassedOver => ends.passed_over = ends.passed_over.with(lane.receiver),
             End::Again(history, at) => return self.retry(lane, Queued { record, seq: event.record().seq(), history }, at),
         }
         self.merge(record, ends);
@@ -331,6 +342,11 @@ impl Shard {
                 self.lanes.vacate(lane);
                 continue;
             };
+            if self.is_given_up(lane.receiver) {
+                self.lanes.vacate(lane);
+                self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+                continue;
+            }
             let started = self.now;
             let came = self.attempt(&event, lane.receiver, &history);
             self.lanes.vacate(lane);
@@ -371,5 +387,7 @@ impl Shard {
 enum End {
     Delivered,
     Failed,
+    /// Not tried, or not for long: the receiver is down.
+    PassedOver,
     Again(History, Instant),
 }

@@ -17,6 +17,8 @@ pub enum Polled<'a> {
     Record(RawRecord<'a>),
     /// Partitions that are ours if we say where they start: nothing of them flows until `assign`.
     Offered(Vec<Offer>),
+    /// Bounded sources that know where they begin: these are read from there, and nobody is asked. Nothing of them is committed.
+    Opened(Vec<(Arc<Partition>, NextOffset)>),
     /// Still ours, and ours to commit, until `release`.
     Revoking(Vec<Slot>),
     /// No longer ours: forget them, commit nothing.

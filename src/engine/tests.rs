@@ -1,5 +1,7 @@
 //! The engine as a whole, on a source and a ledger in memory.
 
+mod replays;
+
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +19,7 @@ use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
-use crate::record::{Debts, Offset};
+use crate::record::{Debts, Offset, ReceiverSet};
 use crate::stage::{TypeFrom, Unrecognized};
 
 type Asked = Box<dyn Fn(&Delivery) -> Answered + Send + Sync>;
@@ -74,6 +76,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         run: RunId { journal_uuid: "uuid".into(), run: 1 },
         router,
         bindings,
+        by_name_only: ReceiverSet::NONE,
         format: Format::Auto,
         mode: Mode::Live,
         guard: Guarding::Off,

@@ -59,6 +59,7 @@ struct InFlight {
 #[derive(Debug)]
 struct Assigned {
     partition: Arc<Partition>,
+    books: Books,
     /// False once the slot was given back or lost: only its load still counts.
     is_ours: bool,
     /// The sequence number of the front of `in_flight`.
@@ -95,8 +96,18 @@ impl Tracker {
             Fresh::Yes => None,
             Fresh::No => Some(start),
         };
+        self.insert(partition, start, known, Books::Kept);
+    }
+
+    /// Begins to read a partition of which no books are kept: nothing of it is progress, and nothing is committed.
+    pub fn open_unaccounted(&mut self, partition: &Arc<Partition>, start: NextOffset) {
+        self.insert(partition, start, None, Books::None);
+    }
+
+    fn insert(&mut self, partition: &Arc<Partition>, start: NextOffset, known: Option<NextOffset>, books: Books) {
         let assigned = Assigned {
             partition: Arc::clone(partition),
+            books,
             is_ours: true,
             front: 0,
             in_flight: VecDeque::new(),
@@ -191,7 +202,8 @@ impl Tracker {
     #[must_use]
     pub fn owes_progress(&self, of: &[Slot]) -> bool {
         let is_unwritten = |assigned: &Assigned| assigned.is_ours && assigned.journaled != assigned.told;
-        of.iter().filter_map(|slot| self.slots.get(slot)).any(|assigned| assigned.has_progress() || is_unwritten(assigned))
+        let of = of.iter().filter_map(|slot| self.slots.get(slot)).filter(|assigned| assigned.books == Books::Kept);
+        of.into_iter().any(|assigned| assigned.has_progress() || is_unwritten(assigned))
     }
 
     /// The journal has the progress of a slot up to here.
@@ -281,6 +293,13 @@ pub enum Fresh {
     No,
 }
 
+/// Whether the journal and the broker are told how far a partition was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Books {
+    Kept,
+    None,
+}
+
 /// What the broker said to a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -310,7 +329,7 @@ impl Assigned {
             None => true,
             Some(told) => told != self.mark && self.committed.is_some(),
         };
-        self.is_ours && is_due
+        self.is_ours && self.books == Books::Kept && is_due
     }
 
     fn take_progress(&mut self) -> Option<Progress> {

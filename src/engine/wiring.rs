@@ -144,6 +144,7 @@ fn walk(plan: Plan, shards: usize) -> Walk {
         addresses: addresses.collect(),
         router: plan.router,
         bindings: plan.bindings,
+        by_name_only: plan.by_name_only,
         type_from: plan.conduct.type_from,
         format: plan.format,
         mode: plan.mode,

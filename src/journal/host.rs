@@ -5,11 +5,16 @@ use rustix::process::{Pid, test_kill_process};
 /// How a run introduces itself.
 #[derive(Clone, Debug)]
 pub struct Beginning {
-    /// `consume` or `demo`.
+    /// `consume`, `demo`, `replay` or `group`.
     pub command: &'static str,
     pub group: String,
     pub client_id: String,
     pub receivers: Vec<ReceiverDefinition>,
+}
+
+impl Beginning {
+    /// The command of a run that only delivers again: it finds out nothing of what troubled a consumer.
+    pub const REPLAY: &'static str = "replay";
 }
 
 /// What a receiver is, for people: shown, never executed.

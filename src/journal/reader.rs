@@ -1,18 +1,21 @@
 //! Listings: read-only, in short statements, so that no reader holds the write-ahead log back for long.
 
 mod branches;
-mod claims;
 mod detail;
 mod failures;
 mod incidents;
+pub(super) mod known;
+mod moves;
 mod names;
-mod rows;
-mod terms;
+mod recall;
+pub(super) mod rows;
+pub(super) mod terms;
 mod times;
 
+pub use known::{KnownTopic, Reached, TopicRow};
 pub use names::Named;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use thiserror::Error;
 
 use crate::journal::items::StateCounts;
@@ -20,6 +23,7 @@ use crate::journal::open::{OpenError, Place};
 use crate::journal::plain::{is_damage, plain};
 use crate::journal::selection::Sort;
 use crate::journal::sql;
+use crate::record::Topic;
 
 /// A journal that is open for reading.
 pub struct Reader {
@@ -116,6 +120,13 @@ impl Reader {
     pub(super) fn failed(&self, error: rusqlite::Error) -> ReadError {
         let (path, what) = (self.path.clone(), plain(&error));
         if is_damage(&error) { ReadError::Damaged { path, what } } else { ReadError::Unreadable { path, what } }
+    }
+
+    /// A topic's id; `None`: this journal has never seen it.
+    pub(super) fn topic_id(&self, topic: &Topic) -> rusqlite::Result<Option<i64>> {
+        let uuid = topic.uuid.as_deref().unwrap_or_default();
+        let mut select = self.connection.prepare_cached(sql::TOPIC)?;
+        select.query_row((&topic.cluster_id, &topic.name, uuid), |row| row.get(0)).optional()
     }
 
     /// How many failures there are in each state.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::engine::doubles::next;
-use crate::engine::ledger::{Counts, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, Progress};
+use crate::engine::ledger::{
+    Counts, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, PassedOver, Progress, WhyNot,
+};
 use crate::event::EventFacts;
 use crate::failure::{Class, Code, Failure, Stage, Try};
 use crate::journal::{Beginning, Place, Reader, ReceiverDefinition, Safety, Writer};
@@ -21,6 +23,17 @@ pub(crate) const FIRST_TRY_S: i64 = 1_700_000_000;
 pub(crate) struct Scene {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) partition: Arc<Partition>,
+}
+
+/// The same, by a replay.
+pub(crate) fn by_replay(replay: i64, mut entry: Entry) -> Entry {
+    match &mut entry {
+        Entry::Failed(failed) => failed.mode = Mode::Replay(replay),
+        Entry::Delivered(delivered) => delivered.mode = Mode::Replay(replay),
+        Entry::Passed { mode, .. } => *mode = Mode::Replay(replay),
+        _ => {}
+    }
+    entry
 }
 
 /// A failure to be journaled; all that a test does not name is of no matter to it.
@@ -100,6 +113,15 @@ impl Scene {
         Writer::open(&self.place(), &beginning).unwrap()
     }
 
+    /// A run of the same group that replays, and the number of its replay.
+    pub(crate) fn replayer(&self) -> (Writer, i64) {
+        let beginning =
+            Beginning { command: Beginning::REPLAY, group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
+        let mut writer = Writer::open(&self.place(), &beginning).unwrap();
+        let replay = writer.begin_replay(&serde_json::json!({ "ids": [1] })).unwrap();
+        (writer, replay)
+    }
+
     pub(crate) fn reader(&self) -> Reader {
         Reader::open(&self.place()).unwrap()
     }
@@ -118,6 +140,16 @@ impl Scene {
     pub(crate) fn delivered(&self, offset: i64, receiver: &str) -> Entry {
         let offset = Offset::new(offset).unwrap();
         Entry::Delivered(Delivered { partition: Arc::clone(&self.partition), offset, receiver: receiver.into(), mode: Mode::Live })
+    }
+
+    pub(crate) fn passed(&self, offset: i64, through: Stage) -> Entry {
+        let offset = Offset::new(offset).unwrap();
+        Entry::Passed { partition: Arc::clone(&self.partition), offset, through, mode: Mode::Live }
+    }
+
+    pub(crate) fn passed_over(&self, offset: i64, receiver: Option<&str>) -> Entry {
+        let (partition, offset) = (Arc::clone(&self.partition), Offset::new(offset).unwrap());
+        Entry::PassedOver(PassedOver { partition, offset, receiver: receiver.map(str::to_owned), why: WhyNot::ReceiverDown })
     }
 
     pub(crate) fn progress(&self, from: i64, to: i64) -> Entry {

@@ -16,6 +16,9 @@ pub(super) const WRITER_SETTINGS: &str = "
     PRAGMA trusted_schema = OFF;
     PRAGMA wal_autocheckpoint = 0;";
 
+/// On top of those of the writer: the next transaction that waits for the disk takes the claims with it.
+pub(super) const CLAIM_SETTINGS: &str = "PRAGMA synchronous = NORMAL;";
+
 pub(super) const READER_SETTINGS: &str = "
     PRAGMA query_only = ON;
     PRAGMA trusted_schema = OFF;
@@ -85,12 +88,14 @@ pub(super) const NEW_ATTEMPT: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
 /// The first 5 attempts and the last 45 are kept.
 pub(super) const FORGET_ATTEMPTS: &str = "DELETE FROM attempt WHERE failure_id = ?1 AND number > 5 AND number <= ?2 - 45";
+/// A claim ends with a failure of the run that has it. It outlasts one of another run, as of a live consumer that came by after a reset:
+/// whoever has the claim still has the entry in hand, and a second replay would deliver it beside the first.
 pub(super) const FAILED_AGAIN: &str = "
     UPDATE failure SET fingerprint_id = ?2, state = ?3, regressed = max(regressed, ?4), class = ?5, code = ?6, attempts = ?7,
         last_failed_at_us = max(last_failed_at_us, ?8), run_id = ?9, replay_id = ?10, duration_us = ?11, event_type = ?12, event_id = ?13,
         message = ?14, settled_at_us = CASE ?3 WHEN 'open' THEN NULL ELSE settled_at_us END,
         settled_by = CASE ?3 WHEN 'open' THEN NULL ELSE settled_by END,
-        settled_replay_id = CASE ?3 WHEN 'open' THEN NULL ELSE settled_replay_id END
+        settled_replay_id = CASE ?3 WHEN 'open' THEN NULL ELSE settled_replay_id END, claimed_by = nullif(claimed_by, ?9)
     WHERE id = ?1";
 pub(super) const FAILURE_TEXT: &str = "INSERT OR REPLACE INTO failure_text (failure_id, causes, detail) VALUES (?1, ?2, ?3)";
 pub(super) const FORGET_TEXT: &str = "DELETE FROM failure_text WHERE failure_id = ?1";
@@ -108,10 +113,20 @@ pub(super) const HIGHEST_DEBT: &str = "
     SELECT f.offset FROM failure f CROSS JOIN place p ON p.id = f.place_id
     WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset >= ?3 AND f.state = 'open' AND p.consumer_group = ?4
     ORDER BY f.offset DESC LIMIT 1";
-/// Whether a group has an entry of a record, in whatever state. Index: the UNIQUE one of failure.
-pub(super) const HAS_ENTRY: &str = "
-    SELECT EXISTS (SELECT 1 FROM failure f CROSS JOIN place p ON p.id = f.place_id
-        WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset = ?3 AND p.consumer_group = ?4)";
+/// What a group has of a record, in whatever state. Index: the UNIQUE one of failure.
+pub(super) const ENTRIES_AT: &str = "
+    SELECT f.id, f.place_id, f.fingerprint_id, f.state = 'open', p.stage FROM failure f CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset = ?3 AND p.consumer_group = ?4";
+
+// --- replays and their claims (primary keys)
+
+pub(super) const NEW_REPLAY: &str = "INSERT INTO replay (run_id, selection, started_at_us) VALUES (?1, ?2, ?3)";
+pub(super) const REPLAY_COUNTS: &str =
+    "UPDATE replay SET delivered = delivered + ?2, failed = failed + ?3, skipped = skipped + ?4 WHERE id = ?1";
+pub(super) const REPLAY_ENDED: &str = "UPDATE replay SET ended_at_us = ?2 WHERE id = ?1";
+pub(super) const CLAIMED: &str = "SELECT state, claimed_by FROM failure WHERE id = ?1";
+pub(super) const CLAIM: &str = "UPDATE failure SET claimed_by = ?2 WHERE id = ?1";
+pub(super) const GIVEN_BACK: &str = "UPDATE failure SET claimed_by = NULL WHERE id = ?1 AND claimed_by = ?2";
 
 // --- progress (primary key)
 
@@ -140,6 +155,31 @@ pub(super) const PROGRESS_AROUND: &str = "
     SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
     WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
 
+// --- moves of groups, of which there are few (primary keys)
+
+pub(super) const NEW_MOVE: &str = "
+    INSERT INTO offset_move (run_id, consumer_group, undoes, reason, who, at_us, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'planned')";
+pub(super) const NEW_MOVE_ITEM: &str = "
+    INSERT INTO offset_move_item (move_id, topic_id, partition, old_offset, old_metadata, old_leader_epoch, new_offset, new_metadata)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const MOVE_ENDED: &str = "UPDATE offset_move SET state = ?2 WHERE id = ?1";
+pub(super) const MOVE_ITEM_ENDED: &str =
+    "UPDATE offset_move_item SET read_back = ?4, error = ?5 WHERE move_id = ?1 AND topic_id = ?2 AND partition = ?3";
+pub(super) const MOVE_COLUMNS: &str = "
+    m.id, m.consumer_group, m.undoes, m.reason, m.who, m.at_us, m.state, r.host FROM offset_move m CROSS JOIN run r ON r.id = m.run_id";
+pub(super) const MOVE_ITEMS: &str = "
+    SELECT t.cluster_id, t.name, t.topic_uuid, i.partition, i.old_offset, i.old_metadata, i.old_leader_epoch, i.new_offset, i.new_metadata,
+        i.read_back, i.error
+    FROM offset_move_item i CROSS JOIN topic t ON t.id = i.topic_id WHERE i.move_id = ?1";
+pub(super) const MOVE_GROUPS: &str = "SELECT consumer_group, max(id) FROM offset_move WHERE id > 0 GROUP BY consumer_group";
+/// The open entries of a group in a topic. Index: failure_topic.
+pub(super) const OPEN_OF_TOPIC: &str = "
+    SELECT f.partition, f.offset FROM failure f INDEXED BY failure_topic CROSS JOIN place p ON p.id = f.place_id
+    WHERE f.topic_id = ?1 AND f.state = 'open' AND p.consumer_group = ?2";
+pub(super) const ENTRY_PLACE: &str = "
+    SELECT p.consumer_group, t.cluster_id, t.name, t.topic_uuid, f.partition, f.offset
+    FROM failure f CROSS JOIN place p ON p.id = f.place_id CROSS JOIN topic t ON t.id = f.topic_id WHERE f.id = ?1";
+
 // --- incidents
 
 pub(super) const NEW_INCIDENT: &str = "
@@ -156,6 +196,63 @@ pub(super) const OPEN_NEW_TYPE: &str = "
     SELECT max(CASE WHEN i.data = ?2 THEN i.id END), count(*)
     FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
     WHERE i.kind = 'new_type' AND i.ended_at_us IS NULL AND i.acked_at_us IS NULL AND r.consumer_group = ?1";
+
+// --- what a replay has selected: a table of the connection's own, beside the journal. Its primary key is the order of places.
+
+/// Millions of entries are no reason to have them in memory. Should anything fail, the table is thrown away: it needs no journal of its own.
+pub(super) const SELECTED_SETTINGS: &str = "
+    PRAGMA query_only = OFF;
+    PRAGMA temp_store = FILE;
+    PRAGMA temp.cache_size = -32000;
+    PRAGMA temp.journal_mode = OFF;
+    CREATE TEMP TABLE selected (
+        topic_id INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, place_id INTEGER NOT NULL,
+        failure_id INTEGER NOT NULL, fingerprint_id INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (topic_id, partition, offset, place_id)
+    ) WITHOUT ROWID;";
+/// What goes on with the index in which the rows are found, and with conditions.
+pub(super) const SELECT_FROM: &str = "
+    INSERT OR IGNORE INTO temp.selected (topic_id, partition, offset, place_id, failure_id, fingerprint_id, state)
+    SELECT f.topic_id, f.partition, f.offset, f.place_id, f.id, f.fingerprint_id, f.state FROM failure f";
+pub(super) const WITH_RECORD: &str =
+    "CROSS JOIN record c ON c.topic_id = f.topic_id AND c.partition = f.partition AND c.offset = f.offset";
+pub(super) const OF_GROUP: &str = "f.place_id IN (SELECT id FROM place WHERE consumer_group = ?)";
+pub(super) const HAS_FAILURE: &str = "SELECT EXISTS (SELECT 1 FROM failure WHERE id = ?1)";
+/// Index: the UNIQUE one of failure.
+pub(super) const NEXT_PARTITION: &str = "
+    SELECT min(partition) FROM failure INDEXED BY sqlite_autoindex_failure_1 WHERE topic_id = ?1 AND partition > ?2";
+// Those that have to look at everything that is selected.
+pub(super) const SELECTED_PLACES: &str = "
+    SELECT p.consumer_group, nullif(p.receiver, '') FROM (SELECT DISTINCT place_id FROM temp.selected) s
+    CROSS JOIN place p ON p.id = s.place_id";
+pub(super) const NOTHING_SELECTED: &str = "SELECT NOT EXISTS (SELECT 1 FROM temp.selected)";
+pub(super) const SELECTED_PARTITIONS: &str = "
+    SELECT topic_id, partition, min(offset), max(offset), count(*) FROM temp.selected GROUP BY topic_id, partition";
+pub(super) const KEEP_GROUP: &str =
+    "DELETE FROM temp.selected WHERE place_id NOT IN (SELECT id FROM place WHERE consumer_group = ?1)";
+pub(super) const DROP_RESOLVED: &str = "DELETE FROM temp.selected WHERE state = 'resolved'";
+pub(super) const DROP_RECEIVER: &str = "DELETE FROM temp.selected WHERE place_id IN (SELECT id FROM place WHERE receiver = ?1)";
+pub(super) const DROP_WITHOUT_PAYLOAD: &str = "
+    DELETE FROM temp.selected WHERE NOT EXISTS (SELECT 1 FROM record c WHERE c.topic_id = selected.topic_id
+        AND c.partition = selected.partition AND c.offset = selected.offset AND c.codec < 2)";
+// Those of one partition: the primary key.
+pub(super) const DROP_FROM: &str = "DELETE FROM temp.selected WHERE topic_id = ?1 AND partition = ?2 AND offset >= ?3";
+pub(super) const SELECTED_KINDS: &str = "
+    SELECT s.place_id, g.code, s.count, s.first, s.last, s.late
+    FROM (SELECT place_id, fingerprint_id, count(*) count, min(offset) first, max(offset) last, sum(offset < ?4) late
+        FROM temp.selected WHERE topic_id = ?1 AND partition = ?2 AND place_id IN (SELECT id FROM place WHERE consumer_group = ?3)
+        GROUP BY place_id, fingerprint_id) s CROSS JOIN fingerprint g ON g.id = s.fingerprint_id";
+pub(super) const SELECTED_ROWS: &str = "
+    SELECT s.failure_id, s.offset, s.place_id, s.state, coalesce(c.codec < 2, 0)
+    FROM temp.selected s LEFT JOIN record c ON c.topic_id = s.topic_id AND c.partition = s.partition AND c.offset = s.offset
+    WHERE s.topic_id = ?1 AND s.partition = ?2 AND s.offset > ?3 ORDER BY s.offset";
+pub(super) const SELECTED_AT: &str =
+    "SELECT failure_id FROM temp.selected WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3 LIMIT 1";
+/// Primary key. Of a value that is not there any more there is nothing to read.
+pub(super) const STORED_AT: &str = "
+    SELECT key, headers, value, timestamp_ms, timestamp_type, leader_epoch, crc FROM record
+    WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3 AND codec < 2";
+pub(super) const TIMESTAMP_AT: &str = "SELECT timestamp_ms FROM record WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3";
 
 // --- listings
 
@@ -216,6 +313,19 @@ pub(super) const RUNS_NOT_ENDED: &str = "
 pub(super) const NEWEST_TIME: &str = "
     SELECT max(j.created_at_us, coalesce((SELECT r.alive_at_us FROM run r ORDER BY r.id DESC LIMIT 1), 0)) FROM journal j LIMIT 1";
 pub(super) const TOPICS_NAMED: &str = "SELECT id FROM topic WHERE name = ?1";
+/// The clock may go back, ids do not.
+pub(super) const TOPICS_CALLED: &str = "SELECT id, cluster_id, name, topic_uuid FROM topic WHERE name = ?1 ORDER BY id DESC";
+pub(super) const TOPIC_OF: &str = "SELECT id, cluster_id, name, topic_uuid FROM topic WHERE id = ?1";
+/// From group to group through the primary key, past all the rows of each.
+pub(super) const NEXT_GROUP: &str = "SELECT min(consumer_group) FROM progress WHERE consumer_group > ?1";
+pub(super) const FAILING_GROUPS: &str = "SELECT consumer_group FROM place";
+/// Index: the UNIQUE one of failure, all of the topic when there is none.
+pub(super) const TOPIC_HAS_FAILURES: &str = "
+    SELECT EXISTS (SELECT 1 FROM failure f INDEXED BY sqlite_autoindex_failure_1
+        WHERE f.topic_id = ?2 AND f.place_id IN (SELECT id FROM place WHERE consumer_group = ?1))";
+pub(super) const RECEIVERS_OF: &str = "
+    SELECT receiver FROM place WHERE consumer_group = ?1 AND receiver <> ''
+    UNION ALL SELECT name FROM receiver WHERE consumer_group = ?1";
 pub(super) const PLACES: &str = "SELECT id, consumer_group, stage, receiver FROM place";
 /// Names, for who mistypes one; a few rows each, but for the codes, of which there is one for each kind of failure.
 pub(super) const TOPIC_NAMES: &str = "SELECT name FROM topic";
@@ -257,7 +367,13 @@ mod tests {
             ("AFTER", AFTER),
             ("DEBTS", DEBTS),
             ("HIGHEST_DEBT", HIGHEST_DEBT),
-            ("HAS_ENTRY", HAS_ENTRY),
+            ("ENTRIES_AT", ENTRIES_AT),
+            ("MOVE_ENDED", MOVE_ENDED),
+            ("MOVE_ITEM_ENDED", MOVE_ITEM_ENDED),
+            ("MOVE_ITEMS", MOVE_ITEMS),
+            ("MOVE_GROUPS", MOVE_GROUPS),
+            ("OPEN_OF_TOPIC", OPEN_OF_TOPIC),
+            ("ENTRY_PLACE", ENTRY_PLACE),
             ("LAST_PROGRESS", LAST_PROGRESS),
             ("LAST_UUID", LAST_UUID),
             ("PROGRESS_WRITTEN_AT", PROGRESS_WRITTEN_AT),
@@ -277,17 +393,81 @@ mod tests {
             ("TOPIC_HAS_PROGRESS", TOPIC_HAS_PROGRESS),
         ];
         for (name, statement) in all {
-            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
-            let unbound = vec![rusqlite::types::Null; explain.parameter_count()];
-            let plan: Vec<String> = explain
-                .query_map(rusqlite::params_from_iter(unbound), |row| row.get(3))
-                .unwrap()
-                .collect::<Result<_, _>>()
-                .unwrap();
-            let plan = plan.join("; ");
-            assert!(!plan.replace("SCAN CONSTANT ROW", "").contains("SCAN"), "{name}: {plan}");
-            // Only the receivers of one record are ever sorted.
-            let may_sort = name == "DELIVERED_TO";
+            must_search(&connection, name, statement);
+        }
+    }
+
+    #[test]
+    fn no_statement_of_a_replay_scans_what_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::journal::Place { path: folder.path().join("plans.db"), safety: crate::journal::Safety::Safe };
+        let connection = place.open_to_write().unwrap();
+        connection.execute_batch(SELECTED_SETTINGS).unwrap();
+        let by_id = format!("{SELECT_FROM} WHERE f.id = ?1");
+        for (name, statement) in [
+            ("REPLAY_COUNTS", REPLAY_COUNTS),
+            ("REPLAY_ENDED", REPLAY_ENDED),
+            ("CLAIMED", CLAIMED),
+            ("CLAIM", CLAIM),
+            ("GIVEN_BACK", GIVEN_BACK),
+            ("TOPIC_OF", TOPIC_OF),
+            ("NEXT_GROUP", NEXT_GROUP),
+            ("TOPIC_HAS_FAILURES", TOPIC_HAS_FAILURES),
+            ("RECEIVERS_OF", RECEIVERS_OF),
+            ("SELECT_FROM", &by_id),
+            ("HAS_FAILURE", HAS_FAILURE),
+            ("NEXT_PARTITION", NEXT_PARTITION),
+            ("DROP_FROM", DROP_FROM),
+            ("SELECTED_ROWS", SELECTED_ROWS),
+            ("SELECTED_AT", SELECTED_AT),
+            ("STORED_AT", STORED_AT),
+            ("TIMESTAMP_AT", TIMESTAMP_AT),
+        ] {
+            must_search(&connection, name, statement);
+        }
+    }
+
+    #[track_caller]
+    fn must_search(connection: &rusqlite::Connection, name: &str, statement: &str) {
+        let plan = plan(connection, statement);
+        assert!(!plan.replace("SCAN CONSTANT ROW", "").contains("SCAN"), "{name}: {plan}");
+        // Only the receivers of one record, and the few moves of groups, are ever sorted.
+        let may_sort = ["DELIVERED_TO", "MOVE_GROUPS"].contains(&name);
+        assert!(may_sort || !plan.contains("TEMP B-TREE"), "{name}: {plan}");
+    }
+
+    fn plan(connection: &rusqlite::Connection, statement: &str) -> String {
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let unbound = vec![rusqlite::types::Null; explain.parameter_count()];
+        let steps = explain.query_map(rusqlite::params_from_iter(unbound), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    /// They may walk through what is selected, once, and through no table of the journal.
+    #[test]
+    fn statements_on_the_selection_scan_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = crate::journal::Place { path: folder.path().join("plans.db"), safety: crate::journal::Safety::Safe };
+        let connection = place.open_to_write().unwrap();
+        connection.execute_batch(SELECTED_SETTINGS).unwrap();
+        for (name, statement, walks) in [
+            ("SELECTED_PLACES", SELECTED_PLACES, &["selected", "s"][..]),
+            ("NOTHING_SELECTED", NOTHING_SELECTED, &["CONSTANT ROW", "selected"]),
+            ("SELECTED_PARTITIONS", SELECTED_PARTITIONS, &["selected"]),
+            ("KEEP_GROUP", KEEP_GROUP, &["selected"]),
+            ("DROP_RESOLVED", DROP_RESOLVED, &["selected"]),
+            ("DROP_WITHOUT_PAYLOAD", DROP_WITHOUT_PAYLOAD, &["selected"]),
+            // Of the handful of places.
+            ("DROP_RECEIVER", DROP_RECEIVER, &["selected", "place"]),
+            // Of the kinds that were counted.
+            ("SELECTED_KINDS", SELECTED_KINDS, &["s"]),
+        ] {
+            let plan = plan(&connection, statement);
+            let scans: Vec<_> =
+                plan.split("; ").filter_map(|step| step.strip_prefix("SCAN ")).map(|of| of.trim_start_matches("temp.")).collect();
+            let is_of = |scan: &str, table: &str| scan == table || scan.starts_with(&format!("{table} USING COVERING INDEX"));
+            assert!(scans.iter().all(|scan| walks.iter().any(|table| is_of(scan, table))), "{name}: {plan}");
+            let may_sort = matches!(name, "SELECTED_PLACES" | "SELECTED_KINDS");
             assert!(may_sort || !plan.contains("TEMP B-TREE"), "{name}: {plan}");
         }
     }

@@ -3,8 +3,10 @@
 mod failures;
 mod incidents;
 pub(super) mod knowledge;
+mod moves;
 mod names;
 mod progress;
+mod replays;
 
 use std::cell::Cell;
 use std::os::raw::c_int;
@@ -12,22 +14,23 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
+use crate::journal::locks::wait_briefly;
 use crate::journal::open::{Identity, OpenError, Place};
-use crate::journal::plain::{is_damage, plain};
+use crate::journal::plain::{is_busy, not_written};
 use crate::journal::sql;
+use crate::journal::writer::failures::EntriesAt;
 use crate::journal::writer::incidents::Incidents;
 use crate::journal::writer::names::Names;
 use crate::journal::writer::progress::Rows;
+use crate::journal::writer::replays::Redelivered;
 
 pub(super) use crate::journal::writer::failures::crc_of;
 
-/// How long one try waits for a lock, so that a run that is asked to stop is not held up by it.
-const ONE_TRY: Duration = Duration::from_millis(500);
 /// How long the end of a run waits for one.
 const LAST_TRIES: Duration = Duration::from_secs(1);
 /// The write-ahead log is folded back into the file past this many pages.
@@ -45,6 +48,8 @@ pub struct Writer {
     identity: Identity,
     run: RunId,
     group: String,
+    /// The replay that this run makes.
+    replay: Option<i64>,
     names: Names,
     progress: Rows,
     incidents: Incidents,
@@ -59,6 +64,9 @@ struct Writing<'w> {
     names: &'w mut Names,
     progress: &'w mut Rows,
     incidents: &'w mut Incidents,
+    /// Of the record that was written about last.
+    entries: EntriesAt,
+    redelivered: Redelivered,
 }
 
 impl Writer {
@@ -75,13 +83,14 @@ impl Writer {
         let failed = |error| place.failed(error);
         let journal_uuid: String = connection.query_row(sql::UUID, [], |row| row.get(0)).map_err(failed)?;
         let run = begin(&mut connection, beginning).map_err(failed)?;
-        connection.busy_timeout(ONE_TRY).map_err(failed)?;
+        wait_briefly(&connection).map_err(failed)?;
         Ok(Self {
             connection,
             path: place.path.clone(),
             identity,
             run: RunId { journal_uuid, run },
             group: beginning.group.clone(),
+            replay: None,
             names: Names::default(),
             progress: Rows::default(),
             incidents: Incidents::default(),
@@ -103,15 +112,7 @@ impl Writer {
     }
 
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
-        if is_busy(error) {
-            return LedgerError::Locked { path: self.path.display().to_string() };
-        }
-        let message = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "the disk, or what the journal may use of it, is full".to_owned(),
-            _ if is_damage(error) => format!("it is damaged ({})", plain(error)),
-            _ => plain(error),
-        };
-        LedgerError::Write { path: self.path.display().to_string(), message }
+        not_written(&self.path, error)
     }
 
     /// The file that is written must still be the one that readers find.
@@ -139,8 +140,11 @@ impl Writer {
             names: &mut self.names,
             progress: &mut self.progress,
             incidents: &mut self.incidents,
+            entries: EntriesAt::default(),
+            redelivered: Redelivered::default(),
         };
-        let written = work(&mut writing).and_then(|()| writing.write_counts()).and_then(|()| transaction.commit());
+        let counted = |writing: &mut Writing<'_>| writing.write_counts().and_then(|()| writing.write_redelivered(self.replay));
+        let written = work(&mut writing).and_then(|()| counted(&mut writing)).and_then(|()| transaction.commit());
         if written.is_err() {
             // What was remembered of rows may have been rolled back.
             self.names = Names::default();
@@ -156,10 +160,6 @@ fn note_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
 fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result<i64> {
     let here = Host::here();
     let now_us = jiff::Timestamp::now().as_microsecond();
@@ -171,7 +171,10 @@ fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result
     for receiver in receivers {
         transaction.execute(sql::RECEIVER_DEFINED, (group, &receiver.name, receiver.definition.to_string(), run))?;
     }
-    incidents::end_of_gone_runs(&transaction, group, run, (&here, now_us))?;
+    // Whether a consumer's trouble is over, only the next consumer finds out.
+    if *command != Beginning::REPLAY {
+        incidents::end_of_gone_runs(&transaction, group, run, (&here, now_us))?;
+    }
     transaction.commit()?;
     Ok(run)
 }
@@ -181,7 +184,8 @@ impl Writing<'_> {
         match entry {
             Entry::Failed(failed) => self.failed(failed),
             Entry::Delivered(delivered) => self.delivered(delivered),
-            Entry::Passed { partition, offset, through } => self.passed(partition, *offset, *through),
+            Entry::Passed { partition, offset, through, mode } => self.passed((partition, *offset), *through, *mode),
+            Entry::PassedOver(passed_over) => self.passed_over(passed_over),
             Entry::Progress(progress) => self.progressed(progress),
             Entry::Incident(incident) => self.incident(incident),
             Entry::IncidentEnded(key) => self.incident_ended(key),
@@ -222,8 +226,11 @@ impl Ledger for Writer {
         let until = Instant::now() + LAST_TRIES;
         loop {
             // Incidents that last stay open: their cause does not end with the run. The next run of the group will see.
+            let replay = self.replay;
             let written = self.transact(|writing| {
-                writing.transaction.execute(sql::RUN_ENDED, (writing.run, writing.now_us, end.as_str(), exit_code)).map(drop)
+                let Writing { transaction, run, now_us, .. } = writing;
+                transaction.execute(sql::REPLAY_ENDED, (replay, *now_us))?;
+                transaction.execute(sql::RUN_ENDED, (*run, *now_us, end.as_str(), exit_code)).map(drop)
             });
             match written {
                 Err(LedgerError::Locked { .. }) if Instant::now() < until => {}

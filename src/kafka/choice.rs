@@ -40,6 +40,11 @@ impl TopicChoice {
         Ok(Self { names, patterns: patterns.into_iter().map(read).collect::<Result<_, _>>()? })
     }
 
+    /// Of topics that are known by their names.
+    pub(super) fn of_names(names: Vec<String>) -> Self {
+        Self { names, patterns: Vec::new() }
+    }
+
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaRespErr;
@@ -69,8 +71,17 @@ impl Cluster {
     /// # Errors
     /// When there is none `within` that time, or none can be hoped for, with what is wrong.
     pub fn connect(connection: &Connection, within: Duration, stop: &StopToken) -> Result<Option<Self>, ClusterError> {
-        let client: BaseConsumer<Complaints> = connection
-            .client()
+        Self::with(&connection.client(), connection, within, stop)
+    }
+
+    /// As [`Cluster::connect`], with a configuration that is more than the connection's own.
+    pub(super) fn with(
+        config: &ClientConfig,
+        connection: &Connection,
+        within: Duration,
+        stop: &StopToken,
+    ) -> Result<Option<Self>, ClusterError> {
+        let client: BaseConsumer<Complaints> = config
             .create_with_context(Complaints::default())
             .map_err(|error| ClusterError::Properties(unusable(&error.to_string(), &connection.manner())))?;
         let id = first_answer(&client, connection, within, stop)?;
@@ -80,6 +91,15 @@ impl Cluster {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(super) fn client(&self) -> &Client<Complaints> {
+        self.client.client()
+    }
+
+    /// Lets a time go by, and serves the client meanwhile.
+    pub(super) fn wait(&self, time: Duration) {
+        drop(self.client.poll(time));
     }
 
     /// One topic; `None` when there is none of this name.
@@ -102,7 +122,7 @@ impl Cluster {
     /// As [`Cluster::topic`].
     pub fn target(&self, name: &str) -> Result<Option<TargetTopic>, ClusterError> {
         let Some(TopicInfo { name, partitions }) = self.topic(name)? else { return Ok(None) };
-        let broker = self.metadata(Some(&name))?.orig_broker_id();
+        let broker = a_broker(&self.metadata(Some(&name))?);
         let largest_batch = describe::largest_batch(self.client.client(), &name, broker)
             .inspect_err(|error| tracing::debug!(topic = name, error, "it is not known what a topic takes"));
         Ok(Some(TargetTopic { name, partitions, largest_batch: largest_batch.ok() }))
@@ -118,12 +138,19 @@ impl Cluster {
         Ok(topics)
     }
 
-    fn metadata(&self, topic: Option<&str>) -> Result<Metadata, ClusterError> {
+    pub(super) fn metadata(&self, topic: Option<&str>) -> Result<Metadata, ClusterError> {
         self.client.fetch_metadata(topic, ANSWER).map_err(|error| ClusterError::Request {
             what: "the broker does not list its topics".into(),
             message: error.to_string(),
         })
     }
+}
+
+/// A broker that may be asked by its number. The one that answered may still be nameless: the client library has not learned yet who it
+/// is that listens at the address of the beginning.
+pub(super) fn a_broker(metadata: &Metadata) -> i32 {
+    let answered = metadata.orig_broker_id();
+    if answered >= 0 { answered } else { metadata.brokers().first().map_or(answered, |broker| broker.id()) }
 }
 
 fn topics_of(metadata: &Metadata) -> Vec<TopicInfo> {

@@ -17,7 +17,9 @@ use crate::kafka::cluster::{ANSWER, committed, list_offsets};
 use crate::kafka::complaint::shown;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::At;
-use crate::kafka::native::describe::{self, ClusterDescription, GroupDescription, TopicDescription};
+use crate::kafka::native::describe::{self, ClusterDescription, TopicDescription};
+use crate::kafka::native::groups::{self, GroupDescription};
+use crate::kafka::native::offsets::{Point, log_offsets};
 use crate::secrets::masked;
 
 /// How long the lines about a broker's requests may take, once it has answered.
@@ -141,19 +143,19 @@ impl Examiner {
     /// # Errors
     /// When the broker does not say.
     pub fn cluster(&self) -> Result<ClusterDescription, String> {
-        describe::cluster(self.client.client(), self.broker)
+        Ok(describe::cluster(self.client.client(), self.broker)?)
     }
 
     /// # Errors
     /// When the broker does not say.
     pub fn topics(&self, names: &[&str]) -> Result<Vec<TopicDescription>, String> {
-        describe::topics(self.client.client(), names, self.broker)
+        Ok(describe::topics(self.client.client(), names, self.broker)?)
     }
 
     /// # Errors
     /// When its coordinator cannot be found, or refuses.
     pub fn group(&self, name: &str) -> Result<GroupDescription, String> {
-        describe::group(self.client.client(), name)
+        Ok(groups::describe(self.client.client(), name)?)
     }
 
     /// All topics that we may see, Kafka's own among them.
@@ -217,7 +219,9 @@ impl Examiner {
     /// # Errors
     /// When a leader does not answer, or is too old to know.
     pub fn newest(&self, of: &[(&str, i32)]) -> Result<Vec<(String, i32, i64)>, String> {
-        describe::newest(self.client.client(), of)
+        let found = log_offsets(self.client.client(), of, Point::Newest)?.into_iter();
+        let with_records = found.filter(|(place, at_ms)| place.refusal.is_none() && *at_ms >= 0);
+        Ok(with_records.map(|(place, at_ms)| (place.topic, place.partition, at_ms)).collect())
     }
 }
 

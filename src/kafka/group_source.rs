@@ -40,7 +40,7 @@ impl GroupSource {
     pub fn join(connection: &Connection, cluster: &Cluster, subscription: Subscription) -> Result<Self, SourceError> {
         let listing = if subscription.topics.has_patterns() { Listing::NowAndThen } else { Listing::Never };
         let wanted: Vec<String> = subscription.topics.names().iter().chain(&subscription.there).cloned().collect();
-        let reading = Reading::begin(connection, cluster, subscription, listing)?;
+        let reading = Reading::begin(connection, cluster.id(), subscription, listing)?;
         let answers = Queue::new(reading.consumer.client()).ok_or_else(|| SourceError::Request {
             what: "the Kafka consumer cannot be made".to_owned(),
             message: "it has no queue".to_owned(),

@@ -1,9 +1,9 @@
 //! Apache Kafka: the only module that names its client library.
 //!
 //! `native` is the safe face over the C interface, where the crate has none or one that panics on hostile bytes; `reading` is what
-//! `GroupSource`, a member of a group, and `PreviewSource`, which only looks on, have in common; `TopicProducer` is a topic as a receiver
+//! `GroupSource`, a member of a group, and `UnjoinedSource`, which is none, have in common; `TopicProducer` is a topic as a receiver
 //! writes it; `Cluster` answers questions, and says what is wrong when there is no answer (`diagnosis`), `Examiner` answers those of a
-//! check-up; `EmbeddedBroker` serves the demo.
+//! check-up; `Groups` asks about groups and moves them; `EmbeddedBroker` serves the demo.
 
 mod certificate;
 mod choice;
@@ -15,12 +15,14 @@ mod diagnosis;
 mod embedded;
 mod examiner;
 mod group_source;
+mod groups;
+mod logs;
 mod names;
 mod native;
-mod preview_source;
 mod reading;
 mod slots;
 mod topic_producer;
+mod unjoined_source;
 mod unusable;
 
 pub use choice::{PatternError, TopicChoice};
@@ -30,9 +32,10 @@ pub use diagnosis::Diagnosis;
 pub use embedded::{EmbeddedBroker, EmbeddedError, Sample};
 pub use examiner::{Examiner, PartitionFacts, Request, Standing};
 pub use group_source::GroupSource;
-pub use native::describe::{
-    Allowed, ClusterDescription, GroupDescription, Member, Node, Operation, TopicDescription, TopicTrouble,
-};
-pub use preview_source::PreviewSource;
+pub use groups::Groups;
+pub use logs::{Logs, PartitionLog};
+pub use native::describe::{Allowed, ClusterDescription, Node, Operation, TopicDescription, TopicTrouble};
+pub use native::groups::GroupDescription;
 pub use reading::Subscription;
 pub use topic_producer::TopicProducer;
+pub use unjoined_source::UnjoinedSource;

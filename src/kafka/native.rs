@@ -2,7 +2,10 @@
 //! records, rebalances, commits and errors as values; headers and commit metadata as bytes; topic uuids.
 #![expect(unsafe_code, reason = "this file is the border to C; everything behind it is safe")]
 
+pub(super) mod ask;
 pub(super) mod describe;
+pub(super) mod groups;
+pub(super) mod offsets;
 
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};

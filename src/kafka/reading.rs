@@ -6,7 +6,7 @@ mod asking;
 mod away;
 mod events;
 mod fetching;
-mod looking;
+pub(super) mod looking;
 mod offering;
 
 use std::collections::VecDeque;
@@ -21,7 +21,6 @@ use crate::engine::UntilEnd;
 use crate::engine::source::{Flow, Notice, Offer, Polled, SourceError};
 use crate::engine::start::StartFrom;
 use crate::kafka::choice::{There, TopicChoice};
-use crate::kafka::cluster::Cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::diagnosis::Manner;
 use crate::kafka::native::{Event, Queue};
@@ -81,13 +80,11 @@ enum Told {
 }
 
 impl Reading {
-    /// `cluster` is only asked for its id.
-    ///
     /// # Errors
     /// When the client library refuses the properties.
     pub(super) fn begin(
         connection: &Connection,
-        cluster: &Cluster,
+        cluster_id: &str,
         subscription: Subscription,
         listing: Listing,
     ) -> Result<Self, SourceError> {
@@ -104,7 +101,7 @@ impl Reading {
             events,
             asking,
             consumer,
-            cluster_id: cluster.id().to_owned(),
+            cluster_id: cluster_id.to_owned(),
             manner: connection.manner(),
             subscription,
             slots: Slots::default(),

@@ -1,14 +1,44 @@
-//! Offsets and times as users write them: which records, since when, how long.
+//! Offsets: as users write them, and where a group is moved to: checked, planned, saved, changed, read back and compared.
 //!
-//! Pure: the present is passed in, and neither a broker nor a journal is asked.
+//! No I/O and no clock: the present is passed in, and brokers and journal are asked through the traits that stand here
+//! ([`GroupAdmin`], [`MoveLog`], [`Recall`]).
 
+mod admin;
+mod asked;
+mod carry_out;
+mod csv;
+#[cfg(test)]
+pub(crate) mod doubles;
+mod guard;
+mod look;
+mod moves;
+mod plan;
 mod range;
+mod recall;
+mod reset;
+mod scope;
+mod target;
+mod undo;
 mod when;
 
 use thiserror::Error;
 
+pub use admin::{
+    AdminError, Answered, GroupAdmin, GroupListing, GroupMember, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition,
+};
+pub use carry_out::{Ended, carry_out};
+pub use csv::{CsvError, CsvRow, read_csv, write_csv};
+pub use guard::{GuardError, wait_empty};
+pub use look::{GroupStanding, LookError, Overview, StandingRow, overview, standing};
+pub use moves::{Destination, Found, Intent, MoveId, MoveLog, MoveState, PastItem, PastMove, Step};
+pub use plan::{Counts, Outside};
 pub use range::{Bounds, OffsetRange};
-pub use when::{before, duration, time};
+pub use recall::{EntryPlace, OpenErrors, Recall};
+pub use reset::{Beyond, Known, PlannedRow, Prepared, ResetError, ResetRequest, prepare};
+pub use scope::{Scope, TopicPick};
+pub use target::{Aim, ResetTarget, Shift, Wanted};
+pub use undo::{Force, UndoError, prepare_undo};
+pub use when::{any_duration, before, duration, moment, time};
 
 /// What was written means nothing here. Each message says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -18,6 +48,24 @@ pub enum GrammarError {
     Time(String),
     #[error("`{0}` is not a duration: expected a whole number and a unit, like 500ms, 10s, 5m, 2h or 7d")]
     Duration(String),
+    #[error("`{0}` is not a time: expected RFC 3339 with a zone, like 2026-11-23T05:00:00Z")]
+    Moment(String),
+    #[error("`{0}` has no zone: nobody can tell which time is meant; put Z behind it for UTC, or an offset like +02:00")]
+    NoZone(String),
+    #[error(
+        "`{0}` is not a duration: expected ISO 8601, like PT2H30M or P7D, or a whole number and a unit, like 10s, 5m, 2h or 7d"
+    )]
+    IsoDuration(String),
+    #[error(
+        "`{text}` counts in {unit}, which ISO 8601 has and Kafka's tools do not take: say it in days, hours, minutes and seconds"
+    )]
+    Calendar { text: String, unit: &'static str },
+    #[error("`{0}` is not an offset: expected a whole number")]
+    Offset(String),
+    #[error("`{0}` is not the ID of an entry: expected a number from 1")]
+    Entry(String),
+    #[error("`{0}` is not a shift: expected a whole number of offsets, like -100 or +5")]
+    Shift(String),
     #[error("`{0}` reaches back further than times go")]
     TooLongAgo(String),
     #[error(

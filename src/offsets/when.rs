@@ -17,6 +17,83 @@ pub fn time(text: &str, now: Timestamp) -> Result<Timestamp, GrammarError> {
     text.parse().map_err(|_| GrammarError::Time(text.to_owned()))
 }
 
+/// A time alone: RFC 3339 with a zone, as Kafka's own tools write it, too.
+///
+/// # Errors
+/// When `text` is none, or has no zone.
+pub fn moment(text: &str) -> Result<Timestamp, GrammarError> {
+    text.parse().map_err(|_| match text.parse::<jiff::civil::DateTime>() {
+        Ok(_) => GrammarError::NoZone(text.to_owned()),
+        Err(_) => GrammarError::Moment(text.to_owned()),
+    })
+}
+
+/// A duration in ISO 8601 as Java reads it, `PnDTnHnMn.nS`, or one of ours.
+///
+/// # Errors
+/// When `text` is neither, is below zero, or counts in years, months or weeks.
+pub fn any_duration(text: &str) -> Result<Duration, GrammarError> {
+    if let Some(duration) = duration(text) {
+        return Ok(duration);
+    }
+    let malformed = || GrammarError::IsoDuration(text.to_owned());
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    let parts = plain.strip_prefix(['P', 'p']).ok_or_else(malformed)?;
+    let (days, times) = parts.split_once(['T', 't']).map_or((parts, None), |(days, times)| (days, Some(times)));
+    let days = pieces(days).ok_or_else(malformed)?;
+    if let Some((_, unit)) = days.iter().find(|(_, unit)| CALENDAR.iter().any(|(of, _)| of == unit)) {
+        let word = CALENDAR.iter().find(|(of, _)| of == unit).map_or("", |(_, word)| word);
+        return Err(GrammarError::Calendar { text: text.to_owned(), unit: word });
+    }
+    let times = times.map(|times| pieces(times).filter(|pieces| !pieces.is_empty()).ok_or_else(malformed)).transpose()?;
+    let times = times.unwrap_or_default();
+    let is_ordered = in_order(&days, "D") && in_order(&times, "HMS");
+    if !is_ordered || (days.is_empty() && times.is_empty()) {
+        return Err(malformed());
+    }
+    days.iter().chain(&times).try_fold(Duration::ZERO, |sum, piece| sum.checked_add(long(piece)?)).ok_or_else(malformed)
+}
+
+/// Units whose length depends on where in the calendar they lie; a week is left out by Java, too.
+const CALENDAR: [(char, &str); 3] = [('Y', "years"), ('M', "months"), ('W', "weeks")];
+
+/// `12H30M` as numbers and their units, in capitals.
+fn pieces(text: &str) -> Option<Vec<(&str, char)>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',')))?;
+        let unit = rest.get(end..)?.chars().next().filter(char::is_ascii_alphabetic)?;
+        pieces.push((rest.get(..end)?, unit.to_ascii_uppercase()));
+        rest = rest.get(end + 1..)?;
+    }
+    Some(pieces)
+}
+
+/// Each unit at most once, and the larger ones first.
+fn in_order(pieces: &[(&str, char)], units: &str) -> bool {
+    let mut left = units.chars();
+    pieces.iter().all(|(_, unit)| left.any(|of| of == *unit))
+}
+
+/// Only seconds have a fraction, of nine digits at most.
+fn long((number, unit): &(&str, char)) -> Option<Duration> {
+    let (whole, fraction) = number.split_once(['.', ',']).unwrap_or((number, ""));
+    let whole: u64 = whole.parse().ok()?;
+    let seconds = match unit {
+        'D' => 24 * 60 * 60,
+        'H' => 60 * 60,
+        'M' => 60,
+        _ => 1,
+    };
+    let is_whole = !number.contains(['.', ',']);
+    if !is_whole && (*unit != 'S' || fraction.len() > 9 || fraction.contains(['.', ','])) {
+        return None;
+    }
+    let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
+    whole.checked_mul(seconds).map(|seconds| Duration::new(seconds, nanos))
+}
+
 /// The time that lies a duration before `now`.
 ///
 /// # Errors
@@ -91,11 +168,79 @@ mod tests {
         assert_eq!(before("99999999d", now()), Err(GrammarError::TooLongAgo("99999999d".into())));
     }
 
+    #[test]
+    fn moments_have_a_zone() {
+        for (text, expected) in [
+            ("2026-11-23T05:00:00Z", "2026-11-23T05:00:00Z"),
+            ("2026-11-23T05:00:00.000Z", "2026-11-23T05:00:00Z"),
+            ("2026-11-23T05:00:00.123+02:00", "2026-11-23T03:00:00.123Z"),
+            ("2026-11-23T05:00:00.123+02", "2026-11-23T03:00:00.123Z"),
+            ("2026-11-23T05:00:00.123+0200", "2026-11-23T03:00:00.123Z"),
+        ] {
+            assert_eq!(moment(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        for text in ["2026-11-23T05:00:00", "2026-11-23T05:00:00.000", "2026-11-23 05:00"] {
+            assert_eq!(moment(text), Err(GrammarError::NoZone(text.into())), "{text}");
+        }
+        for text in ["", "2h", "now", "05:00Z", "2026-13-23T05:00:00Z"] {
+            assert_eq!(moment(text), Err(GrammarError::Moment(text.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_in_iso_8601() {
+        let ms = Duration::from_millis;
+        for (text, expected) in [
+            ("PT2H", ms(7_200_000)),
+            ("P7D", ms(604_800_000)),
+            ("P1DT2H3M4.5S", ms(93_784_500)),
+            ("+PT0S", ms(0)),
+            ("pt1,25s", ms(1_250)),
+            ("PT1.S", ms(1_000)),
+            ("PT36H", ms(129_600_000)),
+            ("2h", ms(7_200_000)),
+        ] {
+            assert_eq!(any_duration(text), Ok(expected), "{text}");
+        }
+        for (text, unit) in [("P1Y", "years"), ("P2M", "months"), ("P1W", "weeks"), ("P1Y2M3DT4H", "years")] {
+            assert_eq!(any_duration(text), Err(GrammarError::Calendar { text: text.into(), unit }), "{text}");
+        }
+        let no_durations = [
+            "",
+            "P",
+            "PT",
+            "P1DT",
+            "-PT1H",
+            "PT-1H",
+            "P1H",
+            "PT1D",
+            "PT1M1H",
+            "PT1H1H",
+            "PT1.5H",
+            "PT1.2.3S",
+            "PT.5S",
+            "PTS",
+            "2 h",
+            "PT1.0123456789S",
+            "PT99999999999999999999S",
+            "P999999999999999999D",
+            "PT1é",
+        ];
+        for text in no_durations {
+            assert_eq!(any_duration(text), Err(GrammarError::IsoDuration(text.into())), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_printed_is_read(us in -60_000_000_000_000_000i64..250_000_000_000_000_000) {
             let at = Timestamp::from_microsecond(us).unwrap();
             prop_assert_eq!(time(&at.to_string(), now()), Ok(at));
+        }
+
+        #[test]
+        fn any_text_is_a_moment_or_a_duration_or_neither(text in "\\PC*|[+-]?P?([0-9.,]{0,4}[YMWDHSTé]){0,5}") {
+            prop_assert!(moment(&text).is_err() || any_duration(&text).is_err());
         }
 
         #[test]

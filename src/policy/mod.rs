@@ -3,7 +3,11 @@
 //! The default is to fail fast and move on; only a transient failure is worth another try, and only for a short while, because a
 //! retry holds its lane.
 
+mod vigil;
+
 use std::time::Duration;
+
+pub use vigil::{Sign, Vigil};
 
 use crate::failure::Class;
 

@@ -12,24 +12,35 @@ pub struct Debts {
     listed: Vec<Offset>,
     /// The highest one, when not all are listed.
     highest: Option<Offset>,
+    /// Nobody has looked: any record may have one.
+    is_unknown: bool,
 }
 
 impl Debts {
     /// All there are, ascending.
     #[must_use]
     pub fn all(listed: Vec<Offset>) -> Self {
-        Self { listed, highest: None }
+        Self { listed, highest: None, is_unknown: false }
     }
 
     /// The lowest ones, ascending, and the highest; between them there are more.
     #[must_use]
     pub fn lowest(listed: Vec<Offset>, highest: Offset) -> Self {
-        Self { listed, highest: Some(highest) }
+        Self { listed, highest: Some(highest), is_unknown: false }
+    }
+
+    /// Of a replay, whose records are there because of what is open.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { is_unknown: true, ..Self::default() }
     }
 
     /// False when the record surely has none.
     #[must_use]
     pub fn may_include(&self, offset: Offset) -> bool {
+        if self.is_unknown {
+            return true;
+        }
         let Some(last) = self.listed.last() else { return false };
         let is_beyond = offset > *last && self.highest.is_some_and(|highest| offset <= highest);
         is_beyond || (offset <= *last && self.listed.binary_search(&offset).is_ok())
@@ -46,6 +57,7 @@ mod tests {
         let listed = vec![offset(3), offset(7)];
         let included = |debts: &Debts| (0..20).filter(|at| debts.may_include(offset(*at))).collect::<Vec<_>>();
         assert!(included(&Debts::default()).is_empty());
+        assert_eq!(included(&Debts::unknown()).len(), 20);
         assert_eq!(included(&Debts::all(listed.clone())), [3, 7]);
         assert_eq!(included(&Debts::lowest(listed, offset(11))), [3, 7, 8, 9, 10, 11]);
     }

@@ -8,6 +8,8 @@ use std::fmt;
 pub struct Offset(i64);
 
 impl Offset {
+    pub const ZERO: Self = Self(0);
+
     /// `None` when `value` is negative: Kafka uses negative numbers for "no offset", and those never become one here.
     #[must_use]
     pub fn new(value: i64) -> Option<Self> {

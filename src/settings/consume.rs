@@ -3,21 +3,19 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::engine::flow::Budget;
 use crate::engine::start::{OnGap, OnTruncation, StartFrom};
-use crate::engine::{Conduct, Guarding, Order, UntilEnd};
-use crate::offsets;
+use crate::engine::{Conduct, Guarding, UntilEnd};
 use crate::receiver::{Receivers, Specification};
 use crate::record::is_topic_name;
+use crate::settings::delivery::{self, Delivery, duration};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
-    COMMIT_INTERVAL, CONCURRENCY, DRAIN_TIMEOUT, DRY_RUN, ENABLED, EVENT_TYPE_FROM, FAIL_ON_ERRORS, FORMAT, FROM, GROUP, IDLE_EXIT,
-    MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_RECORDS, NO_STARTUP_GUARD, ON_GAP, ON_TRUNCATION, ORDER, TOPIC, TOPIC_PREFIX,
-    UNRECOGNIZED, UNTIL_END,
+    COMMIT_INTERVAL, DRY_RUN, ENABLED, FAIL_ON_ERRORS, FROM, IDLE_EXIT, MAX_RECORDS, ON_GAP, ON_TRUNCATION, TOPIC, TOPIC_PREFIX,
+    UNTIL_END,
 };
-use crate::settings::{did_you_mean, layers, receivers, units, word};
-use crate::stage::{Format, TypeFrom, Unrecognized};
+use crate::settings::{did_you_mean, layers, word};
+use crate::stage::{Format, Unrecognized};
 
 /// What `consume` is told.
 #[derive(Clone)]
@@ -62,51 +60,37 @@ impl ConsumeSettings {
     /// # Errors
     /// When something needed is missing, or a value means nothing.
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
+        let (enabled, topics) = (layers.one(&ENABLED, enabled)?, topics(layers)?);
+        let group = delivery::group(layers)?;
+        let Delivery { receivers, concurrency, format, unrecognized, guard, order, budget, drain_timeout, type_from } =
+            Delivery::read(layers, brought)?;
+        let conduct = Conduct {
+            order,
+            budget,
+            commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
+            drain_timeout,
+            type_from,
+            on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
+            on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
+            max_records: layers.maybe(&MAX_RECORDS, max_records)?,
+            until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
+            idle_exit: layers.maybe(&IDLE_EXIT, idle_exit)?,
+        };
         Ok(Self {
-            enabled: layers.one(&ENABLED, enabled)?,
-            topics: topics(layers)?,
-            group: layers.one(&GROUP, |text| filled(text, "the name of a consumer group"))?,
-            receivers: receivers::read(layers, brought)?,
+            enabled,
+            topics,
+            group,
+            receivers,
             from: layers.maybe(&FROM, start_from)?,
-            concurrency: layers.one(&CONCURRENCY, count)?,
-            format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
-            unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,
-            guard: if layers.is_on(&NO_STARTUP_GUARD)? { Guarding::Off } else { Guarding::On },
+            concurrency,
+            format,
+            unrecognized,
+            guard,
             doing: if layers.is_on(&DRY_RUN)? { Doing::DryRun } else { Doing::Consume },
-            conduct: conduct(layers)?,
+            conduct,
             fail_on_errors: layers.is_on(&FAIL_ON_ERRORS)?,
         })
     }
-}
-
-fn conduct(layers: &Layers<'_>) -> Result<Conduct, SettingsError> {
-    Ok(Conduct {
-        order: layers.one(&ORDER, |text| word(text, &ORDER_WORDS))?,
-        budget: Budget {
-            records: layers.one(&MAX_IN_FLIGHT, count)?.get(),
-            bytes: layers.one(&MAX_IN_FLIGHT_BYTES, |text| {
-                units::size(text).filter(|size| *size > 0).ok_or_else(|| "a size like 65536, 512KiB or 8MiB".to_owned())
-            })?,
-        },
-        commit_interval: layers.one(&COMMIT_INTERVAL, duration)?,
-        drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
-        type_from: layers.one(&EVENT_TYPE_FROM, |text| {
-            TypeFrom::parse(text).ok_or_else(|| {
-                let word = text.split(':').next().unwrap_or_default();
-                let meant = did_you_mean(word, ["cloudevents", "header", "field", "topic"]);
-                format!("cloudevents, header:NAME, field:/json/pointer or topic{meant}")
-            })
-        })?,
-        on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
-        on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
-        max_records: layers.maybe(&MAX_RECORDS, |text| {
-            text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
-        })?,
-        until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
-        idle_exit: layers.maybe(&IDLE_EXIT, |text| {
-            duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 10s or 5m".to_owned())
-        })?,
-    })
 }
 
 /// A switch with a third position.
@@ -141,16 +125,12 @@ fn topic(text: &str) -> Result<String, String> {
     Err("the name of a topic (A-Z, a-z, 0-9, `.`, `_` and `-`, at most 249), or a pattern that begins with ^".to_owned())
 }
 
-fn filled(text: &str, expected: &str) -> Result<String, String> {
-    if text.is_empty() { Err(expected.to_owned()) } else { Ok(text.to_owned()) }
+fn max_records(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|max| *max > 0).ok_or_else(|| "a whole number from 1".to_owned())
 }
 
-fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "a whole number from 1".to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    offsets::duration(text).ok_or_else(|| "a duration like 500ms, 10s, 5m, 2h or 7d".to_owned())
+fn idle_exit(text: &str) -> Result<Duration, String> {
+    duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 10s or 5m".to_owned())
 }
 
 fn start_from(text: &str) -> Result<StartFrom, String> {
@@ -164,9 +144,6 @@ fn start_from(text: &str) -> Result<StartFrom, String> {
     }
 }
 
-const ORDER_WORDS: [(&str, Order); 3] = [("partition", Order::Partition), ("key", Order::Key), ("none", Order::None)];
-const FORMAT_WORDS: [(&str, Format); 3] = [("auto", Format::Auto), ("json", Format::Json), ("raw", Format::Raw)];
-const UNRECOGNIZED_WORDS: [(&str, Unrecognized); 2] = [("journal", Unrecognized::Journal), ("skip", Unrecognized::Skip)];
 const ON_GAP_WORDS: [(&str, OnGap); 2] = [("earliest", OnGap::Earliest), ("halt", OnGap::Halt)];
 const ON_TRUNCATION_WORDS: [(&str, OnTruncation); 3] =
     [("hold", OnTruncation::Hold), ("earliest", OnTruncation::Earliest), ("latest", OnTruncation::Latest)];

@@ -197,6 +197,18 @@ impl<'e> Layers<'e> {
         self.given.values.contains_key(setting.name)
     }
 
+    /// What the command line says of a setting; nothing where it does not.
+    #[must_use]
+    pub fn flags(&self, setting: &Setting) -> &[String] {
+        self.given.values(setting)
+    }
+
+    /// The last word of it.
+    #[must_use]
+    pub fn flag(&self, setting: &Setting) -> Option<&str> {
+        self.flags(setting).last().map(String::as_str)
+    }
+
     /// What each layer says about a setting, the winner first.
     pub(super) fn all(&self, setting: &Setting) -> impl Iterator<Item = Found> {
         let flag = self.given.values.get(setting.name).map(|values| {

@@ -1,10 +1,11 @@
 //! Settings: flags over environment over file over defaults. Nothing else reads the environment.
 //!
-//! `table` has every setting once; `layers` says which layer wins; `GlobalSettings`, `ConnectionSettings` and `ConsumeSettings` are what
-//! commands are told.
+//! `table` has every setting once; `layers` says which layer wins; `GlobalSettings`, `ConnectionSettings`, `ConsumeSettings` and
+//! `ReplaySettings` are what commands are told.
 
 mod checked;
 mod consume;
+mod delivery;
 mod error;
 mod file;
 mod global;
@@ -15,16 +16,19 @@ mod properties;
 mod receivers;
 #[cfg(test)]
 mod reference;
+mod replay;
 mod screen;
 pub mod table;
 mod units;
 
 pub use checked::{CheckedSettings, Effective, effective};
 pub use consume::{ConsumeSettings, Doing, Enabled};
+pub use delivery::{group, maybe_group};
 pub use error::SettingsError;
 pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
 pub use nearest::{did_you_mean, nearest};
+pub use replay::ReplaySettings;
 pub use screen::{Color, LogFormat, OutputFormat};
 
 /// Reads one of some words; the error lists them.

@@ -13,7 +13,7 @@ Written by the tests from the tables in `src/settings/`; do not edit it by hand.
 
 Every setting is a flag, an environment variable and a key of the settings file (`--config FILE`, or `./redrive.toml` where it exists). A
 flag goes over the variable, the variable over the file, the file over the default; `redrive doctor` shows what counts and where it comes
-from. Sizes are bytes or `KiB`, `MiB`, `GiB`; durations `500ms`, `10s`, `5m`, `2h`, `7d`. A list is several flags, one value a line in the
+from; it has the flags of `consume`. Sizes are bytes or `KiB`, `MiB`, `GiB`; durations `500ms`, `10s`, `5m`, `2h`, `7d`. A list is several flags, one value a line in the
 variable, and an array in the file. [fixtures/redrive.toml](../fixtures/redrive.toml) is a file with every key.
 ";
 
@@ -30,7 +30,7 @@ const TAIL: &str = "
 
 fn reference() -> String {
     let mut text = HEAD.to_owned();
-    for (scope, title) in [(Scope::Consume, "consume"), (Scope::Global, "every command")] {
+    for (scope, title) in [(Scope::Delivery, "consume and replay"), (Scope::Consume, "consume"), (Scope::Global, "every command")] {
         writeln!(text, "\n## Of {title}\n").unwrap();
         text.push_str("| flag | variable | key | default | |\n|---|---|---|---|---|\n");
         for setting in table::ALL.iter().filter(|setting| setting.scope == scope) {

@@ -37,6 +37,9 @@ pub enum Kind {
 pub enum Scope {
     /// All of them.
     Global,
+    /// Those that deliver events: `consume`, `replay`, and `doctor`, which looks at what `consume` would meet.
+    Delivery,
+    /// `consume`, and `doctor` with it.
     Consume,
 }
 
@@ -48,6 +51,10 @@ impl Setting {
 
     const fn global(name: &'static str, value: &'static str, help: &'static str) -> Self {
         Self::new(Scope::Global, name, value, help)
+    }
+
+    const fn delivery(name: &'static str, value: &'static str, help: &'static str) -> Self {
+        Self::new(Scope::Delivery, name, value, help)
     }
 
     const fn consume(name: &'static str, value: &'static str, help: &'static str) -> Self {
@@ -111,11 +118,11 @@ pub const TOPIC: Setting =
     Setting::consume("topic", "TOPIC", "Topic to read, several parted by commas; a pattern when it begins with ^ (repeatable)")
         .short('t')
         .kind(Kind::Names);
-pub const GROUP: Setting = Setting::consume("group", "GROUP", "Consumer group").short('g');
+pub const GROUP: Setting = Setting::delivery("group", "GROUP", "Consumer group").short('g');
 pub const RECEIVER: Setting =
-    Setting::consume("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, run:PROGRAM ARGS…, http(s)://…, file:PATH, stdout:, kafka:TOPIC or discard: (repeatable)")
+    Setting::delivery("receiver", "NAME=TARGET", "Who gets the events: exec:PROGRAM ARGS…, run:PROGRAM ARGS…, http(s)://…, file:PATH, stdout:, kafka:TOPIC or discard: (repeatable)")
         .kind(Kind::Many);
-pub const RECEIVER_OPTION: Setting = Setting::consume(
+pub const RECEIVER_OPTION: Setting = Setting::delivery(
     "receiver-option",
     "NAME.KEY=VALUE",
     "One more word about a receiver, as its table in the settings file has it: billing.timeout=5s (repeatable)",
@@ -125,22 +132,26 @@ pub const TOPIC_PREFIX: Setting = Setting::consume("topic-prefix", "PREFIX", "Jo
 pub const FROM: Setting =
     Setting::consume("from", "WHERE", "Where a topic starts that the group has never read: earliest, latest or a time (RFC 3339)");
 pub const ORDER: Setting =
-    Setting::consume("order", "ORDER", "What stays in order at each receiver: partition, key or none").by_default("partition");
-pub const CONCURRENCY: Setting = Setting::consume("concurrency", "N", "Deliveries in flight per receiver").by_default("256");
+    Setting::delivery("order", "ORDER", "What stays in order at each receiver: partition, key or none").by_default("partition");
+pub const CONCURRENCY: Setting = Setting::delivery("concurrency", "N", "Deliveries in flight per receiver").by_default("256");
 pub const MAX_IN_FLIGHT: Setting =
-    Setting::consume("max-in-flight", "N", "Records in flight, from poll until settled").by_default("10000");
-pub const MAX_IN_FLIGHT_BYTES: Setting = Setting::consume("max-in-flight-bytes", "SIZE", "Bytes in flight").by_default("8MiB");
+    Setting::delivery("max-in-flight", "N", "Records in flight, from poll until settled").by_default("10000");
+pub const MAX_IN_FLIGHT_BYTES: Setting = Setting::delivery("max-in-flight-bytes", "SIZE", "Bytes in flight").by_default("8MiB");
 pub const COMMIT_INTERVAL: Setting =
     Setting::consume("commit-interval", "DURATION", "How often settled offsets are committed").by_default("500ms");
 pub const DRAIN_TIMEOUT: Setting =
-    Setting::consume("drain-timeout", "DURATION", "How long deliveries may take to end at a stop or a rebalance").by_default("10s");
+    Setting::delivery("drain-timeout", "DURATION", "How long deliveries may take to end at a stop or a rebalance")
+        .by_default("10s");
 pub const RETRIES: Setting =
-    Setting::consume("retries", "N", "Tries after the first one of a delivery that failed for a passing reason").by_default("2");
-pub const EVENT_TYPE_FROM: Setting =
-    Setting::consume("event-type-from", "WHERE", "Where the event type is: cloudevents, header:NAME, field:/json/pointer or topic")
-        .by_default("cloudevents");
-pub const FORMAT: Setting = Setting::consume("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
-pub const UNRECOGNIZED: Setting = Setting::consume(
+    Setting::delivery("retries", "N", "Tries after the first one of a delivery that failed for a passing reason").by_default("2");
+pub const EVENT_TYPE_FROM: Setting = Setting::delivery(
+    "event-type-from",
+    "WHERE",
+    "Where the event type is: cloudevents, header:NAME, field:/json/pointer or topic",
+)
+.by_default("cloudevents");
+pub const FORMAT: Setting = Setting::delivery("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
+pub const UNRECOGNIZED: Setting = Setting::delivery(
     "unrecognized",
     "WHAT",
     "What becomes of a type that no receiver takes: journal, or skip (one incident a type, 1,000 at most)",
@@ -152,7 +163,7 @@ pub const ON_TRUNCATION: Setting =
     Setting::consume("on-truncation", "WHAT", "When the log ends before the committed offset: hold, earliest or latest")
         .by_default("hold");
 pub const NO_STARTUP_GUARD: Setting =
-    Setting::consume("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
+    Setting::delivery("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
 pub const MAX_RECORDS: Setting = Setting::consume("max-records", "N", "Stop after N records");
 pub const UNTIL_END: Setting =
     Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment, and read nothing beyond it");

@@ -231,3 +231,27 @@ fn what_a_word_can_be_is_listed() {
         assert!(complaint.ends_with(&format!("expected {expected}")), "{complaint}");
     }
 }
+
+#[test]
+fn a_replay_is_told_what_any_delivery_is_told() {
+    let nothing_said = ReplaySettings::read(&Layers::without_file(Given::default(), &nothing), &Receivers::new());
+    assert!(matches!(nothing_said, Err(SettingsError::NoReceiver)));
+    let environment = |name: &str| match name {
+        "REDRIVE_GROUP" => Some("shop".to_owned()),
+        "REDRIVE_CONCURRENCY" => Some("4".to_owned()),
+        // Of `consume` alone.
+        "REDRIVE_TOPIC" | "REDRIVE_MAX_RECORDS" => Some(" ".to_owned()),
+        _ => None,
+    };
+    let read = |more: &[(&Setting, &[&str])]| {
+        let layers = Layers::without_file(given(&[(&table::RECEIVER, &["all=discard:"])]).and(given(more)), &environment);
+        ReplaySettings::read(&layers, &Receivers::new()).map_err(|error| error.to_string())
+    };
+    let settings = read(&[(&table::ORDER, &["none"]), (&table::RETRIES, &["0"])]).unwrap();
+    assert_eq!((settings.group.as_deref(), settings.concurrency.get()), (Some("shop"), 4));
+    assert_eq!((settings.conduct.order, settings.receivers[0].retries), (crate::engine::Order::None, 0));
+    assert_eq!((settings.conduct.max_records, settings.conduct.until_end), (None, crate::engine::UntilEnd::Yes));
+    assert_eq!(read(&[(&table::GROUP, &["invoices"])]).unwrap().group.as_deref(), Some("invoices"), "the command line goes first");
+    let wrong = "order is `keys` (from --order): expected partition, key or none; did you mean `key`?";
+    assert_eq!(read(&[(&table::ORDER, &["keys"])]).err().as_deref(), Some(wrong));
+}

@@ -28,6 +28,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 const LOG: &str = "broker.log";
+pub(crate) const SEGMENT_LASTS: Duration = Duration::from_millis(100);
 
 pub(crate) struct Broker {
     // Before its home: it must not write there any more when that is removed. None while it is away.
@@ -43,6 +44,8 @@ pub(crate) struct Broker {
 pub(super) struct Setup {
     /// Name, protocol and port.
     pub(super) listeners: Vec<(String, String, u16)>,
+    /// Listeners that clients are told to find at another port.
+    pub(super) advertised: Vec<(String, u16)>,
     pub(super) properties: String,
     /// Arguments of the tool that formats its data.
     pub(super) format: Vec<String>,
@@ -77,19 +80,28 @@ impl Broker {
     /// A new topic whose name begins with `name`.
     #[track_caller]
     pub(crate) fn topic(&self, name: &str, partitions: i32) -> Topic<'_> {
-        Topic::create(self, unique(name), partitions, None)
+        Topic::create(self, unique(name), partitions, &[])
     }
 
     /// A new topic of exactly this name: for a broker of the test's own.
     #[track_caller]
     pub(crate) fn topic_named(&self, name: &str, partitions: i32) -> Topic<'_> {
-        Topic::create(self, name.to_owned(), partitions, None)
+        Topic::create(self, name.to_owned(), partitions, &[])
     }
 
     /// As [`Broker::topic`], of one that takes no larger records than `most` bytes.
     #[track_caller]
     pub(crate) fn small_topic(&self, name: &str, partitions: i32, most: usize) -> Topic<'_> {
-        Topic::create(self, unique(name), partitions, Some(most))
+        Topic::create(self, unique(name), partitions, &[("max.message.bytes", most.to_string())])
+    }
+
+    /// As [`Broker::topic`], of one that keeps the last record of each key, as soon as a later segment has begun: with the first record
+    /// that is produced [`SEGMENT_LASTS`] later.
+    #[track_caller]
+    pub(crate) fn compacted_topic(&self, name: &str, partitions: i32) -> Topic<'_> {
+        let segment = SEGMENT_LASTS.as_millis().to_string();
+        let properties = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.001"), ("segment.ms", &segment)];
+        Topic::create(self, unique(name), partitions, &properties.map(|(name, value)| (name, value.to_owned())))
     }
 
     /// What Kafka's own tools say about this broker.
@@ -249,6 +261,9 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], String> {
 
 fn properties(home: &Path, [port, controller]: [u16; 2], setup: &Setup) -> String {
     let listeners: String = setup.listeners.iter().map(|(name, _, port)| format!(",{name}://127.0.0.1:{port}")).collect();
+    let told = |name: &str, port: u16| setup.advertised.iter().find(|(of, _)| of == name).map_or(port, |(_, port)| *port);
+    let advertised = setup.listeners.iter().map(|(name, _, port)| format!(",{name}://127.0.0.1:{}", told(name, *port)));
+    let advertised: String = advertised.collect();
     let protocols: String = setup.listeners.iter().map(|(name, protocol, _)| format!(",{name}:{protocol}")).collect();
     format!(
         "\
@@ -256,6 +271,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
@@ -275,6 +291,7 @@ group.consumer.min.heartbeat.interval.ms=1000
 group.consumer.session.timeout.ms=3000
 group.consumer.min.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.backoff.ms=500
 log.retention.check.interval.ms=1000
 auto.create.topics.enable=false
 {more}",

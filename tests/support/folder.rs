@@ -90,6 +90,12 @@ impl Folder {
         self.journal_at("redrive.db")
     }
 
+    /// Changes that journal by plain SQL; says how many rows.
+    #[track_caller]
+    pub(crate) fn change_journal(&self, sql: &str) -> usize {
+        Journal::change(&self.path().join("redrive.db"), sql)
+    }
+
     #[track_caller]
     pub(crate) fn journal_at(&self, name: &str) -> Journal {
         Journal::open(&self.path().join(name))

@@ -51,10 +51,21 @@ impl Java {
 /// A shell script that is Kafka's console producer.
 #[track_caller]
 pub(crate) fn console_producer() -> String {
+    script("org.apache.kafka.tools.ConsoleProducer")
+}
+
+/// A shell script that is Kafka's console consumer for share groups.
+#[track_caller]
+pub(crate) fn share_consumer() -> String {
+    script("org.apache.kafka.tools.consumer.ConsoleShareConsumer")
+}
+
+#[track_caller]
+fn script(class: &str) -> String {
     let java = Java::with_kafka(Kind::Tool).unwrap_or_else(|error| panic!("{error}"));
     let words = java.arguments.iter().map(|argument| argument.to_str().expect("UTF-8"));
     let program = java.program.to_str().expect("UTF-8");
-    format!("exec {} org.apache.kafka.tools.ConsoleProducer \"$@\"\n", shell_words::join(std::iter::once(program).chain(words)))
+    format!("exec {} {class} \"$@\"\n", shell_words::join(std::iter::once(program).chain(words)))
 }
 
 fn checked() -> Result<&'static PathBuf, String> {

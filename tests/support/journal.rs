@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, Row};
 
 pub(crate) struct Journal(Connection);
@@ -78,6 +79,14 @@ impl FailureRow {
 }
 
 impl Journal {
+    /// Changes a journal behind the back of everybody; says how many rows.
+    #[track_caller]
+    pub(super) fn change(path: &Path, sql: &str) -> usize {
+        let changed =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|journal| journal.execute(sql, []));
+        changed.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
     #[track_caller]
     pub(super) fn open(path: &Path) -> Self {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
@@ -185,6 +194,28 @@ impl Journal {
     #[track_caller]
     pub(crate) fn uuid(&self) -> String {
         self.rows("SELECT uuid FROM journal", |row| row.get(0)).pop().expect("a journal has a uuid")
+    }
+
+    /// Entries that a replay holds, or held when it died.
+    #[track_caller]
+    pub(crate) fn claimed(&self) -> i64 {
+        self.rows("SELECT count(*) FROM failure WHERE claimed_by IS NOT NULL", |row| row.get(0)).pop().unwrap_or_default()
+    }
+
+    /// What a query gives, as the shell of SQLite prints it: a row a line, its columns parted by bars.
+    #[track_caller]
+    pub(crate) fn lines(&self, sql: &str) -> Vec<String> {
+        let text = |value: Value| match value {
+            Value::Null => String::new(),
+            Value::Integer(number) => number.to_string(),
+            Value::Real(number) => number.to_string(),
+            Value::Text(text) => text,
+            Value::Blob(bytes) => bytes.escape_ascii().to_string(),
+        };
+        self.rows(sql, |row| {
+            let cells = (0..row.as_ref().column_count()).map(|at| row.get(at).map(text));
+            Ok(cells.collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
+        })
     }
 
     #[track_caller]

@@ -35,6 +35,11 @@ pub(crate) enum Ending {
     Abort,
 }
 
+/// A transaction that nobody ends: what lies behind its first record is not stable meanwhile.
+pub(crate) struct OpenTransaction {
+    producer: BaseProducer<Deliveries>,
+}
+
 /// Counts what the broker took.
 #[derive(Default)]
 struct Deliveries {
@@ -99,16 +104,22 @@ pub(super) fn produce(bootstrap: &str, topic: &str, samples: &[Sample]) {
 
 #[track_caller]
 pub(super) fn produce_in_transaction(bootstrap: &str, topic: &str, samples: &[Sample], ending: Ending) {
+    let OpenTransaction { producer } = begin_transaction(bootstrap, topic, samples);
+    match ending {
+        Ending::Commit => producer.commit_transaction(ANSWERS_WITHIN).expect("the transaction is committed"),
+        Ending::Abort => producer.abort_transaction(ANSWERS_WITHIN).expect("the transaction is aborted"),
+    }
+}
+
+#[track_caller]
+pub(super) fn begin_transaction(bootstrap: &str, topic: &str, samples: &[Sample]) -> OpenTransaction {
     let mut config = config(bootstrap);
     config.set("transactional.id", broker::unique("transaction"));
     let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default()).expect("a producer");
     producer.init_transactions(ANSWERS_WITHIN).expect("transactions begin");
     producer.begin_transaction().expect("a transaction begins");
     send(&producer, topic, samples);
-    match ending {
-        Ending::Commit => producer.commit_transaction(ANSWERS_WITHIN).expect("the transaction is committed"),
-        Ending::Abort => producer.abort_transaction(ANSWERS_WITHIN).expect("the transaction is aborted"),
-    }
+    OpenTransaction { producer }
 }
 
 fn config(bootstrap: &str) -> ClientConfig {

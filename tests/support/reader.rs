@@ -1,12 +1,14 @@
 //! What a topic holds, read by a client of the test's own: key, value and headers as bytes.
 #![expect(unsafe_code, reason = "the crate's header accessors panic on a name that is not UTF-8")]
 
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::ptr;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
@@ -55,6 +57,32 @@ pub(super) fn read(bootstrap: &str, topic: &str, partitions: i32) -> Vec<Record>
             let message = consumer.poll(Duration::from_millis(100))?.unwrap_or_else(|error| panic!("{topic}: {error}"));
             records.push(record(&message));
             left -= 1;
+        }
+        Some(())
+    });
+    records
+}
+
+/// The end of each partition says when it is read: nothing is counted, so holes do no harm.
+#[track_caller]
+pub(super) fn read_committed(bootstrap: &str, topic: &str, partitions: i32) -> Vec<(i64, Record)> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "reader");
+    config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset");
+    }
+    consumer.assign(&list).expect("the partitions are assigned");
+    let (mut records, mut ended) = (Vec::new(), BTreeSet::new());
+    wait::until("all records are read", WITHIN, || {
+        while ended.len() < list.count() {
+            match consumer.poll(Duration::from_millis(100))? {
+                Ok(message) => records.push((message.offset(), record(&message))),
+                Err(KafkaError::PartitionEOF(partition)) => drop(ended.insert(partition)),
+                Err(error) => panic!("{topic}: {error}"),
+            }
         }
         Some(())
     });

@@ -190,6 +190,7 @@ listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
     let scram_users = [("SCRAM-SHA-256", SCRAM_256), ("SCRAM-SHA-512", SCRAM_512)];
     let scram_user = |(mechanism, (name, password))| format!("{mechanism}=[name={name},password={password}]");
     Setup {
+        advertised: Vec::new(),
         listeners: listeners.collect(),
         properties,
         format: scram_users.into_iter().flat_map(|user| ["--add-scram".to_owned(), scram_user(user)]).collect(),

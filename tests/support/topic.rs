@@ -1,5 +1,6 @@
 //! Topics of a test: made, filled, cut at the front, deleted and made again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -8,7 +9,7 @@ use rdkafka::topic_partition_list::Offset;
 use rdkafka::{ClientConfig, TopicPartitionList};
 
 use super::broker::Broker;
-use super::producer::{self, Ending, Sample};
+use super::producer::{self, Ending, OpenTransaction, Sample};
 use super::reader::{self, Record};
 use super::wait;
 
@@ -18,14 +19,14 @@ pub(crate) struct Topic<'b> {
     broker: &'b Broker,
     name: String,
     partitions: i32,
-    /// The largest record that it takes, in bytes; none: what the broker says.
-    most: Option<usize>,
+    /// What is not as the broker says.
+    properties: Vec<(&'static str, String)>,
 }
 
 impl<'b> Topic<'b> {
     #[track_caller]
-    pub(super) fn create(broker: &'b Broker, name: String, partitions: i32, most: Option<usize>) -> Self {
-        let topic = Self { broker, name, partitions, most };
+    pub(super) fn create(broker: &'b Broker, name: String, partitions: i32, properties: &[(&'static str, String)]) -> Self {
+        let topic = Self { broker, name, partitions, properties: properties.to_vec() };
         topic.make();
         topic
     }
@@ -47,6 +48,18 @@ impl<'b> Topic<'b> {
     #[track_caller]
     pub(crate) fn produce_in_transaction(&self, samples: &[Sample], ending: Ending) {
         producer::produce_in_transaction(&self.broker.bootstrap(), &self.name, samples, ending);
+    }
+
+    /// Produces in a transaction that stays open for as long as what is returned.
+    #[track_caller]
+    pub(crate) fn begin_transaction(&self, samples: &[Sample]) -> OpenTransaction {
+        producer::begin_transaction(&self.broker.bootstrap(), &self.name, samples)
+    }
+
+    /// All that is there now and that a reader of committed records gets, with its offset; those of a partition in their order.
+    #[track_caller]
+    pub(crate) fn read_committed(&self) -> Vec<(i64, Record)> {
+        reader::read_committed(&self.broker.bootstrap(), &self.name, self.partitions)
     }
 
     /// All that is there now.
@@ -80,6 +93,22 @@ impl<'b> Topic<'b> {
             .unwrap_or_else(|error| panic!("group {group} at {}/{partition}: {error}", self.name));
     }
 
+    /// What a group has committed: offset and metadata by partition.
+    #[track_caller]
+    pub(crate) fn committed(&self, group: &str) -> BTreeMap<i32, (i64, String)> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap()).set("group.id", group);
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(&self.name, 0, self.partitions - 1);
+        let answer = consumer.committed_offsets(list, ANSWERS_WITHIN).unwrap_or_else(|error| panic!("group {group}: {error}"));
+        let committed = answer.elements().into_iter().filter_map(|element| {
+            let Offset::Offset(offset) = element.offset() else { return None };
+            Some((element.partition(), (offset, element.metadata().to_owned())))
+        });
+        committed.collect()
+    }
+
     /// Adds partitions until there are `count`.
     #[track_caller]
     pub(crate) fn grow_to(&self, count: usize) {
@@ -107,11 +136,8 @@ impl<'b> Topic<'b> {
     /// Makes a topic of this name, after it was deleted.
     #[track_caller]
     pub(crate) fn make(&self) {
-        let most = self.most.map(|most| most.to_string());
-        let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
-        if let Some(most) = &most {
-            new = new.set("max.message.bytes", most);
-        }
+        let new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+        let new = self.properties.iter().fold(new, |new, (name, value)| new.set(name, value));
         let answer = block_on(self.broker.admin.create_topics(&[new], &options())).expect("the broker answers");
         answer.into_iter().for_each(|result| drop(result.unwrap_or_else(|(name, error)| panic!("{name}: {error}"))));
         let is_ready =

@@ -8,6 +8,7 @@ use super::java::{Java, Kind};
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
+const ALL_GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 
 /// A way to Kafka's tools; each question starts one of them, which takes about half a second.
@@ -100,6 +101,12 @@ impl<'b> Witness<'b> {
         assert!(!rows(&printed, group).is_empty(), "group {group} was not moved:\n{printed}");
     }
 
+    /// Moves a group without members as these arguments of `kafka-consumer-groups.sh --reset-offsets` say, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn reset(&self, group: &str, arguments: &[&str]) -> String {
+        self.ask(GROUPS, &[&["--reset-offsets", "--execute", "--group", group], arguments].concat())
+    }
+
     /// Makes a group without members forget a partition or (`topic` alone) a topic.
     #[track_caller]
     pub(crate) fn delete_offsets(&self, group: &str, topic: &str) {
@@ -117,6 +124,20 @@ impl<'b> Witness<'b> {
     #[track_caller]
     pub(crate) fn starts(&self, topic: &str) -> BTreeMap<i32, i64> {
         self.offsets(topic, "earliest")
+    }
+
+    /// The offset of the first record at or after a time in milliseconds; partitions without one are left out.
+    #[track_caller]
+    pub(crate) fn at_time(&self, topic: &str, ms: i64) -> BTreeMap<i32, i64> {
+        self.offsets(topic, &ms.to_string()).into_iter().filter(|(_, offset)| *offset >= 0).collect()
+    }
+
+    /// All groups with their types, such as `Classic`.
+    #[track_caller]
+    pub(crate) fn groups(&self) -> BTreeMap<String, String> {
+        let printed = self.ask(ALL_GROUPS, &["--list"]);
+        let rows = printed.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.filter_map(|cells| Some(((*cells.first()?).to_owned(), (*cells.get(1)?).to_owned()))).collect()
     }
 
     #[track_caller]

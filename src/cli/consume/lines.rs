@@ -345,7 +345,12 @@ impl Observer for Said {
                         self.over(key, lasted);
                     }
                 }
-                Entry::Failed(_) | Entry::Incident(_) | Entry::Delivered(_) | Entry::Passed { .. } | Entry::Progress(_) => {}
+                Entry::Failed(_)
+                | Entry::Incident(_)
+                | Entry::Delivered(_)
+                | Entry::Passed { .. }
+                | Entry::PassedOver(_)
+                | Entry::Progress(_) => {}
             }
         }
         self.began(&begun);

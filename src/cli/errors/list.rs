@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::error::{CommandError, ErrorKind};
-use crate::cli::errors::filters::Filters;
+use crate::cli::filters::Filters;
 use crate::cli::hint::Journal;
 use crate::cli::json::FailureJson;
 use crate::cli::numbers::grouped;
@@ -101,7 +101,7 @@ pub(super) struct Listing<'l> {
 
 impl Listing<'_> {
     fn choice(&self) -> Choice {
-        Choice::of(&self.args.filters.state, self.screen)
+        Choice::of(&self.args.filters.states(), self.screen)
     }
 
     /// How much of what there is this is. With filters, nobody has counted what fits.
@@ -114,7 +114,7 @@ impl Listing<'_> {
         if !filters.are_none() {
             return if shown.next.is_some() { format!("{count} shown, more follow") } else { format!("{count} shown") };
         }
-        format!("{count} of {}", grouped(self.counts.of(&filters.state)))
+        format!("{count} of {}", grouped(self.counts.of(&filters.states())))
     }
 }
 

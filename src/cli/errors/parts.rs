@@ -74,6 +74,9 @@ impl Shown<'_> {
     fn next(&self) -> Vec<String> {
         let FailureDetail { item, alike, .. } = self.failure;
         let mut commands = Vec::new();
+        if item.state == FailureState::Open {
+            commands.push(self.journal.hint(&format!("replay {}", item.id)));
+        }
         if self.around.is_none() {
             commands.push(self.journal.hint(&format!("errors show {} --around 5", item.id)));
         }

@@ -22,6 +22,15 @@ impl Coordinator {
         actions.push(Action::Look(offers));
     }
 
+    pub(super) fn opened(&mut self, partitions: &[(Arc<Partition>, NextOffset)], now: Instant) {
+        for (partition, from) in partitions {
+            self.tracker.open_unaccounted(partition, *from);
+            self.assigned.insert(partition.slot);
+        }
+        self.has_started = true;
+        self.busy_at = now;
+    }
+
     pub(super) fn known(&mut self, all: &[Known], now: Instant, actions: &mut Vec<Action>) {
         // A run that ends starts nothing more; what is wrong with an offer, the next run finds out.
         if self.admission.is_closed() {

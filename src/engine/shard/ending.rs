@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::lanes::{LaneId, Queued};
-use crate::engine::ledger::{Delivered, Entry};
+use crate::engine::ledger::{Delivered, Entry, WhyNot};
 use crate::engine::report::StopLevel;
 use crate::engine::shard::{Shard, entries};
 use crate::engine::tracker::{Settled, SettledRun};
@@ -24,10 +24,17 @@ pub(super) struct Ends {
     pub(super) delivered: ReceiverSet,
     pub(super) failed: ReceiverSet,
     pub(super) abandoned: ReceiverSet,
+    /// Of a replay: not tried.
+    pub(super) passed_over: ReceiverSet,
 }
 
 impl Ends {
-    pub(super) const NONE: Self = Self { delivered: ReceiverSet::NONE, failed: ReceiverSet::NONE, abandoned: ReceiverSet::NONE };
+    pub(super) const NONE: Self = Self {
+        delivered: ReceiverSet::NONE,
+        failed: ReceiverSet::NONE,
+        abandoned: ReceiverSet::NONE,
+        passed_over: ReceiverSet::NONE,
+    };
 }
 
 impl Waiting {
@@ -40,7 +47,9 @@ impl Waiting {
         self.ends.delivered = self.ends.delivered.union(ends.delivered);
         self.ends.failed = self.ends.failed.union(ends.failed);
         self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
-        let ended = self.ends.delivered.union(self.ends.failed).union(self.ends.abandoned);
+        self.ends.passed_over = self.ends.passed_over.union(ends.passed_over);
+        let Ends { delivered, failed, abandoned, passed_over } = self.ends;
+        let ended = delivered.union(failed).union(abandoned).union(passed_over);
         self.open.minus(ended).is_empty()
     }
 }
@@ -73,8 +82,10 @@ impl Shard {
                 }));
             }
         }
-        if record.has_debt() {
-            self.job.entries.push(entries::passed(record, Stage::Decode));
+        if !ends.passed_over.is_empty() {
+            self.pass_over(record, ends.passed_over, WhyNot::ReceiverDown);
+        } else if record.has_debt() {
+            self.job.entries.push(entries::passed(record, Stage::Decode, self.walk.mode));
         }
         self.settle_with_job(record, if ends.failed.is_empty() { Settled::Delivered } else { Settled::Failed });
     }

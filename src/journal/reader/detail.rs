@@ -2,8 +2,8 @@
 
 use rusqlite::OptionalExtension as _;
 
+use crate::journal::holders::Holders;
 use crate::journal::items::{AttemptItem, Bytes, FailureDetail, FailureItem, Neighbour, ProgressItem};
-use crate::journal::reader::claims::Claims;
 use crate::journal::reader::{ReadError, Reader, rows};
 use crate::journal::sql;
 use crate::journal::writer::crc_of;
@@ -18,8 +18,8 @@ impl Reader {
         let text = format!("SELECT {} FROM failure f {} WHERE f.id = ?1", sql::FAILURE_COLUMNS, sql::FAILURE_TABLES);
         // One snapshot: what follows must be of the same row.
         let snapshot = self.connection.unchecked_transaction().map_err(|error| self.failed(error))?;
-        let claims = Claims::now(&snapshot);
-        let item = snapshot.query_row(&text, [id], |row| rows::failure(row, &claims)).optional();
+        let holders = Holders::now(&snapshot);
+        let item = snapshot.query_row(&text, [id], |row| rows::failure(row, &holders)).optional();
         item.map_err(|error| self.failed(error))?.map(|item| self.detail(item)).transpose()
     }
 

@@ -3,19 +3,25 @@
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Rows, params_from_iter};
 
+use crate::journal::holders::Holders;
 use crate::journal::items::{FailureItem, FailureState};
-use crate::journal::reader::claims::Claims;
 use crate::journal::reader::names::Names;
 use crate::journal::reader::terms::Terms;
 use crate::journal::reader::{Page, ReadError, Reader, Window, rows};
 use crate::journal::selection::{FailureSelection, Sort};
 use crate::journal::sql;
-use crate::offsets::{Bounds, OffsetRange};
+use crate::offsets::OffsetRange;
 
 /// The text of a statement, and what it binds.
 pub(super) struct Statement {
     pub(super) text: String,
     pub(super) values: Vec<SqlValue>,
+}
+
+/// One index of `failure f`, and the conditions on what is found there; some are of its `record c`.
+pub(in crate::journal) struct Search {
+    pub(in crate::journal) index: &'static str,
+    pub(in crate::journal) terms: Terms,
 }
 
 impl Reader {
@@ -40,7 +46,7 @@ impl Reader {
     }
 
     /// A damaged journal must not look like an empty one.
-    fn check_none(&self, states: &[FailureState]) -> Result<(), ReadError> {
+    pub(in crate::journal) fn check_none(&self, states: &[FailureState]) -> Result<(), ReadError> {
         match self.counts()?.of(states) {
             0 => Ok(()),
             count => {
@@ -56,33 +62,48 @@ impl Reader {
         names: &Names,
         window: Window,
     ) -> rusqlite::Result<Vec<Statement>> {
+        let (beyond, order) = window.order();
+        let mut behind = Terms::default();
+        behind.bound_if(&format!("f.id {beyond} ?"), window.after);
+        let searches = self.searches(selection, names, &behind)?;
+        let statement = |search: Search| Statement {
+            text: format!(
+                "SELECT {} FROM failure f INDEXED BY {} {} WHERE 1{} ORDER BY f.id {order} LIMIT {}",
+                sql::FAILURE_COLUMNS,
+                search.index,
+                sql::FAILURE_TABLES,
+                search.terms.text,
+                window.rows()
+            ),
+            values: search.terms.values,
+        };
+        Ok(searches.into_iter().map(statement).collect())
+    }
+
+    /// Where all of a selection is found, with what else must be true. A failure may be found in two of them.
+    pub(in crate::journal) fn searches(
+        &self,
+        selection: &FailureSelection,
+        names: &Names,
+        more: &Terms,
+    ) -> rusqlite::Result<Vec<Search>> {
         let ids = self.id_bounds(selection)?;
-        let Some(common) = self.common(selection, names, window)? else { return Ok(Vec::new()) };
-        let (_, order) = window.order();
-        let mut statements = Vec::new();
+        let Some(common) = self.common(selection, names)? else { return Ok(Vec::new()) };
+        let mut searches = Vec::new();
         for state in FailureState::ALL.into_iter().filter(|of| selection.states.is_empty() || selection.states.contains(of)) {
             for branch in self.branches(state, selection, names)? {
                 let mut terms = branch.terms(state, ids);
+                terms.and(more);
                 terms.and(&common);
-                let text = format!(
-                    "SELECT {} FROM failure f INDEXED BY {} {} WHERE 1{} ORDER BY f.id {order} LIMIT {}",
-                    sql::FAILURE_COLUMNS,
-                    branch.index(),
-                    sql::FAILURE_TABLES,
-                    terms.text,
-                    window.rows()
-                );
-                statements.push(Statement { text, values: terms.values });
+                searches.push(Search { index: branch.index(), terms });
             }
         }
-        Ok(statements)
+        Ok(searches)
     }
 
     /// The conditions that every branch has. `None`: nothing can fulfil them.
-    fn common(&self, selection: &FailureSelection, names: &Names, window: Window) -> rusqlite::Result<Option<Terms>> {
+    fn common(&self, selection: &FailureSelection, names: &Names) -> rusqlite::Result<Option<Terms>> {
         let mut terms = Terms::default();
-        let (beyond, _) = window.order();
-        terms.bound_if(&format!("f.id {beyond} ?"), window.after);
         let mut named = |column, ids: &Option<Vec<i64>>| {
             if let Some(ids) = ids {
                 terms.any(column, ids.iter().copied());
@@ -119,27 +140,18 @@ impl Reader {
             terms.any("f.topic_id", topics);
         }
         terms.bound_if("f.partition = ?", range.partition.map(i64::from));
-        match range.bounds {
-            Bounds::Offsets { from, to } => {
-                terms.bound("f.offset >= ?", from.get());
-                terms.bound_if("f.offset < ?", to.map(|to| to.get()));
-            }
-            Bounds::Times { from, to } => {
-                terms.bound("c.timestamp_ms >= ?", first_ms(from));
-                terms.bound_if("c.timestamp_ms < ?", to.map(first_ms));
-            }
-        }
+        terms.within(range.bounds);
         Ok(Some(terms))
     }
 
     /// Each statement gives its rows in the order of ids; a row that two of them give is taken once.
     fn merge(&self, statements: &[Statement], window: Window) -> rusqlite::Result<Vec<FailureItem>> {
-        let claims = Claims::now(&self.connection);
+        let holders = Holders::now(&self.connection);
         let mut prepared =
             statements.iter().map(|statement| self.connection.prepare(&statement.text)).collect::<Result<Vec<_>, _>>()?;
         let mut heads = Vec::new();
         for (select, statement) in prepared.iter_mut().zip(statements) {
-            heads.push(Head::new(select.query(params_from_iter(&statement.values))?, &claims)?);
+            heads.push(Head::new(select.query(params_from_iter(&statement.values))?, &holders)?);
         }
         let wanted = usize::try_from(window.rows()).unwrap_or(usize::MAX);
         // Not its negative, which the lowest number has none of.
@@ -147,7 +159,7 @@ impl Reader {
         let mut items: Vec<FailureItem> = Vec::new();
         while items.len() < wanted {
             let first = heads.iter_mut().filter(|head| head.item.is_some()).min_by_key(|head| head.id().map(rank));
-            let Some(item) = first.map(|head| head.next(&claims)).transpose()?.flatten() else { break };
+            let Some(item) = first.map(|head| head.next(&holders)).transpose()?.flatten() else { break };
             if items.last().is_none_or(|last| last.id != item.id) {
                 items.push(item);
             }
@@ -163,9 +175,9 @@ struct Head<'s> {
 }
 
 impl<'s> Head<'s> {
-    fn new(rows: Rows<'s>, claims: &Claims<'_>) -> rusqlite::Result<Self> {
+    fn new(rows: Rows<'s>, holders: &Holders<'_>) -> rusqlite::Result<Self> {
         let mut head = Self { rows, item: None };
-        head.next(claims)?;
+        head.next(holders)?;
         Ok(head)
     }
 
@@ -173,15 +185,8 @@ impl<'s> Head<'s> {
         self.item.as_ref().map(|item| item.id)
     }
 
-    fn next(&mut self, claims: &Claims<'_>) -> rusqlite::Result<Option<FailureItem>> {
-        let next = self.rows.next()?.map(|row| rows::failure(row, claims)).transpose()?;
+    fn next(&mut self, holders: &Holders<'_>) -> rusqlite::Result<Option<FailureItem>> {
+        let next = self.rows.next()?.map(|row| rows::failure(row, holders)).transpose()?;
         Ok(std::mem::replace(&mut self.item, next))
     }
-}
-
-/// The first whole millisecond at or after a time: record timestamps are whole ones.
-fn first_ms(at: jiff::Timestamp) -> i64 {
-    let ns = at.as_nanosecond();
-    let ms = ns.div_euclid(1_000_000) + i128::from(ns.rem_euclid(1_000_000) > 0);
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

@@ -8,7 +8,7 @@ use crate::journal::sql;
 
 /// The ids of what a selection names. `None`: it names none, so all of them fit.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(in crate::journal) struct Names {
     pub(super) topics: Option<Vec<i64>>,
     pub(super) places: Option<Vec<i64>>,
     pub(super) fingerprints: Option<Vec<i64>>,
@@ -25,7 +25,7 @@ pub enum Named {
 
 impl Names {
     /// Something is named that the journal has never seen.
-    pub(super) fn fit_nothing(&self) -> bool {
+    pub(in crate::journal) fn fit_nothing(&self) -> bool {
         [&self.topics, &self.places, &self.fingerprints].into_iter().flatten().any(Vec::is_empty)
     }
 }
@@ -49,7 +49,7 @@ impl Reader {
         read().map(|names| names.into_iter().collect()).map_err(|error| self.failed(error))
     }
 
-    pub(super) fn names(&self, selection: &FailureSelection) -> Result<Names, ReadError> {
+    pub(in crate::journal) fn names(&self, selection: &FailureSelection) -> Result<Names, ReadError> {
         let FailureSelection { topics, groups, receivers, stages, fingerprints, .. } = selection;
         let has_place = !(groups.is_empty() && receivers.is_empty() && stages.is_empty());
         let topics = (!topics.is_empty()).then(|| self.topics(topics)).transpose().map_err(|error| self.failed(error))?;

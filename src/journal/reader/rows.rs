@@ -5,31 +5,31 @@ use rusqlite::types::Type;
 
 use crate::event::EventFacts;
 use crate::failure::{Class, Stage};
+use crate::journal::holders::Holders;
 use crate::journal::items::{
     AttemptItem, Bytes, FailureItem, FailureState, IncidentItem, IncidentState, Neighbour, ProgressItem, timestamp_kind,
 };
-use crate::journal::reader::claims::Claims;
 use crate::record::Timestamp;
 
 /// A word of ours in a column: the schema's checks allow no other.
-fn word<T>(row: &Row<'_>, at: usize, read: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let text: String = row.get(at)?;
-    read(&text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, format!("unknown word {text}").into()))
+pub(in crate::journal) fn word<T>(row: &Row<'_>, at: usize, read: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text = row.get_ref(at)?.as_str()?;
+    read(text).ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, format!("unknown word {text}").into()))
 }
 
-fn filled(text: String) -> Option<String> {
+pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
 /// The columns of `sql::FAILURE_COLUMNS`.
-pub(super) fn failure(row: &Row<'_>, claims: &Claims<'_>) -> rusqlite::Result<FailureItem> {
+pub(super) fn failure(row: &Row<'_>, holders: &Holders<'_>) -> rusqlite::Result<FailureItem> {
     let claimed_by: Option<i64> = row.get(2)?;
     let kind: String = row.get(28)?;
     let causes: Option<String> = row.get(32)?;
     Ok(FailureItem {
         id: row.get(0)?,
         state: word(row, 1, FailureState::from_name)?,
-        is_replaying: claimed_by.map(|run| claims.hold(run)).transpose()?.unwrap_or_default(),
+        is_replaying: claimed_by.map(|run| holders.hold(run)).transpose()?.unwrap_or_default(),
         is_regressed: row.get(3)?,
         cluster_id: row.get(4)?,
         group: row.get(5)?,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::engine::ledger::{Delivered, FailedDelivery};
+use crate::engine::ledger::{Delivered, FailedDelivery, PassedOver};
 use crate::failure::{self, Failure, Stage, Try};
 use crate::journal::fingerprint::Fingerprint;
+use crate::journal::reader::rows::word;
 use crate::journal::sql;
 use crate::journal::writer::Writing;
 use crate::journal::writer::names::Change;
@@ -28,6 +29,29 @@ struct Key {
     place: i64,
 }
 
+/// Which record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct At {
+    topic: i64,
+    partition: i32,
+    offset: i64,
+}
+
+/// The group's entries of one record: whoever gets it or passes it asks for them again and again.
+#[derive(Default)]
+pub(super) struct EntriesAt {
+    at: Option<At>,
+    list: Vec<EntryAt>,
+}
+
+struct EntryAt {
+    id: i64,
+    place: i64,
+    fingerprint: i64,
+    is_open: bool,
+    stage: Stage,
+}
+
 /// The row that is there already.
 struct Present {
     id: i64,
@@ -41,7 +65,12 @@ struct Present {
 
 impl Writing<'_> {
     pub(super) fn failed(&mut self, failed: &FailedDelivery) -> rusqlite::Result<()> {
-        let FailedDelivery { record, failure, receiver, .. } = failed;
+        let FailedDelivery { record, failure, receiver, mode, .. } = failed;
+        if *mode != Mode::Live {
+            self.redelivered.failed += 1;
+        }
+        // What it does is not in there.
+        self.entries.at = None;
         let receiver = receiver.as_deref();
         let key = Key {
             topic: self.topic(&record.partition().topic)?,
@@ -214,43 +243,72 @@ impl Writing<'_> {
     /// A receiver got a record that has an entry, or may have one.
     pub(super) fn delivered(&mut self, delivered: &Delivered) -> rusqlite::Result<()> {
         let Delivered { partition, offset, receiver, mode } = delivered;
-        let place = self.place(Stage::Receive, receiver)?;
-        let key = self.key(partition, *offset, place)?;
-        let of_group = (key.topic, key.partition, key.offset, self.group);
-        if !self.transaction.prepare_cached(sql::HAS_ENTRY)?.query_row(of_group, |row| row.get::<_, bool>(0))? {
+        if *mode != Mode::Live {
+            self.redelivered.delivered += 1;
+        }
+        let at = self.look_up(partition, *offset)?;
+        if self.entries.list.is_empty() {
             return Ok(());
         }
-        self.transaction.prepare_cached(sql::NEW_DELIVERED)?.execute((
-            key.topic,
-            key.partition,
-            key.offset,
-            key.place,
-            self.now_us,
-        ))?;
-        self.resolve(key, *mode)
+        let place = self.place(Stage::Receive, receiver)?;
+        let now_us = self.now_us;
+        self.transaction.prepare_cached(sql::NEW_DELIVERED)?.execute((at.topic, at.partition, at.offset, place, now_us))?;
+        self.resolve(*mode, |entry| entry.place == place)
     }
 
     /// A record passed stages at which it had failed before.
-    pub(super) fn passed(&mut self, partition: &Arc<Partition>, offset: Offset, through: Stage) -> rusqlite::Result<()> {
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage <= through && *stage != Stage::Receive) {
-            let place = self.place(stage, "")?;
-            let key = self.key(partition, offset, place)?;
-            self.resolve(key, Mode::Live)?;
+    pub(super) fn passed(&mut self, record: (&Arc<Partition>, Offset), through: Stage, mode: Mode) -> rusqlite::Result<()> {
+        self.look_up(record.0, record.1)?;
+        self.resolve(mode, |entry| entry.stage <= through && entry.stage != Stage::Receive)
+    }
+
+    /// A replay did not deliver what it holds.
+    pub(super) fn passed_over(&mut self, passed_over: &PassedOver) -> rusqlite::Result<()> {
+        let PassedOver { partition, offset, receiver, why: _ } = passed_over;
+        self.redelivered.skipped += 1;
+        self.look_up(partition, *offset)?;
+        let place = receiver.as_deref().map(|receiver| self.place(Stage::Receive, receiver)).transpose()?;
+        let is_meant = |entry: &&EntryAt| place.map_or(entry.stage != Stage::Receive, |place| entry.place == place);
+        let mut give_back = self.transaction.prepare_cached(sql::GIVEN_BACK)?;
+        for entry in self.entries.list.iter().filter(is_meant) {
+            give_back.execute((entry.id, self.run))?;
         }
         Ok(())
     }
 
-    fn key(&mut self, partition: &Arc<Partition>, offset: Offset, place: i64) -> rusqlite::Result<Key> {
-        Ok(Key { topic: self.topic(&partition.topic)?, partition: partition.number, offset: offset.get(), place })
+    /// Reads the group's entries of a record, unless it is the one that was asked about last.
+    fn look_up(&mut self, partition: &Arc<Partition>, offset: Offset) -> rusqlite::Result<At> {
+        let at = At { topic: self.topic(&partition.topic)?, partition: partition.number, offset: offset.get() };
+        if self.entries.at == Some(at) {
+            return Ok(at);
+        }
+        self.entries.at = None;
+        self.entries.list.clear();
+        let mut select = self.transaction.prepare_cached(sql::ENTRIES_AT)?;
+        let mut rows = select.query((at.topic, at.partition, at.offset, self.group))?;
+        while let Some(row) = rows.next()? {
+            self.entries.list.push(EntryAt {
+                id: row.get(0)?,
+                place: row.get(1)?,
+                fingerprint: row.get(2)?,
+                is_open: row.get(3)?,
+                stage: word(row, 4, Stage::from_name)?,
+            });
+        }
+        self.entries.at = Some(at);
+        Ok(at)
     }
 
-    fn resolve(&mut self, key: Key, mode: Mode) -> rusqlite::Result<()> {
-        let Some(present) = self.present(key)? else { return Ok(()) };
+    /// Those of the looked-up entries that are open, and meant.
+    fn resolve(&mut self, mode: Mode, is_meant: impl Fn(&EntryAt) -> bool) -> rusqlite::Result<()> {
         let by = if mode == Mode::Live { "live" } else { "replay" };
-        let changed = self.transaction.prepare_cached(sql::RESOLVED)?.execute((present.id, self.now_us, by, replay(mode)))?;
-        if changed > 0 {
-            self.count(present.fingerprint, Change { open: -1, resolved: 1, ..Change::default() });
+        let mut list = std::mem::take(&mut self.entries.list);
+        for entry in list.iter_mut().filter(|entry| entry.is_open && is_meant(entry)) {
+            self.transaction.prepare_cached(sql::RESOLVED)?.execute((entry.id, self.now_us, by, replay(mode)))?;
+            self.count(entry.fingerprint, Change { open: -1, resolved: 1, ..Change::default() });
+            entry.is_open = false;
         }
+        self.entries.list = list;
         Ok(())
     }
 }

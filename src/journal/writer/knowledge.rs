@@ -5,8 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::engine::ledger::{Known, KnownProgress};
+use crate::engine::ledger::Known;
 use crate::engine::source::Offer;
+use crate::journal::reader::Reached;
+use crate::journal::reader::known::reached;
 use crate::journal::sql;
 use crate::record::{Debts, NextOffset, Offset};
 
@@ -35,12 +37,7 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
     };
     let Some(topic) = topic else { return Ok(nothing) };
     let topic_known = connection.prepare_cached(sql::TOPIC_HAS_PROGRESS)?.query_row((group, topic), |row| row.get(0))?;
-    let last: Option<(i64, i64, bool)> = connection
-        .prepare_cached(sql::LAST_PROGRESS)?
-        .query_row((group, topic, offer.partition), |row| Ok((row.get(0)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    let progress = last.and_then(|(to, _, has_records)| Some(KnownProgress { to: NextOffset::new(to)?, is_empty: !has_records }));
-    let highest = last.and_then(|(_, highest, _)| NextOffset::new(highest)).unwrap_or(NextOffset::ZERO);
+    let Reached { last: progress, highest } = reached(connection, group, (topic, offer.partition))?;
     // What is committed beyond the end says nothing: such a log may be read from its beginning.
     let within = offer.committed.as_ref().filter(|committed| committed.next <= offer.end);
     let lowest = within.map_or(offer.low, |committed| committed.next);

@@ -11,7 +11,7 @@ use crate::engine::ledger::{Counts, Incident, IncidentKey, IncidentKind, Progres
 use crate::engine::source::{Committed, Offer};
 use crate::failure::Stage;
 use crate::journal::items::FailureDetail;
-use crate::journal::samples::{Sample, Scene};
+use crate::journal::samples::{Sample, Scene, by_replay};
 use crate::journal::{FailureSelection, FailureState, IncidentSelection, Window};
 use crate::record::samples::partition_of;
 use crate::record::{Debts, NextOffset, Offset, Partition};
@@ -96,11 +96,156 @@ fn passing_a_stage_resolves_the_entries_of_earlier_stages() {
     let mut writer = scene.writer();
     let early = Sample { offset: 7, receiver: None, stage: Stage::Decode, ..Sample::default() };
     writer.append(&[scene.sample(early)]).unwrap();
-    let passed = |through| Entry::Passed { partition: Arc::clone(&scene.partition), offset: Offset::new(7).unwrap(), through };
-    writer.append(&[passed(Stage::Route)]).unwrap();
+    writer.append(&[scene.passed(7, Stage::Route)]).unwrap();
     assert_eq!(scene.entries()[0].item.state, FailureState::Open);
-    writer.append(&[passed(Stage::Decode)]).unwrap();
+    writer.append(&[scene.passed(7, Stage::Decode)]).unwrap();
     assert_eq!(scene.entries()[0].item.state, FailureState::Resolved);
+}
+
+/// Outcome, mode and replay of each try.
+fn history(entry: &FailureDetail) -> Vec<(&'static str, &'static str, Option<i64>)> {
+    entry.history.iter().map(|attempt| (attempt.outcome(), attempt.mode(), attempt.replay_id)).collect()
+}
+
+#[test]
+fn an_entry_lives_through_replays_and_live_deliveries() {
+    let scene = Scene::new();
+    let mut live = scene.writer();
+    live.append(&[scene.failed(7, "billing", &["a"])]).unwrap();
+    let (mut replayer, replay) = scene.replayer();
+    let entry = || scene.entries().remove(0);
+    let state = |entry: &FailureDetail| (entry.item.state, entry.item.is_regressed, entry.item.settled_by.clone());
+
+    replayer.append(&[by_replay(replay, scene.failed(7, "billing", &["b", "c"]))]).unwrap();
+    let failed = [("failed", "live", None), ("failed", "replay", Some(replay)), ("failed", "replay", Some(replay))];
+    assert_eq!((state(&entry()), history(&entry())), ((FailureState::Open, false, None), failed.to_vec()));
+
+    replayer.append(&[scene.delivered(7, "billing"), scene.passed(7, Stage::Decode)].map(|of| by_replay(replay, of))).unwrap();
+    let delivered = [&failed[..], &[("delivered", "replay", Some(replay))]].concat();
+    let by_replay = Some("replay".to_owned());
+    assert_eq!((state(&entry()), history(&entry())), ((FailureState::Resolved, false, by_replay), delivered.clone()));
+
+    live.append(&[scene.failed(7, "billing", &["d"])]).unwrap();
+    let regressed = [&delivered[..], &[("failed", "live", None)]].concat();
+    assert_eq!((state(&entry()), history(&entry())), ((FailureState::Open, true, None), regressed.clone()));
+
+    live.append(&[scene.delivered(7, "billing")]).unwrap();
+    let whole = [&regressed[..], &[("delivered", "live", None)]].concat();
+    assert_eq!((state(&entry()), history(&entry())), ((FailureState::Resolved, true, Some("live".into())), whole));
+    let numbers: Vec<_> = entry().history.iter().map(|attempt| attempt.number).collect();
+    assert_eq!((numbers, entry().item.attempts), (vec![1, 2, 3, 4, 5, 6], 5), "what a success comes after");
+}
+
+#[test]
+fn what_is_ignored_stays_so_whatever_becomes_of_it() {
+    let scene = Scene::new();
+    let mut live = scene.writer();
+    live.append(&[scene.failed(7, "billing", &["a"])]).unwrap();
+    let ignore = "UPDATE failure SET state = 'ignored', settled_at_us = 1, settled_by = 'hand'; UPDATE fingerprint SET open = 0, ignored = 1";
+    live.connection.execute_batch(ignore).unwrap();
+    let (mut replayer, replay) = scene.replayer();
+    replayer.append(&[by_replay(replay, scene.failed(7, "billing", &["a"]))]).unwrap();
+    replayer.append(&[by_replay(replay, scene.delivered(7, "billing"))]).unwrap();
+    live.append(&[scene.delivered(7, "billing"), scene.failed(7, "billing", &["a"])]).unwrap();
+    let entry = &scene.entries()[0];
+    assert_eq!((entry.item.state, entry.item.settled_by.as_deref()), (FailureState::Ignored, Some("hand")));
+    assert_eq!((entry.item.attempts, entry.history.len()), (3, 3));
+    let counts = scene.reader().counts().unwrap();
+    assert_eq!((counts.open, counts.resolved, counts.ignored), (0, 0, 1));
+}
+
+#[test]
+fn a_record_that_a_replay_brings_past_a_stage_may_fail_at_the_next_one() {
+    let scene = Scene::new();
+    let early = Sample { offset: 7, receiver: None, stage: Stage::Decode, ..Sample::default() };
+    scene.writer().append(&[scene.sample(early)]).unwrap();
+    let (mut replayer, replay) = scene.replayer();
+    // In whatever order they are written.
+    for offset in [scene.failed(7, "billing", &["a"]), scene.delivered(7, "audit"), scene.passed(7, Stage::Decode)] {
+        replayer.append(&[by_replay(replay, offset)]).unwrap();
+    }
+    let [failed, early] = &scene.entries()[..] else { panic!("two entries") };
+    assert_eq!((early.item.state, early.item.settled_by.as_deref()), (FailureState::Resolved, Some("replay")));
+    assert_eq!(history(early)[1], ("delivered", "replay", Some(replay)));
+    assert_eq!((failed.item.state, failed.item.stage), (FailureState::Open, Stage::Receive));
+    assert_eq!(failed.delivered_to, ["audit"]);
+    assert_eq!(history(failed), [("failed", "replay", Some(replay))]);
+}
+
+#[test]
+fn a_replay_counts_what_became_of_its_deliveries() {
+    let scene = Scene::new();
+    let mut live = scene.writer();
+    live.append(&[scene.failed(1, "billing", &["a"]), scene.failed(2, "billing", &["a"])]).unwrap();
+    let (mut replayer, replay) = scene.replayer();
+    let row = || {
+        let columns = "SELECT delivered, failed, skipped, run_id, selection, ended_at_us IS NOT NULL FROM replay WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| {
+            let counts = [row.get(0)?, row.get(1)?, row.get(2)?];
+            Ok::<([i64; 3], i64, String, bool), rusqlite::Error>((counts, row.get(3)?, row.get(4)?, row.get(5)?))
+        };
+        live.connection.query_row(columns, [replay], read).unwrap()
+    };
+    assert_eq!(row(), ([0; 3], replayer.run().run, "{\"ids\":[1]}".into(), false));
+    let entries = [scene.delivered(1, "billing"), scene.failed(2, "billing", &["a"]), scene.delivered(9, "billing")];
+    replayer.append(&entries.map(|entry| by_replay(replay, entry))).unwrap();
+    assert_eq!(row().0, [2, 1, 0], "a record without an entry counts, too");
+    replayer.append(&[scene.passed_over(2, Some("billing")), scene.passed_over(3, None)]).unwrap();
+    replayer.append(&[scene.delivered(2, "audit"), scene.failed(2, "audit", &["a"])]).unwrap();
+    assert_eq!(row().0, [2, 1, 2], "what is live is not the replay's");
+    replayer.end(RunEnd::Done, Some(3)).unwrap();
+    assert_eq!((row().0, row().3), ([2, 1, 2], true));
+}
+
+#[test]
+fn a_claim_ends_with_its_own_run_and_outlasts_what_others_do() {
+    let scene = Scene::new();
+    let mut live = scene.writer();
+    let early = Sample { offset: 1, receiver: None, stage: Stage::Route, ..Sample::default() };
+    live.append(&[scene.failed(1, "billing", &["a"]), scene.failed(1, "audit", &["a"]), scene.sample(early)]).unwrap();
+    let (mut replayer, replay) = scene.replayer();
+    let by_hand = rusqlite::Connection::open(scene.place().path).unwrap();
+    let claimed = || {
+        let mut select = by_hand.prepare("SELECT claimed_by FROM failure ORDER BY id").unwrap();
+        select.query_map([], |row| row.get::<_, Option<i64>>(0)).unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let run = replayer.run().run;
+    let claim = || by_hand.execute("UPDATE failure SET claimed_by = ?1 WHERE state = 'open'", [run]).map(drop).unwrap();
+    let (all, others) = ([Some(run); 3], |which: usize| {
+        let mut all = vec![Some(run); 3];
+        all[which] = None;
+        all
+    });
+    claim();
+    live.append(&[scene.failed(1, "billing", &["b"])]).unwrap();
+    assert_eq!(claimed(), all, "it is still in the replay's hands");
+    live.append(&[scene.passed_over(1, Some("billing")), scene.passed_over(1, None)]).unwrap();
+    assert_eq!(claimed(), all, "only the run that has a claim gives it back");
+    for (which, entry) in [
+        (0, by_replay(replay, scene.failed(1, "billing", &["c"]))),
+        (0, scene.passed_over(1, Some("billing"))),
+        (1, scene.passed_over(1, Some("audit"))),
+        (2, scene.passed_over(1, None)),
+        (0, by_replay(replay, scene.delivered(1, "billing"))),
+    ] {
+        claim();
+        replayer.append(&[entry]).unwrap();
+        assert_eq!(claimed(), others(which));
+    }
+    live.append(&[scene.delivered(1, "audit")]).unwrap();
+    assert_eq!(claimed(), [None, None, Some(run)], "what is resolved is nobody's");
+}
+
+#[test]
+fn a_replay_does_not_say_that_a_consumers_trouble_is_over() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    writer.append(&[scene.incident(IncidentKind::BrokerAway, "away")]).unwrap();
+    writer.end(RunEnd::Done, Some(0)).unwrap();
+    drop(scene.replayer());
+    assert_eq!(scene.reader().open_incidents().unwrap(), 1);
+    drop(scene.writer());
+    assert_eq!(scene.reader().open_incidents().unwrap(), 0);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::engine::source::SourceError;
 use crate::engine::start::StartFrom;
 use crate::kafka::choice::{There, TopicChoice};
+use crate::kafka::cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::native;
 use crate::kafka::reading::Subscription;
@@ -221,7 +222,7 @@ impl<C: ConsumerContext> Asker<C> {
         let answer = self.consumer.fetch_metadata(topic, WATCH_FOR);
         let (error, is_nobody_known) = match answer {
             Ok(metadata) if !metadata.brokers().is_empty() => {
-                return Ok((metadata.orig_broker_id(), is_listing.then(|| self.choice.among(&metadata))));
+                return Ok((cluster::a_broker(&metadata), is_listing.then(|| self.choice.among(&metadata))));
             }
             Ok(_) => ("the cluster names no broker".to_owned(), true),
             Err(error) => {

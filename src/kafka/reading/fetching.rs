@@ -71,6 +71,18 @@ impl Reading {
         }
     }
 
+    /// Reads no more of these slots, and goes on with the others: what is assigned without a group is assigned as a whole, so they only
+    /// stand still.
+    pub(in crate::kafka) fn leave(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
+        let list = self.list(slots.iter().copied()).map_err(|error| refused("partitions cannot be left", &error))?;
+        for slot in slots {
+            if let Some(place) = self.slots.get_mut(*slot) {
+                place.state = State::Held;
+            }
+        }
+        self.consumer.pause(&list).map_err(|error| refused("partitions cannot be left", &error))
+    }
+
     /// Tells the client library which partitions it fetches: those of `slots`, or all, as its protocol wants it. What it has already
     /// is taken from it first: a partition that ran out of its log stands still there, and is not sought.
     fn fetch(&self, slots: &[Slot], already: &[Slot]) -> KafkaResult<()> {

@@ -17,23 +17,23 @@ use crate::record::{NextOffset, Slot};
 
 /// A partition that is asked about.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) slot: Slot,
-    pub(super) topic: String,
-    pub(super) partition: i32,
+pub(in crate::kafka) struct Wanted {
+    pub(in crate::kafka) slot: Slot,
+    pub(in crate::kafka) topic: String,
+    pub(in crate::kafka) partition: i32,
 }
 
 /// What was found out about a partition.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) low: NextOffset,
-    pub(super) end: NextOffset,
-    pub(super) committed: Option<Committed>,
+pub(in crate::kafka) struct Seen {
+    pub(in crate::kafka) low: NextOffset,
+    pub(in crate::kafka) end: NextOffset,
+    pub(in crate::kafka) committed: Option<Committed>,
     /// What `--from` means for it.
-    pub(super) from: Option<NextOffset>,
+    pub(in crate::kafka) from: Option<NextOffset>,
     /// The group has committed something for its topic.
-    pub(super) is_known_to_group: bool,
-    pub(super) uuid: Option<String>,
+    pub(in crate::kafka) is_known_to_group: bool,
+    pub(in crate::kafka) uuid: Option<String>,
 }
 
 /// A topic's name, and its uuid where the broker has one.
@@ -55,7 +55,7 @@ struct TopicSeen {
 }
 
 /// Finds out about partitions; in the order of `wanted`.
-pub(super) fn look<C: ConsumerContext>(
+pub(in crate::kafka) fn look<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     wanted: &[Wanted],
     from: Option<StartFrom>,
@@ -114,7 +114,7 @@ impl Answers {
             Some(StartFrom::Earliest | StartFrom::Latest) | None => Vec::new(),
         };
         let names: Vec<&str> = of.iter().map(|(topic, _)| *topic).collect::<BTreeSet<_>>().into_iter().collect();
-        let uuids = native::topic_uuids(consumer.client(), &names, metadata.orig_broker_id(), cluster::ANSWER)?;
+        let uuids = native::topic_uuids(consumer.client(), &names, cluster::a_broker(metadata), cluster::ANSWER)?;
         let topics = names.into_iter().zip(uuids).map(|(name, uuid)| {
             let is_known_to_group = is_known_to_group(consumer, name, &committed, metadata)?;
             Ok(TopicSeen { name: name.to_owned(), uuid, is_known_to_group })

@@ -9,28 +9,23 @@ use crate::failure::{Class, Stage};
 use crate::journal::{FailureSelection, FailureState};
 use crate::offsets::{self, GrammarError, OffsetRange};
 
+/// The state of what is asked for when nobody says so.
+const USUAL: FailureState = FailureState::Open;
+
+/// Those that have the same flag everywhere.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Filters (lists take commas, and may be repeated)")]
-pub(super) struct Filters {
-    /// In these states
-    #[arg(long, value_name = "STATE", value_delimiter = ',', default_value = "open")]
+pub(super) struct PlainFilters {
+    /// In these states [default: open]
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
     #[arg(value_parser = word::one_of(FailureState::ALL, FailureState::as_str))]
-    pub(super) state: Vec<FailureState>,
+    state: Vec<FailureState>,
     /// Of these topics
     #[arg(short = 't', long, value_name = "TOPIC", value_delimiter = ',')]
     topic: Vec<String>,
     /// Of these partitions of the topics
     #[arg(long, value_name = "N", value_delimiter = ',', requires = "topic", value_parser = word::number::<i32>(0, i64::from(i32::MAX)))]
     partition: Vec<i32>,
-    /// At these offsets, [TOPIC:[PARTITION|*:]]RANGE; a RANGE is N, N..M, N.., @TIME..@TIME or @TIME.., without its end
-    #[arg(long, value_name = "RANGE", value_delimiter = ',')]
-    offset: Vec<String>,
-    /// Of these consumer groups
-    #[arg(short = 'g', long, value_name = "GROUP", value_delimiter = ',')]
-    group: Vec<String>,
-    /// Of these receivers
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    receiver: Vec<String>,
     /// That failed at these stages
     #[arg(long, value_name = "STAGE", value_delimiter = ',', value_parser = word::one_of(Stage::ALL, Stage::as_str))]
     stage: Vec<Stage>,
@@ -57,19 +52,33 @@ pub(super) struct Filters {
     older_than: Option<String>,
 }
 
-impl Filters {
+/// All of them.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Filters (lists take commas, and may be repeated)")]
+pub(super) struct Filters {
+    #[command(flatten)]
+    plain: PlainFilters,
+    /// At these offsets, [TOPIC:[PARTITION|*:]]RANGE; a RANGE is N, N..M, N.., @TIME..@TIME or @TIME.., without its end
+    #[arg(long, value_name = "RANGE", value_delimiter = ',')]
+    offset: Vec<String>,
+    /// Of these consumer groups
+    #[arg(short = 'g', long, value_name = "GROUP", value_delimiter = ',')]
+    group: Vec<String>,
+    /// Of these receivers
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    receiver: Vec<String>,
+}
+
+impl PlainFilters {
     /// What they select, seen from `now`.
     pub(super) fn selection(&self, now: Timestamp) -> Result<FailureSelection, CommandError> {
         let time = |flag, text: &Option<String>| text.as_deref().map(|text| told(flag, offsets::time(text, now))).transpose();
         let until = time("--until", &self.until)?;
         let older = self.older_than.as_deref().map(|text| told("--older-than", offsets::before(text, now))).transpose()?;
         Ok(FailureSelection {
-            states: self.state.clone(),
+            states: self.states(),
             topics: self.topic.clone(),
             partitions: self.partition.clone(),
-            offsets: self.offset.iter().map(|text| told("--offset", OffsetRange::parse(text, now))).collect::<Result<_, _>>()?,
-            groups: self.group.clone(),
-            receivers: self.receiver.clone(),
             stages: self.stage.clone(),
             classes: self.class.clone(),
             codes: self.code.clone(),
@@ -77,32 +86,33 @@ impl Filters {
             fingerprints: self.fingerprint.clone(),
             since: time("--since", &self.since)?,
             until: [until, older].into_iter().flatten().min(),
+            ..FailureSelection::default()
         })
     }
 
-    /// Nothing but the state is asked for.
-    pub(super) fn are_none(&self) -> bool {
-        *self == Self { state: self.state.clone(), ..Self::default() }
+    fn states(&self) -> Vec<FailureState> {
+        if self.state.is_empty() { vec![USUAL] } else { self.state.clone() }
+    }
+
+    /// The flag of one that was given, if any was.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        let is_of_state = |flag: &str| flag == "--state" && self.state.is_empty();
+        self.given().into_iter().map(|(flag, _)| flag).find(|flag| !is_of_state(flag))
     }
 
     /// The same filters as arguments.
     pub(super) fn words(&self) -> Vec<String> {
-        let given = self.given().into_iter().filter(|(flag, _)| *flag != "--state" || self.state != [FailureState::Open]);
-        given.flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+        typed(self.given(), &self.states())
     }
 
-    /// What is asked for, each with its flag: the states, and then all others that were given.
-    pub(super) fn given(&self) -> Vec<(&'static str, String)> {
+    fn given(&self) -> Vec<(&'static str, String)> {
         let named = |names: Vec<&str>| names.join(",");
         let partitions: Vec<String> = self.partition.iter().map(i32::to_string).collect();
         let single = |text: &Option<String>| text.clone().unwrap_or_default();
         let all = [
-            ("--state", named(self.state.iter().map(|state| state.as_str()).collect())),
+            ("--state", named(self.states().iter().map(|state| state.as_str()).collect())),
             ("--topic", self.topic.join(",")),
             ("--partition", partitions.join(",")),
-            ("--offset", self.offset.join(",")),
-            ("--group", self.group.join(",")),
-            ("--receiver", self.receiver.join(",")),
             ("--stage", named(self.stage.iter().map(|stage| stage.as_str()).collect())),
             ("--class", named(self.class.iter().map(|class| class.as_str()).collect())),
             ("--code", self.code.join(",")),
@@ -114,6 +124,46 @@ impl Filters {
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
+}
+
+impl Filters {
+    /// What they select, seen from `now`.
+    pub(super) fn selection(&self, now: Timestamp) -> Result<FailureSelection, CommandError> {
+        Ok(FailureSelection {
+            offsets: self.offset.iter().map(|text| told("--offset", OffsetRange::parse(text, now))).collect::<Result<_, _>>()?,
+            groups: self.group.clone(),
+            receivers: self.receiver.clone(),
+            ..self.plain.selection(now)?
+        })
+    }
+
+    pub(super) fn states(&self) -> Vec<FailureState> {
+        self.plain.states()
+    }
+
+    /// Nothing but the state is asked for.
+    pub(super) fn are_none(&self) -> bool {
+        let state = self.plain.state.clone();
+        *self == Self { plain: PlainFilters { state, ..PlainFilters::default() }, ..Self::default() }
+    }
+
+    /// The same filters as arguments.
+    pub(super) fn words(&self) -> Vec<String> {
+        typed(self.given(), &self.states())
+    }
+
+    /// What is asked for, each with its flag: the states, and then all others that were given.
+    pub(super) fn given(&self) -> Vec<(&'static str, String)> {
+        let others =
+            [("--offset", self.offset.join(",")), ("--group", self.group.join(",")), ("--receiver", self.receiver.join(","))];
+        self.plain.given().into_iter().chain(others.into_iter().filter(|(_, value)| !value.is_empty())).collect()
+    }
+}
+
+/// As they are typed: the usual state is not.
+fn typed(given: Vec<(&'static str, String)>, states: &[FailureState]) -> Vec<String> {
+    let given = given.into_iter().filter(|(flag, _)| *flag != "--state" || states != [USUAL]);
+    given.flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
 }
 
 /// Receivers take patterns, so somebody will try one here.
@@ -191,6 +241,8 @@ mod tests {
         let selection = select(&[]);
         assert_eq!(selection.states, [FailureState::Open]);
         assert!(selection.topics.is_empty() && selection.since.is_none() && selection.until.is_none());
+        let first = |words: &[&str]| parse(words).plain.first();
+        assert_eq!((first(&[]), first(&["--state=open"]), first(&["--code=x"])), (None, Some("--state"), Some("--code")));
         assert!(parse(&[]).are_none() && parse(&["--state=resolved"]).are_none() && !parse(&["--code=x"]).are_none());
     }
 
@@ -201,6 +253,7 @@ mod tests {
         assert_eq!(again.words(), words);
         assert_eq!(again, parse(ALL));
         assert!(parse(&[]).words().is_empty());
+        assert!(parse(&["--state=open"]).words().is_empty());
     }
 
     #[test]

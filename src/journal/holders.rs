@@ -1,4 +1,4 @@
-//! Claims: which entries a replay holds. A claim is void when its run has ended, is silent for 30 s, or its process is gone.
+//! Holders: the runs that have claimed entries. A claim is void when its run has ended, is silent for 30 s, or its process is gone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,15 +8,15 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::journal::host::{Host, Other};
 use crate::journal::sql;
 
-/// The runs that were asked about, for the length of one listing: a replay claims a thousand entries at a time.
-pub(super) struct Claims<'c> {
+/// The runs that were asked about, for the length of one listing or transaction: a replay claims a thousand entries at a time.
+pub(super) struct Holders<'c> {
     connection: &'c Connection,
     here: Host,
     now_us: i64,
     known: RefCell<HashMap<i64, bool>>,
 }
 
-impl<'c> Claims<'c> {
+impl<'c> Holders<'c> {
     pub(super) fn now(connection: &'c Connection) -> Self {
         let now_us = jiff::Timestamp::now().as_microsecond();
         Self { connection, here: Host::here(), now_us, known: RefCell::default() }

@@ -1,0 +1,96 @@
+//! What a reset and an undo have in common: the waiting, the preview, and the move itself.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::error::CommandError;
+use crate::cli::group::keeping::{Keeping, file_name, who};
+use crate::cli::group::plan::{self, Told};
+use crate::cli::group::{Means, refusals};
+use crate::cli::times;
+use crate::engine::ledger::{Ledger as _, RunEnd};
+use crate::journal::{Beginning, Reader, Writer};
+use crate::offsets::{self, Prepared};
+use crate::settings::Verbosity;
+
+/// From one look at a group to the next.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Args, Debug)]
+pub(super) struct MoveArgs {
+    /// Do it
+    #[arg(long)]
+    execute: bool,
+    /// Why; `group history` shows it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: String,
+    /// Wait this long for the group's members to go
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait_empty: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    offsets::duration(text).ok_or_else(|| "expected a duration like 10s, 5m or 2h".to_owned())
+}
+
+impl MoveArgs {
+    /// Until the group has no members, or for as long as the arguments say.
+    pub(super) fn wait(&self, group: &str, means: &Means<'_>) -> Result<(), CommandError> {
+        let Some(within) = self.wait_empty else { return Ok(()) };
+        if means.session.global.verbosity != Verbosity::Quiet {
+            let lasts = times::lasted(SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
+            means.session.output.note(&format!("waits until group {group} has no members, for {lasts} at most"))?;
+        }
+        let began = Instant::now();
+        offsets::wait_empty(means.admin, group, || {
+            let left = within.saturating_sub(began.elapsed());
+            thread::park_timeout(left.min(LOOKS_EVERY));
+            !left.is_zero()
+        })?;
+        Ok(())
+    }
+}
+
+/// Shows what would happen, or makes it happen and shows what did.
+pub(super) fn finish(
+    name: &'static str,
+    prepared: &Prepared,
+    (args, reader): (&MoveArgs, Option<&Reader>),
+    means: &Means<'_>,
+) -> Result<u8, CommandError> {
+    let session = means.session;
+    if !args.execute {
+        let journal = reader.map(|reader| session.output.journal(reader));
+        return plan::show(name, prepared, (journal, &Told::Preview), session).map(|()| 0);
+    }
+    let beginning = Beginning {
+        command: "group",
+        group: prepared.group.clone(),
+        client_id: session.connection()?.client_id().to_owned(),
+        receivers: Vec::new(),
+    };
+    let writer = Writer::open(&session.journal(), &beginning)?;
+    let file = means.folder.join(file_name(&prepared.group, Timestamp::now()));
+    let mut keeping = Keeping { writer, file };
+    let intent = prepared.intent(who(), args.reason.clone());
+    let outcome = match offsets::carry_out(means.admin, &mut keeping, &intent) {
+        Ok(ended) => refusals::of_end(&ended, &intent, session).map_or(Ok(ended), Err),
+        Err(error) => Err(error.into()),
+    };
+    let Keeping { mut writer, file } = keeping;
+    let (end, code) = match &outcome {
+        Ok(_) => (RunEnd::Done, 0),
+        Err(error) => (RunEnd::Error, error.kind.exit_code()),
+    };
+    let uuid = writer.run().journal_uuid.clone();
+    let closed = writer.end(end, Some(code));
+    let ended = outcome?;
+    closed?;
+    let path = session.global.journal.display().to_string();
+    let journal = crate::cli::hint::Journal { program: session.output.program(), path: &path, id: &uuid };
+    let told = Told::Done { id: ended.id, file: &file };
+    plan::show(name, prepared, (Some(journal), &told), session).map(|()| 0)
+}
