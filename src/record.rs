@@ -5,6 +5,7 @@
 
 mod debts;
 mod headers;
+mod meant;
 mod numbers;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use debts::Debts;
 pub use headers::{Header, Headers, HeadersBuf, MalformedHeaders};
+pub use meant::Meant;
 pub use numbers::{NextOffset, Offset, ReceiverIx, ReceiverSet, Seq, Slot};
 
 /// When Kafka says the record was made.
@@ -103,8 +105,8 @@ pub struct RawRecord<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
     pub headers: Headers<'a>,
-    /// The receivers it is meant for: all, unless a replay names them.
-    pub only: ReceiverSet,
+    /// All receivers, unless it is replayed.
+    pub meant: Meant,
 }
 
 impl RawRecord<'_> {
@@ -122,7 +124,7 @@ struct Stored {
     offset: Offset,
     leader_epoch: Option<i32>,
     timestamp: Timestamp,
-    only: ReceiverSet,
+    meant: Meant,
     order_key: u64,
     /// Start of the record's bytes in the arena: key, then headers, then value.
     start: usize,
@@ -162,7 +164,7 @@ impl Arena {
             offset: raw.offset,
             leader_epoch: raw.leader_epoch,
             timestamp: raw.timestamp,
-            only: raw.only,
+            meant: raw.meant,
             order_key,
             start,
             key_len: raw.key.map(<[u8]>::len),
@@ -254,10 +256,9 @@ impl Record {
         self.stored().timestamp
     }
 
-    /// The receivers it is meant for.
     #[must_use]
-    pub fn only(&self) -> ReceiverSet {
-        self.stored().only
+    pub fn meant(&self) -> Meant {
+        self.stored().meant
     }
 
     /// Records with the same order key are delivered to a receiver in offset order.
@@ -337,7 +338,7 @@ impl Record {
             key: self.key(),
             value: self.value(),
             headers: self.headers(),
-            only: stored.only,
+            meant: stored.meant,
         };
         arena.push(&raw, &stored.partition, stored.seq, stored.order_key);
         Self { arena: Arc::new(arena), at: 0 }
@@ -374,7 +375,7 @@ mod tests {
                 key: Some(b"key"),
                 value: Some(value.as_bytes()),
                 headers: Headers::EMPTY,
-                only: ReceiverSet::ALL,
+                meant: Meant::ALL,
             };
             arena.push(&raw, &partition, Seq(offset.cast_unsigned()), 7);
         }

@@ -102,6 +102,11 @@ fn a_receiver_that_is_gone_is_skipped_until_it_is_said_who_gets_it_now() {
 
     let output = scene.run(&["--all", "--map", "billing=adit"], &[&audit]).expect_code(2);
     assert!(output.stderr.contains("did you mean --map billing=audit?"), "{}", output.stderr);
+    let output = scene.run(&["--all", "--map", "biling=audit"], &[&audit]).expect_code(2);
+    assert!(output.stderr.contains("did you mean --map billing?"), "{}", output.stderr);
+    let arguments = ["--all", "--map", "billing=audit", "--receiver", &audit, "--dry-run"];
+    let output = replay(&scene.folder, &scene.topic, &arguments).expect_code(0);
+    assert!(output.stdout.contains("would deliver 5 entries to audit (for billing)"), "{}", output.stdout);
     let summary = scene.replay(&["--all", "--map", "billing=audit"], &[&audit], 0);
     assert_eq!((&summary["delivered"], skipped(&summary)), (&5.into(), reasons([])), "{summary}");
     assert_eq!(scene.states(), counts([("audit", "resolved", 5), ("billing", "resolved", 5)]));
@@ -259,6 +264,10 @@ fn a_replay_is_for_one_group() {
     assert!(output.stderr.contains(&format!("are of group {}, not of {other}", scene.group)), "{}", output.stderr);
     let output = scene.run(&["--all", "-g", "nobody"], &[&billing]).expect_code(2);
     assert!(output.stderr.contains("nothing in the journal fits"), "{}", output.stderr);
+    let mistyped = ["--offset", &range, "--to", "all", "-g", "nobody"];
+    let output = scene.run(&mistyped, &[&billing]).expect_code(2);
+    assert!(output.stderr.contains("group nobody has committed nothing in"), "{}", output.stderr);
+    assert!(scene.failures().iter().all(|row| row.group != "nobody"));
     let summary = scene.replay(&["--all", "-g", &other], &[&billing], 0);
     assert_eq!((&summary["delivered"], &summary["group"]), (&3.into(), &other.as_str().into()), "{summary}");
     let states: Vec<_> = scene.failures().into_iter().map(|row| (row.group, row.state)).collect();

@@ -180,8 +180,8 @@ fn what_cannot_be_meant_is_no_reset() {
     folder.write("bad.csv", "orders,0,5\norders;1;5\n");
     folder.write("twice.csv", &format!("{0},0,5\n{0},0,6\n", topic.name()));
     folder.write("unknown.csv", &format!("{0},0,5\n{0},9,6\n", topic.name()));
-    folder.write("negative.csv", &format!("{0},0,-5\n", topic.name()));
-    let wrong: [(&[&str], &str); 13] = [
+    folder.write("empty.csv", "# nothing\n");
+    let wrong: [(&[&str], &str); 14] = [
         (&["--shift-by", "2"], "nothing is committed"),
         (&["--to-datetime", "2026-11-23T05:00:00"], "no zone"),
         (&["--to-datetime", "2026-11-23T05:00:00.000"], "no zone"),
@@ -191,7 +191,8 @@ fn what_cannot_be_meant_is_no_reset() {
         (&["--from-file", "bad.csv"], "line 2"),
         (&["--from-file", "twice.csv"], "line 2"),
         (&["--from-file", "unknown.csv"], "9"),
-        (&["--from-file", "negative.csv"], "-5"),
+        (&["--from-file", "empty.csv"], "empty.csv names no partition"),
+        (&["--by-duration", "-PT5M"], "`-PT5M` has a sign"),
         (&["--from-file", "nowhere.csv"], "nowhere.csv"),
         (&["--to-earliest", "--to-latest"], "--to-latest"),
         (&[], "--to-earliest"),
@@ -208,6 +209,68 @@ fn what_cannot_be_meant_is_no_reset() {
     let of = ["group", "reset", "-b", &topic.bootstrap(), "-g", &group, "-t", &nowhere, "--to-earliest"];
     let output = folder.redrive(of).run().expect_code(2);
     assert!(output.stderr.contains(&format!("no topic {nowhere}")), "{}", output.stderr);
+}
+
+#[test]
+fn offsets_come_from_standard_input_too_and_those_below_0_go_to_the_beginning_of_their_log() {
+    let (topic, folder, group) = (scene("stdin"), Folder::new(), unique("stdin"));
+    read(&topic, &group);
+    folder.write("offsets.csv", &format!("topic,partition,offset\n{0},0,-5\n{0},1,7\n", topic.name()));
+    let script = "exec \"$@\" --from-file - < offsets.csv";
+    let of = [env!("CARGO_BIN_EXE_redrive"), "group", "reset", "-b", &topic.bootstrap(), "-g", &group];
+    let shell = || folder.program(std::path::Path::new("/bin/sh")).args(["-c", script, "sh"]).args(of);
+    let strict = shell().args(["--execute", "--strict"]).run().expect_code(5);
+    assert!(
+        strict.stderr.contains("offset -5 is below the log, which begins at 5: without --strict 5 would be taken"),
+        "{strict:?}"
+    );
+    let output = shell().args(["--execute"]).run().expect_code(0);
+    assert!(output.stderr.contains("offset -5 is below the log, which begins at 5: 5 is taken"), "{}", output.stderr);
+    assert_eq!(offsets(&topic, &group), [(0, 5), (1, 7), (2, 0)].into());
+    folder.write("offsets.csv", "orders;0;5\n");
+    let wrong = shell().run().expect_code(2);
+    assert!(wrong.stderr.contains("--from-file: standard input, line 1: expected topic,partition,offset"), "{}", wrong.stderr);
+}
+
+/// Brokers take whole milliseconds. What is asked for between two of them is the same record for a reset and for a replay.
+#[test]
+fn a_time_between_two_milliseconds_is_behind_the_record_of_the_earlier_one() {
+    let (topic, folder, group) = (Broker::shared().topic("between", 1), Folder::new(), unique("between"));
+    topic.produce(&events(1, 0));
+    let first = jiff::Timestamp::from_millisecond(topic.read()[0].timestamp.unwrap()).unwrap();
+    wait::until("the clock goes on", SOON, || (jiff::Timestamp::now() > first + Duration::from_millis(1)).then_some(()));
+    topic.produce(&events(2, 0));
+    topic.commit(&group, (0, 0), "");
+    let between = (first + Duration::from_micros(500)).to_string();
+    let preview = reset(&folder, &topic, &group, &["--to-datetime", &between, "-o", "json"]).expect_code(0);
+    assert_eq!(rows(&preview), [(0, Some(0), Some(1), 0, 1)]);
+    topic.commit(&group, (0, 3), "");
+    folder.consume(&topic, &group, ["--until-end", "--receiver", "all=discard:"]).run().expect_code(0);
+    let range = format!("{}:0:@{between}..", topic.name());
+    let of =
+        ["replay", "-b", &topic.bootstrap(), "-g", &group, "--offset", &range, "--to", "all", "--receiver", "all=file:again.jsonl"];
+    folder.redrive(of).run().expect_code(0);
+    let again: Vec<_> = folder.delivered("again.jsonl").into_iter().map(|(_, offset)| offset).collect();
+    assert_eq!(again, [1, 2]);
+}
+
+/// Names that a shell, or an eye, takes for something else.
+#[test]
+fn a_group_may_have_any_name() {
+    let (topic, folder) = (scene("names"), Folder::new());
+    for name in [" ", "-x", "new\nline", "it's a \\ name"] {
+        let (flag, partition) = (format!("--group={name}"), format!("{}:0", topic.name()));
+        let reset = ["group", "reset", "-b", &topic.bootstrap(), &flag, "-t", &partition, "--to-earliest", "--create", "--execute"];
+        folder.redrive(reset).run().expect_code(0);
+        let listed = items(&folder.redrive(["group", "list", "-b", &topic.bootstrap(), "-o", "json"]).run().expect_code(0));
+        let found: Vec<_> = listed.iter().filter(|item| item["group"] == name).map(|item| &item["members"]).collect();
+        assert_eq!(found, [&Value::from(0)], "{name:?}: {listed:#?}");
+        let described = folder.redrive(["group", "describe", "-b", &topic.bootstrap(), &flag]).run().expect_code(0);
+        let next = described.stdout.rsplit_once("its moves: redrive ").unwrap().1.trim_end();
+        let next = format!("{} {next} -o json", env!("CARGO_BIN_EXE_redrive"));
+        let history = folder.program(std::path::Path::new("/bin/bash")).args(["-c", next.as_str()]).run().expect_code(0);
+        assert_eq!(items(&history)[0]["group"], name, "{next}");
+    }
 }
 
 #[test]
@@ -277,6 +340,15 @@ fn a_share_group_is_refused() {
     }
 }
 
+/// Partition, what was read back, and whether something is wrong.
+type Found = (i64, Option<i64>, bool);
+
+/// A move in short: its state, and what was found.
+fn told(of: &Value) -> (&str, Vec<Found>) {
+    let item = |item: &Value| (item["partition"].as_i64().unwrap(), item["read_back"].as_i64(), !item["error"].is_null());
+    (of["state"].as_str().unwrap(), of["items"].as_array().unwrap().iter().map(item).collect())
+}
+
 /// Something happens between two steps of a reset.
 struct Broken {
     gated: GatedBroker,
@@ -329,17 +401,49 @@ fn a_broker_that_dies_between_the_save_and_the_change_is_told_and_the_history_is
     scene.gated.broker().stop();
     held.release();
     command.wait(Duration::from_secs(60)).expect_code(1);
-    let history = scene.history();
-    assert_eq!(history.len(), 1, "{history:#?}");
+    let [of] = scene.history().try_into().unwrap();
+    assert_eq!(told(&of), ("failed", [(0, None, true), (1, None, true)].into()), "{of:#}");
     scene.gated.broker().start();
     assert_eq!(topic.committed(&scene.group), [(0, (5, "before".into())), (1, (4, "before".into()))].into());
     // It never got there, so there is nothing to be taken back, and a second attempt is made as if there had been no first.
-    scene.run(&["undo"]);
+    let undo = scene.run(&["undo"]).expect_code(2);
+    assert!(undo.stderr.contains("move 1 left nothing to take back"), "{}", undo.stderr);
     scene.run(&["reset", "-t", topic.name(), "--to-earliest", "--execute"]).expect_code(0);
     assert_eq!(offsets(&topic, &scene.group), [(0, 0), (1, 0)].into());
     scene.run(&["undo", "--execute"]).expect_code(0);
     assert_eq!(topic.committed(&scene.group), [(0, (5, "before".into())), (1, (4, "before".into()))].into());
-    assert_eq!(scene.history().len(), 3);
+    let history = scene.history();
+    let moves: Vec<_> = history.iter().map(|of| (told(of), of["undoes"].as_i64())).collect();
+    let done = |offsets: [i64; 2]| ("done", vec![(0, Some(offsets[0]), false), (1, Some(offsets[1]), false)]);
+    assert_eq!(moves[..2], [(done([5, 4]), Some(2)), (done([0, 0]), None)]);
+    assert_eq!((moves.len(), moves[2].0.0), (3, "failed"), "what came later changes nothing of what was");
+}
+
+/// A consumer comes and goes while the reset is on its way.
+#[test]
+fn what_a_consumer_commits_between_the_look_and_the_change_is_not_overwritten() {
+    let scene = Broken::new("meanwhile");
+    let topic = scene.topic("meanwhile");
+    let looks = [scene.gated.hold(GateKind::FetchOffsets), scene.gated.hold(GateKind::FetchOffsets)];
+    let command = scene.command(&["reset", "-t", topic.name(), "--to-earliest", "--execute"]).spawn();
+    let [first, again] = looks;
+    first.wait(SOON);
+    first.release();
+    again.wait(SOON);
+    topic.commit(&scene.group, (1, 5), "a consumer's");
+    again.release();
+    let refused = command.wait(SOON).expect_code(5);
+    let said = format!("{}/1: expected offset 4 as it was looked at, and found offset 5", topic.name());
+    assert!(
+        refused.stderr.contains(&said) && refused.stderr.contains("look again: redrive group describe -g"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(topic.committed(&scene.group), [(0, (5, "before".into())), (1, (5, "a consumer's".into()))].into());
+    let [of] = scene.history().try_into().unwrap();
+    assert_eq!(told(&of), ("failed", [(0, None, true), (1, None, true)].into()), "{of:#}");
+    scene.run(&["undo", "--execute"]).expect_code(5);
+    assert_eq!(offsets(&topic, &scene.group), [(0, 5), (1, 5)].into(), "what the consumer committed is its own");
 }
 
 #[test]
@@ -355,12 +459,15 @@ fn a_broker_that_dies_between_the_change_and_the_read_back_is_told_and_undo_work
     scene.gated.broker().stop();
     read_back.release();
     command.wait(Duration::from_secs(60)).expect_code(1);
-    assert_eq!(scene.history().len(), 1);
+    let [of] = scene.history().try_into().unwrap();
+    assert_eq!(told(&of), ("failed", [(0, None, true), (1, None, true)].into()), "{of:#}");
+    assert!(of["items"][0]["error"].as_str().unwrap().starts_with("it could not be read back: "), "{of:#}");
     scene.gated.broker().start();
     assert_eq!(offsets(&topic, &scene.group), [(0, 0), (1, 0)].into(), "it was changed");
     scene.run(&["undo", "--execute"]).expect_code(0);
     assert_eq!(topic.committed(&scene.group), [(0, (5, "before".into())), (1, (4, "before".into()))].into());
-    scene.history();
+    let states: Vec<_> = scene.history().iter().map(|of| told(of).0.to_owned()).collect();
+    assert_eq!(states, ["done", "failed"]);
 }
 
 #[test]
@@ -378,8 +485,11 @@ fn what_is_read_back_must_be_what_was_set() {
     let output = command.wait(SOON).expect_code(1);
     let said = format!("{}/1", topic.name());
     assert!([&output.stdout, &output.stderr].iter().any(|text| text.contains(&said)), "{output:?}");
-    assert_eq!(scene.history().len(), 1);
-    scene.run(&["undo", "--execute"]);
+    let [of] = scene.history().try_into().unwrap();
+    assert_eq!(told(&of), ("differs", [(0, Some(0), false), (1, Some(3), true)].into()), "{of:#}");
+    assert_eq!(of["items"][1]["error"], "expected offset 0, and read back offset 3");
+    scene.run(&["undo", "--execute"]).expect_code(0);
+    assert_eq!(topic.committed(&scene.group), [(0, (5, "before".into())), (1, (4, "before".into()))].into());
 }
 
 #[test]
@@ -398,7 +508,9 @@ fn a_member_that_joins_between_the_check_and_the_change_is_refused_by_the_broker
     member.signal(Signal::TERM);
     member.wait(SOON).expect_code(0);
     output.expect_code(1);
-    scene.history();
+    let [of] = scene.history().try_into().unwrap();
+    let refused = |item: &Value| item["error"].as_str().is_some_and(|error| error.starts_with("the group has members"));
+    assert!(of["state"] == "failed" && of["items"].as_array().unwrap().iter().all(refused), "{of:#}");
 }
 
 #[test]

@@ -136,6 +136,7 @@ redrive replay orders
 redrive replay 42 0
 redrive replay 42 --receiver billing
 redrive replay 42 --offset orders:3:7
+redrive replay --offset orders:7 --to all
 redrive replay 42 --state open
 redrive replay 42 --all
 redrive replay --all --code http_503

@@ -69,7 +69,7 @@ fn push(out: &mut String, c: char) {
 
 /// Control characters; what reorders text; and what has no form of its own: Unicode's `Default_Ignorable_Code_Point`, its line and
 /// paragraph separators, and its annotation marks.
-fn is_unfit(c: char) -> bool {
+pub(super) fn is_unfit(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::receiver::{Address, Delivery, Exchange, Mode, Needs};
 use crate::record::{
-    Arena, Debts, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Seq, Slot, Timestamp, TimestampKind, Topic,
+    Arena, Debts, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Seq, Slot, Timestamp, TimestampKind, Topic,
 };
 use crate::stage::{Format, TypeFrom, decode, identify};
 
@@ -180,7 +180,7 @@ impl Stage {
             key: scene.key,
             value: scene.value.as_deref(),
             headers: headers.finish(),
-            only: ReceiverSet::ALL,
+            meant: Meant::ALL,
         };
         let mut arena = Arena::default();
         arena.push(&raw, &self.partition, Seq(0), 0);

@@ -14,7 +14,7 @@ use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::record::{Debts, Headers, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind, Topic};
+use crate::record::{Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Timestamp, TimestampKind, Topic};
 use crate::stage::TypeFrom;
 
 pub(crate) fn next(value: i64) -> NextOffset {
@@ -53,7 +53,7 @@ pub(crate) fn raw<'a>(slot: Slot, offset: i64, key: Option<&'a [u8]>, value: Opt
         key,
         value,
         headers: Headers::EMPTY,
-        only: ReceiverSet::ALL,
+        meant: Meant::ALL,
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct MemorySource {
     is_held: bool,
     is_bounded: bool,
     /// It knows where it begins, and whom its records are for.
-    only: Option<ReceiverSet>,
+    meant: Option<Meant>,
     turn: usize,
     lent: Record,
 }
@@ -107,7 +107,7 @@ impl MemorySource {
             is_offered: false,
             is_held: false,
             is_bounded: true,
-            only: None,
+            meant: None,
             turn: 0,
             lent: (None, None),
         }
@@ -119,8 +119,8 @@ impl MemorySource {
     }
 
     /// As a replay's source: nothing is offered, and its records are for these.
-    pub(crate) fn opened_for(self, only: ReceiverSet) -> Self {
-        Self { only: Some(only), ..self }
+    pub(crate) fn opened_for(self, meant: Meant) -> Self {
+        Self { meant: Some(meant), ..self }
     }
 
     /// All partitions, from their beginning.
@@ -146,7 +146,7 @@ impl Source for MemorySource {
     fn poll(&mut self, wait: Duration) -> Result<Polled<'_>, SourceError> {
         if !self.is_offered {
             self.is_offered = true;
-            if self.only.is_some() {
+            if self.meant.is_some() {
                 return Ok(Polled::Opened(self.opened()));
             }
             let offers = self.partitions.iter().enumerate();
@@ -161,7 +161,7 @@ impl Source for MemorySource {
             if let Some((offset, record)) = self.partitions[self.turn].pop_front() {
                 self.lent = record;
                 let raw = raw(slot, offset, self.lent.0.as_deref(), self.lent.1.as_deref());
-                return Ok(Polled::Record(RawRecord { only: self.only.unwrap_or(raw.only), ..raw }));
+                return Ok(Polled::Record(RawRecord { meant: self.meant.unwrap_or(raw.meant), ..raw }));
             }
         }
         if self.is_bounded && !waiting && wait.is_zero() {

@@ -46,6 +46,8 @@ pub(super) struct Walk {
     /// For each receiver: deliveries that one shard may have out.
     pub(super) concurrency: usize,
     pub(super) is_guarded: bool,
+    /// One for each receiver.
+    pub(super) vigils: Vec<Vigil>,
 }
 
 pub(super) struct Shard {
@@ -62,8 +64,6 @@ pub(super) struct Shard {
     level: Option<StopLevel>,
     is_over: bool,
     new_types: NewTypes,
-    /// One for each receiver.
-    vigils: Vec<Vigil>,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
 }
@@ -78,7 +78,6 @@ impl Shard {
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
             lanes,
-            vigils: vec![Vigil::default(); walk.bindings.len()],
             walk,
             inbox,
             reports,

@@ -21,6 +21,7 @@ use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::{EngineError, Plan};
+use crate::policy::Vigil;
 use crate::receiver::{Address, Receiver};
 
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -141,6 +142,7 @@ fn walk(plan: Plan, shards: usize) -> Walk {
         Arc::new(address)
     });
     Walk {
+        vigils: plan.bindings.iter().map(|_| Vigil::default()).collect(),
         addresses: addresses.collect(),
         router: plan.router,
         bindings: plan.bindings,

@@ -13,8 +13,8 @@ pub struct Beginning {
 }
 
 impl Beginning {
-    /// The command of a run that only delivers again: it finds out nothing of what troubled a consumer.
-    pub const REPLAY: &'static str = "replay";
+    /// The commands of runs that consume. Others find out nothing of what troubled a consumer.
+    pub(super) const CONSUMING: [&'static str; 2] = ["consume", "demo"];
 }
 
 /// What a receiver is, for people: shown, never executed.

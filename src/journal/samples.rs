@@ -109,15 +109,17 @@ impl Scene {
     }
 
     pub(crate) fn writer_of(&self, group: &str, receivers: Vec<ReceiverDefinition>) -> Writer {
-        let beginning = Beginning { command: "consume", group: group.into(), client_id: "c".into(), receivers };
+        self.run_of("consume", group, receivers)
+    }
+
+    pub(crate) fn run_of(&self, command: &'static str, group: &str, receivers: Vec<ReceiverDefinition>) -> Writer {
+        let beginning = Beginning { command, group: group.into(), client_id: "c".into(), receivers };
         Writer::open(&self.place(), &beginning).unwrap()
     }
 
     /// A run of the same group that replays, and the number of its replay.
     pub(crate) fn replayer(&self) -> (Writer, i64) {
-        let beginning =
-            Beginning { command: Beginning::REPLAY, group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
-        let mut writer = Writer::open(&self.place(), &beginning).unwrap();
+        let mut writer = self.run_of("replay", "shop", Vec::new());
         let replay = writer.begin_replay(&serde_json::json!({ "ids": [1] })).unwrap();
         (writer, replay)
     }

@@ -131,6 +131,28 @@ impl Selected {
         select().map_err(|error| self.failed(error))
     }
 
+    /// The journal has an entry there, of one group or of any, whether or not it is selected.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn has_any_in(&self, group: Option<&str>, range: &PlaceRange) -> Result<bool, ReadError> {
+        let with = if matches!(range.bounds, Bounds::Times { .. }) { sql::WITH_RECORD } else { "" };
+        let has = |partition: i32| {
+            let terms = terms_of(range, partition, group);
+            let found = format!("SELECT EXISTS (SELECT 1 FROM failure f INDEXED BY {PLACES} {with} WHERE 1{})", terms.text);
+            self.connection().prepare(&found)?.query_row(params_from_iter(&terms.values), |row| row.get(0))
+        };
+        let look = || {
+            for partition in self.partitions_in(range)? {
+                if has(partition)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        look().map_err(|error| self.failed(error))
+    }
+
     /// Those that are in the journal.
     fn partitions_in(&self, range: &PlaceRange) -> rusqlite::Result<Vec<i32>> {
         if let Some(partition) = range.partition {

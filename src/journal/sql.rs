@@ -228,13 +228,8 @@ pub(super) const SELECTED_PLACES: &str = "
 pub(super) const NOTHING_SELECTED: &str = "SELECT NOT EXISTS (SELECT 1 FROM temp.selected)";
 pub(super) const SELECTED_PARTITIONS: &str = "
     SELECT topic_id, partition, min(offset), max(offset), count(*) FROM temp.selected GROUP BY topic_id, partition";
-pub(super) const KEEP_GROUP: &str =
-    "DELETE FROM temp.selected WHERE place_id NOT IN (SELECT id FROM place WHERE consumer_group = ?1)";
 pub(super) const DROP_RESOLVED: &str = "DELETE FROM temp.selected WHERE state = 'resolved'";
 pub(super) const DROP_RECEIVER: &str = "DELETE FROM temp.selected WHERE place_id IN (SELECT id FROM place WHERE receiver = ?1)";
-pub(super) const DROP_WITHOUT_PAYLOAD: &str = "
-    DELETE FROM temp.selected WHERE NOT EXISTS (SELECT 1 FROM record c WHERE c.topic_id = selected.topic_id
-        AND c.partition = selected.partition AND c.offset = selected.offset AND c.codec < 2)";
 // Those of one partition: the primary key.
 pub(super) const DROP_FROM: &str = "DELETE FROM temp.selected WHERE topic_id = ?1 AND partition = ?2 AND offset >= ?3";
 pub(super) const SELECTED_KINDS: &str = "
@@ -454,9 +449,7 @@ mod tests {
             ("SELECTED_PLACES", SELECTED_PLACES, &["selected", "s"][..]),
             ("NOTHING_SELECTED", NOTHING_SELECTED, &["CONSTANT ROW", "selected"]),
             ("SELECTED_PARTITIONS", SELECTED_PARTITIONS, &["selected"]),
-            ("KEEP_GROUP", KEEP_GROUP, &["selected"]),
             ("DROP_RESOLVED", DROP_RESOLVED, &["selected"]),
-            ("DROP_WITHOUT_PAYLOAD", DROP_WITHOUT_PAYLOAD, &["selected"]),
             // Of the handful of places.
             ("DROP_RECEIVER", DROP_RECEIVER, &["selected", "place"]),
             // Of the kinds that were counted.

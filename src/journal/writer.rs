@@ -172,7 +172,7 @@ fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result
         transaction.execute(sql::RECEIVER_DEFINED, (group, &receiver.name, receiver.definition.to_string(), run))?;
     }
     // Whether a consumer's trouble is over, only the next consumer finds out.
-    if *command != Beginning::REPLAY {
+    if Beginning::CONSUMING.contains(command) {
         incidents::end_of_gone_runs(&transaction, group, run, (&here, now_us))?;
     }
     transaction.commit()?;

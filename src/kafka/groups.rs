@@ -18,7 +18,8 @@ use crate::kafka::native::ask::{Place, Refusal};
 use crate::kafka::native::offsets::{self, Point};
 use crate::kafka::native::{self, groups};
 use crate::offsets::{
-    AdminError, Answered, GroupAdmin, GroupListing, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition,
+    AdminError, Answered, GroupAdmin, GroupListing, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition, called,
+    first_ms,
 };
 use crate::record::{NextOffset, Topic};
 
@@ -136,7 +137,7 @@ impl GroupAdmin for Groups {
     }
 
     fn describe(&self, group: &str) -> Result<GroupView, AdminError> {
-        let failed = refused(format!("the group {group} cannot be described"));
+        let failed = refused(format!("the group {} cannot be described", called(group)));
         match self.asked(|client| groups::describe(client, group)) {
             Ok(found) if found.state != DEAD => return Ok(view(found)),
             Ok(_) | Err(Refusal { code: Refusal::INVALID, .. }) => {}
@@ -150,7 +151,7 @@ impl GroupAdmin for Groups {
     }
 
     fn committed(&self, group: &str) -> Result<Vec<GroupOffset>, AdminError> {
-        let failed = refused(format!("what the group {group} has committed cannot be read"));
+        let failed = refused(format!("what the group {} has committed cannot be read", called(group)));
         let found = self.asked_each(|client| offsets::committed(client, group)).map_err(&failed)?;
         let mut committed = Vec::new();
         for Place { topic, partition, offset, leader_epoch, metadata, refusal } in found {
@@ -190,17 +191,14 @@ impl GroupAdmin for Groups {
     }
 
     fn at_time(&self, of: &[TopicPartition], time: Timestamp) -> Result<Answered<Option<NextOffset>>, AdminError> {
-        // Records have whole milliseconds: the first one at or after a time is the first one of the next whole one.
-        let ms = time.as_nanosecond().div_euclid(1_000_000) + i128::from(time.as_nanosecond().rem_euclid(1_000_000) > 0);
-        let point = Point::Time(i64::try_from(ms).unwrap_or(i64::MAX));
-        self.log_offsets(of, point).map_err(refused(format!("the records at {time} are not known")))
+        self.log_offsets(of, Point::Time(first_ms(time))).map_err(refused(format!("the records at {time} are not known")))
     }
 
     fn alter(&self, group: &str, to: &[GroupOffset]) -> Result<Answered<()>, AdminError> {
         if to.is_empty() {
             return Ok(Vec::new());
         }
-        let failed = refused(format!("the offsets of the group {group} cannot be changed"));
+        let failed = refused(format!("the offsets of the group {} cannot be changed", called(group)));
         let changed = self.asked_each(|client| offsets::alter(client, group, to)).map_err(failed)?;
         let of: Vec<_> = to.iter().map(|to| to.at.clone()).collect();
         Ok(in_order(&of, changed, |_| ()))
@@ -210,7 +208,7 @@ impl GroupAdmin for Groups {
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        let failed = refused(format!("the offsets of the group {group} cannot be taken away"));
+        let failed = refused(format!("the offsets of the group {} cannot be taken away", called(group)));
         let changed = self.asked_each(|client| offsets::forget(client, group, of)).map_err(failed)?;
         Ok(in_order(of, changed, |_| ()))
     }

@@ -11,6 +11,7 @@ use crate::kafka::cluster::{self, Cluster, ClusterError};
 use crate::kafka::connection::Connection;
 use crate::kafka::reading::Quiet;
 use crate::kafka::reading::looking::{self, Wanted};
+use crate::offsets::first_ms;
 use crate::record::{NextOffset, Slot};
 
 /// One partition's log, seen by a group.
@@ -73,7 +74,7 @@ impl Logs {
     /// When a broker does not answer.
     pub fn at(&self, of: &[(&str, i32)], time: jiff::Timestamp) -> Result<Vec<Option<NextOffset>>, ClusterError> {
         let failed = |message: String| ClusterError::Request { what: "no broker says which offset a time has".to_owned(), message };
-        let answers = cluster::list_offsets(&self.consumer, of, RawOffset::Offset(time.as_millisecond())).map_err(failed)?;
+        let answers = cluster::list_offsets(&self.consumer, of, RawOffset::Offset(first_ms(time))).map_err(failed)?;
         let answer = |(topic, partition): &(&str, i32)| {
             let found = answers.iter().find(|at| at.topic == *topic && at.partition == *partition);
             let found = found.ok_or_else(|| failed(format!("nothing is said of {topic}/{partition}")))?;

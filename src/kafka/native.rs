@@ -168,7 +168,7 @@ impl Event {
             What::Error {
                 code: RDKafkaErrorCode::from(error),
                 is_fatal: sys::rd_kafka_event_error_is_fatal(event) != 0,
-                reason: text(sys::rd_kafka_event_error_string(event)),
+                reason: line(sys::rd_kafka_event_error_string(event)),
                 at,
             }
         }
@@ -181,7 +181,7 @@ impl Event {
             if sys::rd_kafka_event_log(self.0.as_ptr(), &raw mut facility, &raw mut line, &raw mut level) != 0 {
                 return What::Other;
             }
-            What::Log { level, text: format!("{} {}", text(facility), text(line)) }
+            What::Log { level, text: format!("{} {}", text(facility), self::line(line)) }
         }
     }
 }
@@ -286,7 +286,7 @@ pub(super) fn topic_uuids<C: ClientContext>(
     unsafe {
         let error = sys::rd_kafka_event_error(event.0.as_ptr());
         if checked(error).is_err() {
-            return Err(text(sys::rd_kafka_event_error_string(event.0.as_ptr())));
+            return Err(line(sys::rd_kafka_event_error_string(event.0.as_ptr())));
         }
         let result = sys::rd_kafka_event_DescribeTopics_result(event.0.as_ptr());
         let mut count = 0;
@@ -299,7 +299,7 @@ pub(super) fn topic_uuids<C: ClientContext>(
             let Some(&of) = found else { return Err(format!("the broker does not describe topic {topic}")) };
             let error = sys::rd_kafka_TopicDescription_error(of);
             if checked(sys::rd_kafka_error_code(error)).is_err() {
-                return Err(format!("{topic}: {}", text(sys::rd_kafka_error_string(error))));
+                return Err(format!("{topic}: {}", line(sys::rd_kafka_error_string(error))));
             }
             let uuid = text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(of)));
             let uuid = in_url_alphabet(&uuid);
@@ -365,13 +365,21 @@ unsafe fn bytes<'a>(data: *const u8, len: usize) -> Option<&'a [u8]> {
     (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data, len) })
 }
 
+// To the letter: the name of a group may begin and end with spaces, or be one.
 // SAFETY of the callers: null, or a text that ends with a NUL.
 unsafe fn text(pointer: *const std::os::raw::c_char) -> String {
     if pointer.is_null() {
         return String::new();
     }
     // SAFETY: as above.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().trim().to_owned()
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+}
+
+// What is said to people; some of it ends with a line break.
+// SAFETY of the callers: as of `text`.
+unsafe fn line(pointer: *const std::os::raw::c_char) -> String {
+    // SAFETY: as above.
+    unsafe { text(pointer) }.trim().to_owned()
 }
 
 fn checked(error: sys::rd_kafka_resp_err_t) -> Result<(), RDKafkaErrorCode> {

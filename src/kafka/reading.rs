@@ -25,7 +25,7 @@ use crate::kafka::connection::Connection;
 use crate::kafka::diagnosis::Manner;
 use crate::kafka::native::{Event, Queue};
 use crate::kafka::slots::{Slots, Topics};
-use crate::record::{HeadersBuf, NextOffset, Offset, RawRecord, ReceiverSet, Slot};
+use crate::record::{HeadersBuf, Meant, NextOffset, Offset, RawRecord, Slot};
 
 use asking::Asking;
 pub(super) use asking::Listing;
@@ -174,7 +174,7 @@ impl Reading {
             key: message.key(),
             value: message.value(),
             headers: self.headers.finish(),
-            only: ReceiverSet::ALL,
+            meant: Meant::ALL,
         })
     }
 

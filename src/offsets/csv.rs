@@ -1,6 +1,7 @@
 //! Offsets in a file: `topic,partition,offset`, one partition a line, as `kafka-consumer-groups.sh` takes and exports them.
 //!
-//! A line that begins with `#` says something to people. That is how the file of an undo tells of partitions that had no offset.
+//! A line that begins with `#` says something to people. That is how the file of an undo tells of partitions that had no offset. The names of
+//! the columns may come first.
 
 use std::collections::BTreeMap;
 
@@ -25,12 +26,19 @@ pub struct CsvRow {
     pub offset: Wanted,
 }
 
+/// The names of the columns: no line of data looks like that.
+const HEADER: [&str; 3] = ["topic", "partition", "offset"];
+
 /// # Errors
 /// At the first line that is no offset of a partition, or of one that had a line before.
 pub fn read_csv(text: &str) -> Result<BTreeMap<TopicPartition, CsvRow>, CsvError> {
     let mut rows: BTreeMap<TopicPartition, CsvRow> = BTreeMap::new();
+    let mut is_first = true;
     for (text, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim).zip(1..) {
         if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        if std::mem::take(&mut is_first) && text.split(',').map(str::trim).eq(HEADER) {
             continue;
         }
         let (at, offset) = read_line(text).map_err(|what| CsvError { line, what })?;
@@ -56,8 +64,7 @@ fn read_line(line: &str) -> Result<(TopicPartition, Wanted), String> {
     let partition = partition.parse().ok().filter(|_| is_number(partition));
     let partition =
         partition.ok_or_else(|| format!("`{}` is not a partition: expected a number from 0", cells.get(1).unwrap_or(&"")))?;
-    let wanted = Wanted::parse(offset).ok().filter(|_| is_number(offset));
-    let wanted = wanted.ok_or_else(|| format!("`{offset}` is not an offset: expected a number from 0"))?;
+    let wanted = Wanted::parse(offset).map_err(|error| error.to_string())?;
     Ok((TopicPartition { topic: topic.to_owned(), partition }, wanted))
 }
 
@@ -93,6 +100,8 @@ mod tests {
         let expected = expected.map(|(at, line, offset)| (at, CsvRow { line, offset: Wanted::parse(offset).unwrap() }));
         assert_eq!(read_csv(&text), Ok(expected.into()));
         assert_eq!(read_csv("# nothing\n\n"), Ok(BTreeMap::new()));
+        let below = CsvRow { line: 3, offset: Wanted::parse("-5").unwrap() };
+        assert_eq!(read_csv("# from a table\ntopic, partition, offset\norders,0,-5"), Ok([(at("orders", 0), below)].into()));
     }
 
     #[test]
@@ -100,14 +109,16 @@ mod tests {
         for (text, line, what) in [
             ("orders,0,5\norders,1", 2, "expected topic,partition,offset, and got 2 fields: `orders,1`"),
             ("shop,orders,0,5", 1, "expected topic,partition,offset, and got 4 fields: `shop,orders,0,5`"),
-            ("topic,partition,offset", 1, "`partition` is not a partition: expected a number from 0"),
+            ("topic,partition,lag", 1, "`partition` is not a partition: expected a number from 0"),
+            ("orders,0,5\ntopic,partition,offset", 2, "`partition` is not a partition: expected a number from 0"),
+            ("topic,partition,offset\ntopic,partition,offset", 2, "`partition` is not a partition: expected a number from 0"),
             ("or ders,0,5", 1, "`or ders` is not the name of a topic"),
             ("orders,-1,5", 1, "`-1` is not a partition: expected a number from 0"),
             ("orders,+1,5", 1, "`+1` is not a partition: expected a number from 0"),
             ("orders,2147483648,5", 1, "`2147483648` is not a partition: expected a number from 0"),
-            ("orders,0,-5", 1, "`-5` is not an offset: expected a number from 0"),
-            ("orders,0,", 1, "`` is not an offset: expected a number from 0"),
-            ("orders,0,9223372036854775808", 1, "`9223372036854775808` is not an offset: expected a number from 0"),
+            ("orders,0,+5", 1, "`+5` is not an offset: expected a whole number"),
+            ("orders,0,", 1, "`` is not an offset: expected a whole number"),
+            ("orders,0,9223372036854775808", 1, "`9223372036854775808` is not an offset: expected a whole number"),
             ("#\norders,0,5\n\norders,0,5", 4, "orders/0 is in line 2 already"),
         ] {
             assert_eq!(read_csv(text), Err(CsvError { line, what: what.into() }), "{text:?}");

@@ -54,6 +54,8 @@ pub(crate) struct Cluster {
     pub(crate) calls: RefCell<Vec<String>>,
     /// Calls that fail: which one, and at its how-manieth time from now.
     failures: RefCell<Vec<(String, u32)>>,
+    /// Somebody commits before a call: which one, at its how-manieth time from now, and what.
+    others: RefCell<Vec<(String, u32, GroupOffset)>>,
     /// Partitions that refuse to be altered.
     pub(crate) refuses: RefCell<Vec<i32>>,
     /// A member joins when something is changed.
@@ -72,6 +74,7 @@ impl Cluster {
             since: Cell::new(None),
             calls: RefCell::default(),
             failures: RefCell::default(),
+            others: RefCell::default(),
             refuses: RefCell::default(),
             joins_at_change: Cell::new(false),
             bends: RefCell::default(),
@@ -105,8 +108,19 @@ impl Cluster {
         self.failures.borrow_mut().push((call.into(), time));
     }
 
+    /// Somebody else commits, just before the call of this name comes for this time, from 1.
+    pub(crate) fn commits_at(&self, call: &str, time: u32, offset: GroupOffset) {
+        self.others.borrow_mut().push((call.into(), time, offset));
+    }
+
     fn called(&self, call: &str) -> Result<(), AdminError> {
         self.calls.borrow_mut().push(call.to_owned());
+        if let Some((_, left, offset)) = self.others.borrow_mut().iter_mut().find(|(of, left, _)| of == call && *left > 0) {
+            *left -= 1;
+            if *left == 0 {
+                self.put([offset.clone()]);
+            }
+        }
         let mut failures = self.failures.borrow_mut();
         let Some(failure) = failures.iter_mut().find(|(of, left)| of == call && *left > 0) else { return Ok(()) };
         failure.1 -= 1;

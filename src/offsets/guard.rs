@@ -4,22 +4,22 @@
 
 use thiserror::Error;
 
-use crate::offsets::{AdminError, GroupAdmin, GroupMember, GroupProtocol, GroupView};
+use crate::offsets::{AdminError, GroupAdmin, GroupMember, GroupProtocol, GroupView, called};
 
 /// Why a group cannot be moved.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum GuardError {
-    #[error("group {group} is a share group: Kafka keeps what became of each of its records, and no committed offsets")]
+    #[error("group {} is a share group: Kafka keeps what became of each of its records, and no committed offsets", called(group))]
     Share { group: String },
-    #[error("group {group} has {} live member{}, so its offsets cannot be moved", members.len(), if members.len() == 1 { "" } else { "s" })]
+    #[error("group {} has {} live member{}, so its offsets cannot be moved", called(group), members.len(), if members.len() == 1 { "" } else { "s" })]
     Members { group: String, members: Vec<GroupMember> },
-    #[error("group {group} is in the state {state}, so its offsets cannot be moved: expected Empty")]
+    #[error("group {} is in the state {state}, so its offsets cannot be moved: expected Empty", called(group))]
     NotEmpty { group: String, state: String },
     /// `there`: all groups that there are.
-    #[error("there is no group {group} on this cluster")]
+    #[error("there is no group {} on this cluster", called(group))]
     Unknown { group: String, there: Vec<String> },
-    #[error("group {group} has no committed offsets")]
+    #[error("group {} has no committed offsets", called(group))]
     NoOffsets { group: String },
 }
 

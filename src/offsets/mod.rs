@@ -5,6 +5,7 @@
 
 mod admin;
 mod asked;
+mod called;
 mod carry_out;
 mod csv;
 #[cfg(test)]
@@ -26,7 +27,8 @@ use thiserror::Error;
 pub use admin::{
     AdminError, Answered, GroupAdmin, GroupListing, GroupMember, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition,
 };
-pub use carry_out::{Ended, carry_out};
+pub use called::called;
+pub use carry_out::{Ended, LeftAlone, carry_out};
 pub use csv::{CsvError, CsvRow, read_csv, write_csv};
 pub use guard::{GuardError, wait_empty};
 pub use look::{GroupStanding, LookError, Overview, StandingRow, overview, standing};
@@ -38,7 +40,7 @@ pub use reset::{Beyond, Known, PlannedRow, Prepared, ResetError, ResetRequest, p
 pub use scope::{Scope, TopicPick};
 pub use target::{Aim, ResetTarget, Shift, Wanted};
 pub use undo::{Force, UndoError, prepare_undo};
-pub use when::{any_duration, before, duration, moment, time};
+pub use when::{any_duration, before, duration, first_ms, moment, time};
 
 /// What was written means nothing here. Each message says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -60,6 +62,8 @@ pub enum GrammarError {
         "`{text}` counts in {unit}, which ISO 8601 has and Kafka's tools do not take: say it in days, hours, minutes and seconds"
     )]
     Calendar { text: String, unit: &'static str },
+    #[error("`{0}` has a sign: how long ago it was is written without one, like {after}", after = .0.trim_start_matches('-'))]
+    Signed(String),
     #[error("`{0}` is not an offset: expected a whole number")]
     Offset(String),
     #[error("`{0}` is not the ID of an entry: expected a number from 1")]
@@ -76,6 +80,8 @@ pub enum GrammarError {
     EmptyRange(String),
     #[error("`{0}` is not the name of a topic: expected letters, digits, `.`, `_` and `-`")]
     Topic(String),
+    #[error("`{0}` names no partition: expected TOPIC:PARTITION:RANGE, or TOPIC:*:RANGE for all of them")]
+    NoPartition(String),
     #[error("`{0}` is not a partition: expected a number from 0, or * for all")]
     Partition(String),
 }

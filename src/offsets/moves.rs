@@ -93,7 +93,7 @@ pub struct Intent {
 pub struct Found {
     pub topic: Arc<Topic>,
     pub at: TopicPartition,
-    /// `None`: nothing is committed, or nobody could read it.
+    /// `None`: nothing is committed, nobody could read it, or it was left alone.
     pub read_back: Option<NextOffset>,
     /// What is not as it should be.
     pub error: Option<String>,

@@ -27,6 +27,19 @@ pub enum Bounds {
 }
 
 impl OffsetRange {
+    /// One that says of which partition it is, or that it is of all.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), and when no partition is named.
+    pub fn parse_placed(text: &str, now: Timestamp) -> Result<Self, GrammarError> {
+        let range = Self::parse(text, now)?;
+        let place = text
+            .split_once('@')
+            .map_or_else(|| text.rsplit_once(':').map(|(place, _)| place), |(place, _)| place.strip_suffix(':'));
+        let is_placed = range.topic.is_none() || place.is_some_and(|place| place.contains(':'));
+        if is_placed { Ok(range) } else { Err(GrammarError::NoPartition(text.to_owned())) }
+    }
+
     /// # Errors
     /// When `text` is no range, or one that nothing can lie in.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, GrammarError> {
@@ -68,7 +81,9 @@ impl Bounds {
             },
             (false, None) => {
                 let only = number(text).and_then(Offset::new).ok_or_else(malformed)?;
-                Self::Offsets { from: only, to: Some(only.next()) }
+                // Behind the highest number there is none that could be its end.
+                let to = (only.get() < i64::MAX).then(|| only.next());
+                Self::Offsets { from: only, to }
             }
         };
         if bounds.is_empty() { Err(GrammarError::EmptyRange(text.to_owned())) } else { Ok(bounds) }
@@ -144,8 +159,19 @@ mod tests {
             ("orders:3:@7h..@2026-11-23T12:00:00+02:00", range(Some("orders"), Some(3), times(five, Some(ten)))),
             ("orders:*:@7h..", range(Some("orders"), None, times(five, None))),
             ("orders:@7h..", range(Some("orders"), None, times(five, None))),
+            ("9223372036854775807", range(None, None, offsets(i64::MAX, None))),
         ] {
             assert_eq!(OffsetRange::parse(text, now()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_that_must_say_its_partition() {
+        for text in ["orders:3:7", "orders:*:7..", "orders:3:@7h..", "orders:*:@7h..@2026-11-23T12:00:00+02:00", "7", "@7h.."] {
+            assert_eq!(OffsetRange::parse_placed(text, now()), OffsetRange::parse(text, now()), "{text}");
+        }
+        for text in ["orders:7", "orders:7..9", "orders:@7h..", "orders:@7h..@2026-11-23T12:00:00+02:00"] {
+            assert_eq!(OffsetRange::parse_placed(text, now()), Err(GrammarError::NoPartition(text.into())), "{text}");
         }
     }
 
@@ -169,7 +195,6 @@ mod tests {
             ("orders@2h..", no_range("orders@2h..")),
             ("7..7", empty("7..7")),
             ("orders:3:9..7", empty("9..7")),
-            ("9223372036854775807", empty("9223372036854775807")),
             ("@2h..@7h", empty("@2h..@7h")),
             (":7", GrammarError::Topic(String::new())),
             ("or ders:7", GrammarError::Topic("or ders".into())),

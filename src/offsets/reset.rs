@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::offsets::plan::{Goal, Standing, counts, destination};
 use crate::offsets::{
     AdminError, Aim, Answered, Counts, Destination, EntryPlace, GroupAdmin, GroupOffset, GuardError, Intent, MoveId, OpenErrors,
-    Outside, Recall, Scope, Step, TopicPartition, asked, guard,
+    Outside, Recall, Scope, Step, TopicPartition, asked, called, guard,
 };
 use crate::record::{NextOffset, Topic};
 
@@ -93,19 +93,19 @@ pub enum ResetError<E> {
     NoBounds { at: TopicPartition, message: String },
     #[error("entry {0} is not in the journal")]
     NoEntry(i64),
-    #[error("entry {id} is of group {group}")]
+    #[error("entry {id} is of group {}", called(group))]
     EntryOfGroup { id: i64, group: String },
     #[error("entry {id} is of another topic {topic} than this cluster has: it was made again, or is on another cluster")]
     EntryOfOtherTopic { id: i64, topic: String },
     #[error("entry {id} is in {at}, which is not among the partitions that were asked for")]
     EntryElsewhere { id: i64, at: TopicPartition },
-    #[error("group {0} has no open entries in the partitions that were asked for")]
+    #[error("group {} has no open entries in the partitions that were asked for", called(.0))]
     NoFailures(String),
-    #[error("this journal never saw group {0} in the partitions that were asked for")]
+    #[error("this journal never saw group {} in the partitions that were asked for", called(.0))]
     NoProgress(String),
     #[error("nothing is to be moved: none of the partitions that were asked for is named")]
     Nothing,
-    #[error("group {0} has no committed offsets, so nothing says which topics are its own")]
+    #[error("group {} has no committed offsets, so nothing says which topics are its own", called(.0))]
     NothingCommitted(String),
 }
 

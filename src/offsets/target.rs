@@ -25,8 +25,8 @@ pub enum ResetTarget {
     Offset(Wanted),
     /// The first record at or after a time.
     Time(Timestamp),
-    /// As `Time`, so long ago.
-    Ago(Duration),
+    /// As `Time`, so long ago; beside it what was typed.
+    Ago(Duration, String),
     Shift(Shift),
     Current,
     /// The file of this name says it for each partition.
@@ -114,9 +114,9 @@ impl ResetTarget {
     /// Of `--by-duration`.
     ///
     /// # Errors
-    /// Also when it counts in years, months or weeks.
+    /// Also when it has a sign, or counts in years, months or weeks.
     pub fn ago(text: &str) -> Result<Self, GrammarError> {
-        any_duration(text).map(Self::Ago)
+        any_duration(text).map(|ago| Self::Ago(ago, text.to_owned()))
     }
 
     /// Of `--shift-by`.
@@ -153,7 +153,7 @@ impl ResetTarget {
             Self::Latest => Aim::Latest,
             Self::Offset(to) => Aim::Offset(*to),
             Self::Time(at) => Aim::Time(*at),
-            Self::Ago(ago) => Aim::Time(now.checked_sub(*ago).map_err(|_| GrammarError::TooLongAgo(in_seconds(*ago)))?),
+            Self::Ago(ago, typed) => Aim::Time(now.checked_sub(*ago).map_err(|_| GrammarError::TooLongAgo(typed.clone()))?),
             Self::Shift(by) => Aim::Shift(*by),
             Self::Current => Aim::Current,
             Self::File(name) => Aim::Each(read(name)?),
@@ -170,12 +170,6 @@ impl ResetTarget {
     }
 }
 
-/// As ISO 8601 has it.
-fn in_seconds(of: Duration) -> String {
-    let (whole, nanos) = (of.as_secs(), of.subsec_nanos());
-    if nanos == 0 { format!("PT{whole}S") } else { format!("PT{whole}.{nanos:09}S") }
-}
-
 /// The flag, and its value behind a space.
 impl fmt::Display for ResetTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,7 +178,7 @@ impl fmt::Display for ResetTarget {
             Self::Latest => f.write_str("--to-latest"),
             Self::Offset(Wanted(to)) => write!(f, "--to-offset {to}"),
             Self::Time(at) => write!(f, "--to-datetime {at}"),
-            Self::Ago(ago) => write!(f, "--by-duration {}", in_seconds(*ago)),
+            Self::Ago(_, typed) => write!(f, "--by-duration {typed}"),
             Self::Shift(Shift(by)) => write!(f, "--shift-by {by:+}"),
             Self::Current => f.write_str("--to-current"),
             Self::File(name) => write!(f, "--from-file {name}"),
@@ -232,7 +226,9 @@ mod tests {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         let aim = |text: &str| ResetTarget::ago(text)?.aim::<GrammarError>(now, |_| unreachable!());
         assert_eq!(aim("PT2H"), Ok(Aim::Time("2026-11-23T10:00:00Z".parse().unwrap())));
-        assert_eq!(aim("99999999d"), Err(GrammarError::TooLongAgo("PT8639999913600S".into())));
+        for text in ["99999999d", "P99999999D"] {
+            assert_eq!(aim(text), Err(GrammarError::TooLongAgo(text.into())), "as it was typed");
+        }
     }
 
     /// As the command line reads it.
@@ -262,7 +258,10 @@ mod tests {
             any::<i64>().prop_map(|to| ResetTarget::Offset(Wanted(to))),
             any::<i64>().prop_map(|by| ResetTarget::Shift(Shift(by))),
             time.prop_map(|us| ResetTarget::Time(Timestamp::from_microsecond(us).unwrap())),
-            any::<(u64, u32)>().prop_map(|(secs, nanos)| ResetTarget::Ago(Duration::new(secs, nanos % 1_000_000_000))),
+            any::<(u64, u32)>().prop_map(|(secs, nanos)| {
+                let ago = Duration::new(secs, nanos % 1_000_000_000);
+                ResetTarget::Ago(ago, format!("PT{secs}.{:09}S", ago.subsec_nanos()))
+            }),
             "[a-z/. ]{1,20}".prop_map(ResetTarget::File),
             prop::option::of(1..i64::MAX).prop_map(ResetTarget::Failure),
         ]

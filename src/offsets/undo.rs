@@ -12,7 +12,7 @@ use crate::offsets::plan::counts;
 use crate::offsets::reset::{Committed, open_errors};
 use crate::offsets::{
     AdminError, Counts, Destination, GroupAdmin, GroupOffset, GuardError, MoveId, PastItem, PastMove, PlannedRow, Prepared, Recall,
-    TopicPartition, guard,
+    TopicPartition, called, guard,
 };
 use crate::record::Topic;
 
@@ -36,9 +36,9 @@ pub enum UndoError<E> {
     #[error("the journal: {0}")]
     Journal(E),
     /// Each with what is committed now.
-    #[error("group {group} is no longer where move {} put it", id.0)]
+    #[error("group {} is no longer where move {} put it", called(group), id.0)]
     MovedOn { id: MoveId, group: String, partitions: Vec<(PastItem, Option<GroupOffset>)> },
-    #[error("move {} left nothing to take back: group {group} has what it had before it", id.0)]
+    #[error("move {} left nothing to take back: group {} has what it had before it", id.0, called(group))]
     Nothing { id: MoveId, group: String },
     #[error("move {} was made on the cluster {made_on}, and this one is {here}", id.0)]
     OtherCluster { id: MoveId, made_on: String, here: String },
@@ -179,7 +179,11 @@ mod tests {
         let cluster = Cluster::with([committed(0, 20, "m7"), committed(2, 70, "rd1:j:70:r2")]);
         undo(&cluster, &planned, Force::No).unwrap();
         assert_eq!(cluster.has(), before());
-        assert_eq!(*cluster.calls.borrow(), ["describe", "committed", "alter", "committed"], "what is there already is left alone");
+        assert_eq!(
+            *cluster.calls.borrow(),
+            ["describe", "committed", "describe", "committed", "alter", "committed"],
+            "what is there already is left alone"
+        );
         assert!(matches!(undo(&Cluster::with(before()), &planned, Force::No), Err(UndoError::Nothing { .. })));
     }
 
@@ -208,6 +212,21 @@ mod tests {
         cluster.put([committed(0, 21, "m7")]);
         undo(&cluster, &differs, Force::No).unwrap();
         assert_eq!(cluster.has(), before());
+    }
+
+    /// What the group committed before the move could be made is not of the move, however it ended.
+    #[test]
+    fn what_a_move_that_was_not_tried_found_is_not_taken_away() {
+        let cluster = Cluster::with(before());
+        let intent =
+            prepare_undo(&cluster, &Memory::default(), &past(), Force::Yes).map(|of| of.intent("me".into(), String::new()));
+        assert_eq!(intent, Err(UndoError::Nothing { id: MoveId(7), group: "shop".into() }));
+        let mut left_alone = PastMove { state: MoveState::Failed, ..past() };
+        left_alone.items.iter_mut().for_each(|item| item.error = Some("it was not tried".into()));
+        cluster.put([committed(0, 55, "m9")]);
+        assert!(
+            matches!(undo(&cluster, &left_alone, Force::No), Err(UndoError::MovedOn { partitions, .. }) if partitions.len() == 1)
+        );
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub fn moment(text: &str) -> Result<Timestamp, GrammarError> {
     })
 }
 
+/// The first whole millisecond since 1970 at or after a time: records have whole ones, and none below 0.
+#[must_use]
+pub fn first_ms(at: Timestamp) -> i64 {
+    let ns = at.as_nanosecond();
+    let ms = ns.div_euclid(1_000_000) + i128::from(ns.rem_euclid(1_000_000) > 0);
+    i64::try_from(ms.max(0)).unwrap_or(i64::MAX)
+}
+
 /// A duration in ISO 8601 as Java reads it, `PnDTnHnMn.nS`, or one of ours.
 ///
 /// # Errors
@@ -37,6 +45,9 @@ pub fn any_duration(text: &str) -> Result<Duration, GrammarError> {
         return Ok(duration);
     }
     let malformed = || GrammarError::IsoDuration(text.to_owned());
+    if text.strip_prefix('-').is_some_and(|unsigned| !unsigned.starts_with('-') && any_duration(unsigned).is_ok()) {
+        return Err(GrammarError::Signed(text.to_owned()));
+    }
     let plain = text.strip_prefix('+').unwrap_or(text);
     let parts = plain.strip_prefix(['P', 'p']).ok_or_else(malformed)?;
     let (days, times) = parts.split_once(['T', 't']).map_or((parts, None), |(days, times)| (days, Some(times)));
@@ -131,6 +142,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_between_two_milliseconds_is_the_later_one() {
+        for (time, expected) in [
+            ("1970-01-01T00:00:00.001Z", 1),
+            ("1970-01-01T00:00:00.001000001Z", 2),
+            ("1970-01-01T00:00:00.001999Z", 2),
+            ("1970-01-01T00:00:00Z", 0),
+            ("1969-12-31T23:59:59.9999Z", 0),
+            ("1969-01-01T00:00:00.5Z", 0),
+        ] {
+            assert_eq!(first_ms(time.parse().unwrap()), expected, "{time}");
+        }
+        assert_eq!((first_ms(Timestamp::MIN), first_ms(Timestamp::MAX)), (0, 253_402_207_200_999 + 1));
+    }
+
+    #[test]
     fn durations() {
         let ms = Duration::from_millis;
         let good = [("500ms", ms(500)), ("10s", ms(10_000)), ("5m", ms(300_000)), ("2h", ms(7_200_000)), ("7d", ms(604_800_000))];
@@ -205,12 +231,17 @@ mod tests {
         for (text, unit) in [("P1Y", "years"), ("P2M", "months"), ("P1W", "weeks"), ("P1Y2M3DT4H", "years")] {
             assert_eq!(any_duration(text), Err(GrammarError::Calendar { text: text.into(), unit }), "{text}");
         }
+        for text in ["-PT5M", "-5m", "-P1D"] {
+            assert_eq!(any_duration(text), Err(GrammarError::Signed(text.into())), "{text}");
+        }
         let no_durations = [
             "",
             "P",
             "PT",
             "P1DT",
-            "-PT1H",
+            "-",
+            "--PT1H",
+            "-P",
             "PT-1H",
             "P1H",
             "PT1D",

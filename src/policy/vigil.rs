@@ -3,6 +3,8 @@
 //! What fails for every event is no event's failure. One refusal to be reached is enough to say so; of answers that only may mean it,
 //! several in a row are.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
 use crate::failure::{Class, Code};
 
 /// So many deliveries in a row that end as if nobody could take any.
@@ -11,11 +13,11 @@ const IN_A_ROW: u32 = 5;
 const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
 const UNREACHABLE: &str = "unreachable";
 
-/// What is known of one receiver.
-#[derive(Clone, Debug, Default)]
+/// What is known of one receiver, by whoever delivers to it.
+#[derive(Debug, Default)]
 pub struct Vigil {
-    in_a_row: u32,
-    is_down: bool,
+    in_a_row: AtomicU32,
+    is_down: AtomicBool,
 }
 
 /// What a failed try says about its receiver.
@@ -31,30 +33,30 @@ pub enum Sign {
 impl Vigil {
     #[must_use]
     pub fn is_down(&self) -> bool {
-        self.is_down
+        self.is_down.load(Relaxed)
     }
 
     /// A try failed, whether or not there will be another one.
-    pub fn tried(&mut self, class: Class, code: &Code) -> Sign {
+    pub fn tried(&self, class: Class, code: &Code) -> Sign {
         if class == Class::Consumer || code.as_str() == UNREACHABLE {
-            self.is_down = true;
+            self.is_down.store(true, Relaxed);
             return Sign::Down;
         }
         Sign::OfTheEvent
     }
 
     /// A delivery failed for good; the receiver is down once there were five such in a row.
-    pub fn failed(&mut self, code: &Code) {
+    pub fn failed(&self, code: &Code) {
         if SIGNS.contains(&code.as_str()) {
-            self.in_a_row += 1;
-            self.is_down |= self.in_a_row >= IN_A_ROW;
+            let before = self.in_a_row.fetch_add(1, Relaxed);
+            self.is_down.fetch_or(before.saturating_add(1) >= IN_A_ROW, Relaxed);
         } else {
-            self.in_a_row = 0;
+            self.in_a_row.store(0, Relaxed);
         }
     }
 
-    pub fn delivered(&mut self) {
-        self.in_a_row = 0;
+    pub fn delivered(&self) {
+        self.in_a_row.store(0, Relaxed);
     }
 }
 
@@ -69,17 +71,17 @@ mod tests {
     #[test]
     fn one_that_cannot_be_reached_or_lets_nobody_in_is_down_at_once() {
         for (class, text) in [(Class::Transient, UNREACHABLE), (Class::Consumer, "http_401")] {
-            let mut vigil = Vigil::default();
+            let vigil = Vigil::default();
             assert_eq!((vigil.tried(class, &code(text)), vigil.is_down()), (Sign::Down, true), "{text}");
         }
-        let mut vigil = Vigil::default();
+        let vigil = Vigil::default();
         assert_eq!((vigil.tried(Class::Transient, &code("http_503")), vigil.is_down()), (Sign::OfTheEvent, false));
     }
 
     #[test]
     fn five_in_a_row_that_may_mean_it_do() {
         for sign in SIGNS {
-            let mut vigil = Vigil::default();
+            let vigil = Vigil::default();
             (1..IN_A_ROW).for_each(|_| vigil.failed(&code(sign)));
             assert!(!vigil.is_down(), "{sign}");
             vigil.failed(&code(sign));
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn anything_else_between_them_is_a_sign_of_life() {
-        let mut vigil = Vigil::default();
+        let vigil = Vigil::default();
         for _ in 0..3 {
             (1..IN_A_ROW).for_each(|_| vigil.failed(&code("timeout")));
             vigil.delivered();

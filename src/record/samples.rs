@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Arena, Debts, Headers, HeadersBuf, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Record, Seq, Slot, Timestamp,
+    Arena, Debts, Headers, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Record, Seq, Slot, Timestamp,
     TimestampKind, Topic,
 };
 
@@ -53,7 +53,7 @@ fn raw(partition: &Partition) -> RawRecord<'static> {
         key: Some(b"key"),
         value: None,
         headers: Headers::EMPTY,
-        only: ReceiverSet::ALL,
+        meant: Meant::ALL,
     }
 }
 

@@ -28,8 +28,13 @@ pub enum ReplayError {
     /// The journal has never seen the topic.
     #[error("the journal knows no consumer group that reads {topic}")]
     GroupUnknown { topic: String },
+    /// `known`: the groups that do, as far as the journal knows.
+    #[error("group {group} has committed nothing in {}, and nothing of it is in the journal", topics.join(", "))]
+    UnknownGroup { group: String, topics: Vec<String>, known: Vec<String> },
     #[error("there is no receiver {name}: it is neither configured nor in the journal")]
     UnknownReceiver { name: String, known: Vec<String> },
+    #[error("--map {old}={new}: nothing of a receiver {old} is in the journal, and none is configured")]
+    MapOfNobody { old: String, new: String, known: Vec<String> },
     #[error("--map {old}={new}: receiver {new} is not configured")]
     MapToNobody { old: String, new: String, known: Vec<String> },
     #[error("with --map there are more than 64 receivers")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::ReceiverSet;
+use crate::record::Meant;
 use crate::replay::error::ReplayError;
 use crate::replay::plan::{SkipReason, Skipped};
 use crate::replay::prepare::Draft;
@@ -17,7 +17,7 @@ impl Draft {
             Some(whom) => self.keep_given(whom),
             None if self.request.to == To::All => {
                 self.note_missing(roster)?;
-                Ok(Rule::Given(ReceiverSet::ALL))
+                Ok(Rule::Given(Meant::ALL))
             }
             None => self.keep_failed(roster),
         }
@@ -45,7 +45,7 @@ impl Draft {
             self.reads.clear();
             self.selected = None;
         }
-        Ok(Rule::Given(given))
+        Ok(Rule::Given(Meant::These(given)))
     }
 
     /// Everybody who is there gets it; that somebody else should have is said.

@@ -41,6 +41,7 @@ pub fn prepare(place: Place, settings: ReplaySettings, request: Request, stop: &
     let Selection { selected, group } = Selection::of(&place.journal, &request)?;
     let known = selected.as_ref().map_or(Ok(Vec::new()), |selected| selected.reader().receivers_of(&group))?;
     let whom = roster.whom(&request.to, &known)?;
+    roster.check_renamed(&request.map, &known)?;
     let logs = connect(&place, &request, &roster, &group, stop)?;
     let journal_uuid = selected.as_ref().map(|selected| selected.reader().uuid().to_owned());
     let mut draft = Draft {
@@ -57,7 +58,7 @@ pub fn prepare(place: Place, settings: ReplaySettings, request: Request, stop: &
     };
     match draft.request.what.clone() {
         What::Records(ranges) => draft.find_records(&ranges)?,
-        What::Ids(_) | What::Entries(_) => draft.find_entries()?,
+        What::Ids(_) | What::Entries(_) => draft.leave_to_the_consumer()?,
     }
     let rule = draft.narrow(&roster, whom)?;
     draft.read_from_topics()?;
@@ -114,11 +115,13 @@ impl Draft {
 
     fn find_records(&mut self, ranges: &[OffsetRange]) -> Result<(), ReplayError> {
         if self.request.source == SourceChoice::Journal {
+            self.check_group(ranges, &BTreeMap::new())?;
             ranges.iter().try_for_each(|range| self.find_in_journal(range))?;
             return self.leave_to_the_consumer();
         }
         let Some(logs) = &self.logs else { return Ok(()) };
         let (wanted, unknown) = ranges::resolve(logs, ranges)?;
+        self.check_group(ranges, &wanted)?;
         for range in ranges.iter().filter(|range| range.topic.as_ref().is_some_and(|topic| unknown.contains(topic))) {
             if self.request.source == SourceChoice::Topic {
                 return Err(self.unknown_topic(range)?);
@@ -145,6 +148,26 @@ impl Draft {
         Ok(())
     }
 
+    /// Where the journal knows who reads a topic, a group that neither it nor the cluster has seen there is mistyped. What failed would
+    /// be an entry of it.
+    fn check_group(&self, ranges: &[OffsetRange], wanted: &BTreeMap<Spot, Wanted>) -> Result<(), ReplayError> {
+        let has_committed = wanted.values().any(|wanted| wanted.log.committed.is_some());
+        let (false, Some(selected)) = (has_committed, &self.selected) else { return Ok(()) };
+        let mut known = BTreeSet::new();
+        for topic in ranges.iter().filter_map(|range| range.topic.as_deref()) {
+            known.extend(selected.reader().groups_of_topic(topic)?);
+        }
+        if known.is_empty() || known.contains(&self.group) {
+            return Ok(());
+        }
+        let topics: BTreeSet<&str> = ranges.iter().filter_map(|range| range.topic.as_deref()).collect();
+        Err(ReplayError::UnknownGroup {
+            group: self.group.clone(),
+            topics: topics.into_iter().map(str::to_owned).collect(),
+            known: known.into_iter().collect(),
+        })
+    }
+
     /// The journal has seen its topic.
     fn is_known(&self, range: &OffsetRange) -> Result<bool, ReplayError> {
         let name = range.topic.as_deref().unwrap_or_default();
@@ -164,25 +187,25 @@ impl Draft {
         let selected = self.selected.as_mut().ok_or_else(gone)?;
         let topics = selected.reader().topics_called(range.topic.as_deref().unwrap_or_default())?;
         let topic = topics.first().ok_or_else(gone)?.row;
-        let before = count(selected)?;
-        selected.select_places(Some(&self.group), &[PlaceRange { topic, partition: range.partition, bounds: range.bounds }])?;
-        if count(selected)? == before { Err(gone()) } else { Ok(()) }
+        let place = PlaceRange { topic, partition: range.partition, bounds: range.bounds };
+        selected.select_places(Some(&self.group), &[place])?;
+        if selected.has_any_in(Some(&self.group), &place)? { Ok(()) } else { Err(gone()) }
     }
 
     /// Where a log was cut, a time that lies before its first record has no offset: what the journal has from there on it knows by the
     /// time itself.
     fn find_by_time(&mut self, range: &OffsetRange, wanted: &BTreeMap<Spot, Wanted>) -> Result<(), ReplayError> {
         let mut of_it = wanted.iter().filter(|(spot, _)| ranges::is_of(range, spot));
-        let is_in_log = of_it.clone().any(|(_, wanted)| !wanted.spans.is_empty());
-        let before = self.selected.as_ref().map_or(Ok(0), count)?;
+        let mut is_there = of_it.clone().any(|(_, wanted)| !wanted.spans.is_empty());
         for (spot, wanted) in of_it.clone().filter(|(_, wanted)| wanted.log.low > NextOffset::ZERO) {
             let (_, row) = self.topic_of(spot, wanted)?;
             if let (Some(selected), Some(topic)) = (&mut self.selected, row) {
                 let place = PlaceRange { topic, partition: Some(spot.1), bounds: range.bounds };
                 selected.select_places(Some(&self.group), &[place])?;
+                is_there |= selected.has_any_in(Some(&self.group), &place)?;
             }
         }
-        if is_in_log || self.selected.as_ref().map_or(Ok(0), count)? > before {
+        if is_there {
             return Ok(());
         }
         let extent = of_it.next().map(|(spot, wanted)| ranges::extent(spot, &wanted.log));
@@ -239,10 +262,6 @@ impl Draft {
     }
 
     // --- entries
-
-    fn find_entries(&mut self) -> Result<(), ReplayError> {
-        self.leave_to_the_consumer()
-    }
 
     fn leave_to_the_consumer(&mut self) -> Result<(), ReplayError> {
         if self.request.uncommitted == Uncommitted::Included {
@@ -338,10 +357,6 @@ impl Draft {
         }
         .prepared(place, settings, self.logs.as_ref())
     }
-}
-
-fn count(selected: &Selected) -> Result<u64, ReplayError> {
-    Ok(selected.partitions()?.iter().map(|of| of.count).sum())
 }
 
 fn planned(entries: SelectedEntries) -> PlannedEntries {

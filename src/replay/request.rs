@@ -47,6 +47,17 @@ pub enum To {
     Names(Vec<String>),
 }
 
+impl To {
+    /// As it is typed.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Failed => "failed".to_owned(),
+            Self::All => "all".to_owned(),
+            Self::Names(names) => names.join(","),
+        }
+    }
+}
+
 /// Where the bytes come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SourceChoice {

@@ -45,6 +45,15 @@ impl Roster {
         Ok(Self { receivers, configured: count })
     }
 
+    /// Nobody renames what was never there. `known`: the names that the journal has seen.
+    pub(super) fn check_renamed(&self, map: &[(String, String)], known: &[String]) -> Result<(), ReplayError> {
+        let configured: Vec<&String> = self.receivers.iter().take(self.configured).map(|receiver| &receiver.name).collect();
+        match map.iter().find(|(old, _)| !known.contains(old) && !configured.contains(&old)) {
+            None => Ok(()),
+            Some((old, new)) => Err(ReplayError::MapOfNobody { old: old.clone(), new: new.clone(), known: known.to_vec() }),
+        }
+    }
+
     /// Who gets the entries of a name: whoever stands there now goes first.
     pub(super) fn by_name(&self) -> HashMap<String, ReceiverIx> {
         (0u8..).map(ReceiverIx).zip(&self.receivers).map(|(at, receiver)| (receiver.name.clone(), at)).collect()

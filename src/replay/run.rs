@@ -14,7 +14,7 @@ use crate::engine::{self, Summary};
 use crate::journal::{Beginning, Claims, Selected, SelectedPartition, Writer};
 use crate::kafka::{Connection, Logs, TargetTopic, TopicChoice, UnjoinedSource};
 use crate::receiver::{Binding, Discard, Mode, Specification};
-use crate::record::{Debts, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Topic};
+use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Topic};
 use crate::replay::error::{Extent, ReplayError};
 use crate::replay::plan::{Outcome, Plan, SkipReason, Skipped};
 use crate::replay::prepare::{Place, Reads};
@@ -78,7 +78,8 @@ impl Drawn {
 
     fn needed(&self) -> ReceiverSet {
         let by_name = match &self.rule {
-            Rule::Given(receivers) => return receivers.intersect(self.roster.all().union(self.roster.by_name_only())),
+            Rule::Given(Meant::AllBut(_)) => return self.roster.all(),
+            Rule::Given(Meant::These(receivers)) => return *receivers,
             Rule::Failed(by_name) => by_name,
         };
         let mut needed = ReceiverSet::NONE;
@@ -106,7 +107,7 @@ impl Drawn {
             What::Entries(_) => json!({ "filters": self.request.words }),
             What::Records(_) => json!({ "offsets": self.request.words }),
         };
-        json!({ "what": what, "to": format!("{:?}", self.request.to), "source": self.request.source.as_str() })
+        json!({ "what": what, "to": self.request.to.words(), "map": self.request.map, "source": self.request.source.as_str() })
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::engine::source::{CommitResult, CommitStarted, Flow, Mark, Notice, Polled, Source, SourceError, Start};
-use crate::record::{NextOffset, Partition, ReceiverSet, Slot};
+use crate::record::{Meant, NextOffset, Partition, Slot};
 use crate::replay::plan::SkipReason;
 use crate::replay::tally::Counter;
 
@@ -67,11 +67,13 @@ pub(super) struct ReplaySource {
 /// What came of looking for the next thing.
 enum Found {
     /// A record is in hand: of this slot, for these.
-    Record(Slot, ReceiverSet),
+    Record(Slot, Meant),
     Notice(Notice),
     /// Something happened that brought no record.
     Progress,
     Nothing,
+    /// As long as it is, nothing else is looked for: what comes first may not be overtaken, and each look takes its time.
+    Locked,
     End,
 }
 
@@ -118,6 +120,7 @@ impl ReplaySource {
             match self.next_of(at)? {
                 Found::Nothing => needs_topic |= self.parts.get(at).is_some_and(|part| part.next() == Next::Topic),
                 Found::End => {}
+                Found::Locked => return Ok(Found::Nothing),
                 found => return Ok(found),
             }
         }
@@ -154,7 +157,7 @@ impl ReplaySource {
             Next::FromTopic(due) => {
                 part.went(next);
                 let slot = part.partition.slot;
-                Ok(self.take_from_topic(at, due).map_or(Found::Progress, |only| Found::Record(slot, only)))
+                Ok(self.take_from_topic(at, due).map_or(Found::Progress, |meant| Found::Record(slot, meant)))
             }
         }
     }
@@ -162,7 +165,7 @@ impl ReplaySource {
     fn read_rows(&mut self, at: usize) -> Result<Found, SourceError> {
         let page = match self.entries.page(at) {
             Ok(page) => page,
-            Err(Trouble::Locked) => return Ok(Found::Nothing),
+            Err(Trouble::Locked) => return Ok(Found::Locked),
             Err(Trouble::Failed(error)) => return Err(error),
         };
         let Page { due, is_last, already } = page;
@@ -188,19 +191,19 @@ impl ReplaySource {
             self.tally.not_gone(1);
         }
         let slot = self.parts.get(at).map(|part| part.partition.slot);
-        Ok(slot.map_or(Found::Nothing, |slot| Found::Record(slot, due.only)))
+        Ok(slot.map_or(Found::Nothing, |slot| Found::Record(slot, due.meant)))
     }
 
     /// Whom the record that waits is for; `None`: for nobody.
-    fn take_from_topic(&mut self, at: usize, due: Option<Due>) -> Option<ReceiverSet> {
-        let only = match due {
+    fn take_from_topic(&mut self, at: usize, due: Option<Due>) -> Option<Meant> {
+        let meant = match due {
             Some(due) => {
                 self.tally.reached(due.entries);
-                Some(due.only)
+                Some(due.meant)
             }
             None => match (self.asked, self.entries.without_entries()) {
                 (Asked::Entries, _) => None,
-                (Asked::Records, Some(only)) => Some(only),
+                (Asked::Records, Some(meant)) => Some(meant),
                 (Asked::Records, None) => {
                     self.tally.skip(SkipReason::AlreadyDelivered, 1);
                     None
@@ -210,7 +213,7 @@ impl ReplaySource {
         if let Some(waiting) = self.waiting.get_mut(at) {
             std::mem::swap(waiting, &mut self.lent);
         }
-        Some(only)
+        Some(meant)
     }
 }
 
@@ -227,13 +230,13 @@ impl Source for ReplaySource {
                 return Ok(Polled::Idle);
             }
             match self.find(wait)? {
-                Found::Record(slot, only) => {
+                Found::Record(slot, meant) => {
                     self.pace.step(Instant::now());
-                    return Ok(Polled::Record(self.lent.raw(slot, only)));
+                    return Ok(Polled::Record(self.lent.raw(slot, meant)));
                 }
                 Found::Notice(notice) => return Ok(Polled::Notice(notice)),
                 Found::Progress => {}
-                Found::Nothing => return Ok(Polled::Idle),
+                Found::Nothing | Found::Locked => return Ok(Polled::Idle),
                 Found::End if self.has_ended => {
                     thread::park_timeout(wait);
                     return Ok(Polled::Idle);
@@ -270,7 +273,7 @@ impl Source for ReplaySource {
 
     fn close(self: Box<Self>, deadline: Instant) -> Result<(), SourceError> {
         let Self { entries, topic, parts, tally, .. } = *self;
-        tally.left(parts.iter().map(Part::left).sum());
+        tally.left(parts.iter().map(Part::not_reached).sum());
         let given_back = entries.close();
         topic.map_or(Ok(()), |topic| topic.close(deadline))?;
         given_back
@@ -282,3 +285,6 @@ fn at_slot(partition: &Partition, slot: Slot) -> Partition {
     let Partition { slot: _, topic, number, late_below, debts } = partition;
     Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() }
 }
+
+#[cfg(test)]
+mod tests;

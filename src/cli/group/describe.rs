@@ -11,7 +11,7 @@ use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Give, Table};
 use crate::journal::Reader;
-use crate::offsets::{self, GroupStanding, StandingRow};
+use crate::offsets::{self, GroupStanding, StandingRow, called};
 use crate::settings::{self, OutputFormat};
 
 pub(super) const NAME: &str = "group describe";
@@ -103,7 +103,7 @@ fn lines(group: &str, standing: &GroupStanding, reader: Option<&Reader>, session
     let screen = session.output.screen();
     let mut lines = screen.join([
         journal_part(session, reader),
-        format!("group {}", escape(group)),
+        format!("group {}", escape(&called(group))),
         format!("state {}", escape(&view.state)),
         format!("protocol {}", escape(protocol(&view.protocol))),
         counted(view.members.len() as u64, "member"),

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::engine::ledger::LedgerError;
 use crate::journal::Writer;
-use crate::offsets::{Found, GroupOffset, Intent, MoveId, MoveLog, MoveState, write_csv};
+use crate::offsets::{Found, GroupOffset, Intent, MoveId, MoveLog, MoveState, called, write_csv};
 use crate::settings::environment;
 
 /// So much of a group's name is in the name of its file.
@@ -66,7 +66,8 @@ impl MoveLog for Keeping {
 
 impl Keeping {
     fn write(&self, intent: &Intent) -> io::Result<()> {
-        let about = format!("what group {} had committed; put it back: redrive group reset -g … --from-file …", intent.group);
+        let about =
+            format!("what group {} had committed; put it back: redrive group reset -g … --from-file …", called(&intent.group));
         let offsets = intent.steps.iter().map(|step| (&step.at, step.old.as_ref().map(|old| old.next)));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&self.file)?;
         file.write_all(write_csv(&about, offsets).as_bytes())?;

@@ -7,7 +7,7 @@ use crate::cli::escape::escape;
 use crate::cli::group::{Means, maybe, protocol};
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::table::{Cell, Column, Give, Table};
-use crate::offsets::{self, Overview};
+use crate::offsets::{self, Overview, called};
 use crate::settings::OutputFormat;
 
 pub(super) const NAME: &str = "group list";
@@ -50,7 +50,8 @@ pub(super) fn run(means: &Means<'_>) -> Result<u8, CommandError> {
         lines.extend(table(&groups).lines(output.screen()));
     }
     let mut parts = vec![counted(groups.len() as u64, "group")];
-    if let Some(first) = groups.first() {
+    // A group without a name cannot be asked for.
+    if let Some(first) = groups.iter().find(|group| !group.listing.group.is_empty()) {
         parts.push(format!("details: {}", escape(&means.session.command(&["group", "describe", "-g", &first.listing.group]))));
     }
     lines.extend(output.screen().join(parts));
@@ -61,8 +62,10 @@ fn table(groups: &[Overview]) -> Table {
     let columns = ["GROUP", "STATE", "PROTOCOL", "MEMBERS", "LAG"].map(Column::new);
     let mut table = Table::new(columns.to_vec(), NARROWING);
     for Overview { listing, members, lag, .. } in groups {
+        // What looks like an empty cell is a name, too.
+        let name = if listing.group.trim().is_empty() { called(&listing.group) } else { listing.group.as_str().into() };
         table.push(vec![
-            Cell::new(&listing.group),
+            Cell::new(name),
             Cell::new(&listing.state),
             Cell::new(protocol(&listing.protocol)),
             Cell::new(maybe(*members)),

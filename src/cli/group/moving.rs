@@ -13,7 +13,7 @@ use crate::cli::group::{Means, refusals};
 use crate::cli::times;
 use crate::engine::ledger::{Ledger as _, RunEnd};
 use crate::journal::{Beginning, Reader, Writer};
-use crate::offsets::{self, Prepared};
+use crate::offsets::{self, MoveId, Prepared};
 use crate::settings::Verbosity;
 
 /// From one look at a group to the next.
@@ -42,7 +42,10 @@ impl MoveArgs {
         let Some(within) = self.wait_empty else { return Ok(()) };
         if means.session.global.verbosity != Verbosity::Quiet {
             let lasts = times::lasted(SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX));
-            means.session.output.note(&format!("waits until group {group} has no members, for {lasts} at most"))?;
+            means
+                .session
+                .output
+                .note(&format!("waits until group {} has no members, for {lasts} at most", offsets::called(group)))?;
         }
         let began = Instant::now();
         offsets::wait_empty(means.admin, group, || {
@@ -54,32 +57,25 @@ impl MoveArgs {
     }
 }
 
-/// Shows what would happen, or makes it happen and shows what did.
+/// Shows what would happen, or makes it happen and shows what did. A journal may have to be waited for, so the group is looked at behind
+/// that: the plan is of now.
 pub(super) fn finish(
-    name: &'static str,
-    prepared: &Prepared,
+    (name, group): (&'static str, &str),
     (args, reader): (&MoveArgs, Option<&Reader>),
     means: &Means<'_>,
+    prepare: impl FnOnce() -> Result<Prepared, CommandError>,
 ) -> Result<u8, CommandError> {
     let session = means.session;
     if !args.execute {
         let journal = reader.map(|reader| session.output.journal(reader));
-        return plan::show(name, prepared, (journal, &Told::Preview), session).map(|()| 0);
+        return plan::show(name, &prepare()?, (journal, &Told::Preview), session).map(|()| 0);
     }
-    let beginning = Beginning {
-        command: "group",
-        group: prepared.group.clone(),
-        client_id: session.connection()?.client_id().to_owned(),
-        receivers: Vec::new(),
-    };
+    let client_id = session.connection()?.client_id().to_owned();
+    let beginning = Beginning { command: "group", group: group.to_owned(), client_id, receivers: Vec::new() };
     let writer = Writer::open(&session.journal(), &beginning)?;
-    let file = means.folder.join(file_name(&prepared.group, Timestamp::now()));
+    let file = means.folder.join(file_name(group, Timestamp::now()));
     let mut keeping = Keeping { writer, file };
-    let intent = prepared.intent(who(), args.reason.clone());
-    let outcome = match offsets::carry_out(means.admin, &mut keeping, &intent) {
-        Ok(ended) => refusals::of_end(&ended, &intent, session).map_or(Ok(ended), Err),
-        Err(error) => Err(error.into()),
-    };
+    let outcome = prepare().and_then(|prepared| Ok((execute(&prepared, args, &mut keeping, means)?, prepared)));
     let Keeping { mut writer, file } = keeping;
     let (end, code) = match &outcome {
         Ok(_) => (RunEnd::Done, 0),
@@ -87,10 +83,15 @@ pub(super) fn finish(
     };
     let uuid = writer.run().journal_uuid.clone();
     let closed = writer.end(end, Some(code));
-    let ended = outcome?;
+    let (id, prepared) = outcome?;
     closed?;
     let path = session.global.journal.display().to_string();
     let journal = crate::cli::hint::Journal { program: session.output.program(), path: &path, id: &uuid };
-    let told = Told::Done { id: ended.id, file: &file };
-    plan::show(name, prepared, (Some(journal), &told), session).map(|()| 0)
+    plan::show(name, &prepared, (Some(journal), &Told::Done { id, file: &file }), session).map(|()| 0)
+}
+
+fn execute(prepared: &Prepared, args: &MoveArgs, keeping: &mut Keeping, means: &Means<'_>) -> Result<MoveId, CommandError> {
+    let intent = prepared.intent(who(), args.reason.clone());
+    let ended = offsets::carry_out(means.admin, keeping, &intent)?;
+    refusals::of_end(&ended, &intent, means.session).map_or(Ok(ended.id), Err)
 }

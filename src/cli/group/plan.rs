@@ -12,7 +12,7 @@ use crate::cli::hint::Journal;
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Give, Table};
-use crate::offsets::{Counts, MoveId, Outside, PlannedRow, Prepared, TopicPartition};
+use crate::offsets::{Beyond, Counts, MoveId, Outside, PlannedRow, Prepared, TopicPartition, called};
 use crate::settings::OutputFormat;
 
 /// More partitions are not named in a warning.
@@ -70,7 +70,7 @@ impl<'i> RowJson<'i> {
 pub(super) fn warn(prepared: &Prepared) {
     let outside: Vec<_> = prepared.rows.iter().filter_map(|row| Some((&row.at, row.outside?))).collect();
     for (at, outside) in outside.iter().take(NAMED) {
-        tracing::warn!("{}", outside_of(at, *outside));
+        tracing::warn!("{}", outside_of(at, *outside, Beyond::Clamp));
     }
     if outside.len() > NAMED {
         tracing::warn!("and {} more partitions go to an end of their log", outside.len() - NAMED);
@@ -83,16 +83,20 @@ pub(super) fn warn(prepared: &Prepared) {
     }
 }
 
-/// What was asked for, and what was taken instead.
-pub(super) fn outside_of(at: &TopicPartition, outside: Outside) -> String {
-    match outside {
+/// What was asked for, and what is taken instead, or would be.
+pub(super) fn outside_of(at: &TopicPartition, outside: Outside, beyond: Beyond) -> String {
+    let (what, bound) = match outside {
         Outside::Below { wanted, start } => {
-            format!("{at}: offset {} is below the log, which begins at {start}: {start} is taken", wanted.get())
+            (format!("offset {} is below the log, which begins at {start}", wanted.get()), start.to_string())
         }
         Outside::Above { wanted, end } => {
-            format!("{at}: offset {} is above the log, which ends at {end}: {end} is taken", wanted.get())
+            (format!("offset {} is above the log, which ends at {end}", wanted.get()), end.to_string())
         }
-        Outside::Since { time, end } => format!("{at}: no record is as young as {time}: the end of the log is taken, {end}"),
+        Outside::Since { time, end } => (format!("no record is as young as {time}"), format!("the end of the log, {end},")),
+    };
+    match beyond {
+        Beyond::Clamp => format!("{at}: {what}: {bound} is taken"),
+        Beyond::Refuse => format!("{at}: {what}: without --strict {bound} would be taken"),
     }
 }
 
@@ -110,7 +114,7 @@ pub(super) fn show(
     let screen = output.screen();
     let path = session.global.journal.display().to_string();
     let journal = journal.map_or_else(|| format!("no journal at {}", escape(&path)), heading::journal);
-    let mut lines = screen.join([journal, format!("group {}", escape(&prepared.group))]);
+    let mut lines = screen.join([journal, format!("group {}", escape(&called(&prepared.group)))]);
     lines.extend(table(&prepared.rows).lines(screen));
     lines.extend(screen.join(sums(prepared)));
     lines.extend(screen.join(ending(prepared, told, session)));

@@ -7,11 +7,12 @@ use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::escape::escape;
 use crate::cli::group::keeping::KeepError;
 use crate::cli::group::plan::outside_of;
+use crate::cli::hint;
 use crate::cli::session::Session;
 use crate::journal::ReadError;
 use crate::offsets::{
-    AdminError, CsvError, CsvRow, Ended, Found, GroupMember, GroupOffset, GuardError, Intent, LookError, MoveState, PastItem,
-    ResetError, TopicPartition, UndoError,
+    AdminError, Beyond, CsvError, CsvRow, Ended, Found, GroupMember, GroupOffset, GuardError, Intent, LeftAlone, LookError, MoveId,
+    MoveState, PastItem, ResetError, TopicPartition, UndoError, called,
 };
 use crate::settings::nearest;
 
@@ -94,17 +95,26 @@ pub(super) fn of_reset(
         }
         ResetError::UnknownPartition { ref at, .. } => told(line(&|of| of == at)),
         ResetError::Outside(ref rows) => {
-            let lines = rows.iter().map(|(at, outside)| outside_of(at, *outside));
+            let lines = rows.iter().map(|(at, outside)| outside_of(at, *outside, Beyond::Refuse));
             CommandError::new(ErrorKind::Refused, format!("{error}\n{}", listed(lines, rows.len())))
                 .hint("to move them to the nearest end of their log: leave --strict away")
         }
         ResetError::NoBounds { .. } => CommandError::new(ErrorKind::CannotGoOn, error.to_string()),
         ResetError::NothingToShift(_) => told(None).hint("name only the partitions that have an offset: -t TOPIC:P,P"),
         ResetError::NoEntry(_) => told(None).hint(format!("see which there are: {}", session.command(&["errors", "list"]))),
-        ResetError::EntryOfGroup { ref group, .. } => told(None).hint(format!("name its group: -g {}", shell_words::quote(group))),
+        ResetError::EntryOfGroup { ref group, .. } => told(None).hint(format!("name its group: {}", hint::flag("-g", group))),
         ResetError::NoProgress(_) => {
             told(None).hint(format!("see which group and which topic it knows: {}", session.command(&["errors", "list"])))
         }
+        ResetError::Nothing => match file {
+            Some((name, rows)) if rows.is_empty() => CommandError::usage(format!("--from-file: {name} names no partition"))
+                .hint("one line of it for each partition: topic,partition,offset"),
+            Some((name, _)) => {
+                CommandError::usage(format!("--from-file: {name} names none of the partitions that were asked for with --topic"))
+                    .hint("to move all that it names: leave --topic away")
+            }
+            None => told(None),
+        },
         ResetError::NothingCommitted(_) => told(None).hint("name the topics: -t TOPIC"),
         _ => told(None),
     }
@@ -141,19 +151,41 @@ fn moved_on(item: &PastItem, now: Option<&GroupOffset>) -> String {
     format!("{}: the move set {}, and now {} is committed", item.at, told(set), told(now))
 }
 
+/// A move that was written down, and not tried.
+fn of_left_alone(why: &LeftAlone, session: &Session<'_>) -> CommandError {
+    let told = match why {
+        LeftAlone::Guard(error) => of_guard(error, session),
+        LeftAlone::Committed { group, changes } => {
+            let lines = changes.iter().map(|(at, change)| format!("{at}: {change}"));
+            let told = CommandError::new(ErrorKind::Refused, format!("{why}\n{}", listed(lines, changes.len())));
+            told.hint(format!("look again: {}", session.command(&["group", "describe", "-g", group])))
+        }
+        why => CommandError::new(ErrorKind::CannotGoOn, why.to_string()),
+    };
+    told.cause("the group was looked at once more before the change, and nothing was changed")
+}
+
 /// What is wrong with how a move ended; `None`: nothing.
 pub(super) fn of_end(ended: &Ended<KeepError>, intent: &Intent, session: &Session<'_>) -> Option<CommandError> {
-    let Ended { id, state, found, members, unsaid } = ended;
+    let Ended { id, state, found, left_alone, members, unsaid } = ended;
     let group = &intent.group;
+    if let Some(why) = left_alone {
+        let told = of_left_alone(why, session);
+        return Some(match unsaid {
+            Some(unsaid) => told.cause(still_planned(*id, unsaid)),
+            None => told,
+        });
+    }
     let wrong: Vec<_> = found.iter().filter_map(|found| Some((found, found.error.as_ref()?))).collect();
     let told = match (state, unsaid) {
         (MoveState::Done, None) => return None,
-        (MoveState::Done, Some(_)) => format!("group {group} was moved and read back, but the journal does not say so"),
+        (MoveState::Done, Some(_)) => format!("group {} was moved and read back, but the journal does not say so", called(group)),
         _ => {
             let line = |(found, error): &(&Found, &String)| format!("{}: {error}", found.at);
             let lines = listed(wrong.iter().map(line), wrong.len());
             format!(
-                "group {group} is not where it was to go: move {} {} in {} of {} partitions\n{lines}",
+                "group {} is not where it was to go: move {} {} in {} of {} partitions\n{lines}",
+                called(group),
                 id.0,
                 state.as_str(),
                 wrong.len(),
@@ -167,11 +199,15 @@ pub(super) fn of_end(ended: &Ended<KeepError>, intent: &Intent, session: &Sessio
         error = error.hint("stop them, and try again: add --wait-empty 5m");
     }
     if let Some(unsaid) = unsaid {
-        error = error.cause(format!("the journal still has move {} as planned: {unsaid}", id.0));
+        error = error.cause(still_planned(*id, unsaid));
     }
     let number = id.0.to_string();
     let error = error.hint(format!("what was written down: {}", session.command(&["group", "history", "-g", group])));
     Some(error.hint(format!("to take back what was moved: {}", session.command(&["group", "undo", &number, "--execute"]))))
+}
+
+fn still_planned(id: MoveId, why: &KeepError) -> String {
+    format!("the journal still has move {} as planned: {why}", id.0)
 }
 
 fn listed(lines: impl Iterator<Item = String>, count: usize) -> String {

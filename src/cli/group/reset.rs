@@ -27,6 +27,9 @@ and to redrive-undo-GROUP-TIME.csv first, and what was done is read back.
 Exit status: 0 done or shown, 1 could not go on or something differs, 2 usage,
 5 refused: the group has members, or --strict.";
 
+/// The name of a file that is none.
+const STDIN: &str = "-";
+
 #[derive(Args, Debug)]
 pub(super) struct ResetArgs {
     #[command(flatten)]
@@ -65,9 +68,10 @@ impl ResetArgs {
         let group = settings::group(&session.layers)?;
         let mut file = None;
         let aim = target.aim(Timestamp::now(), |name| {
-            let rows = read_file(name)?;
+            let named = if name == STDIN { "standard input" } else { name };
+            let rows = read_file(name, named)?;
             let offsets = rows.iter().map(|(at, row)| (at.clone(), row.offset)).collect();
-            file = Some((name.to_owned(), rows));
+            file = Some((named.to_owned(), rows));
             Ok::<_, FileError>(offsets)
         })?;
         let needs_journal = matches!(target, ResetTarget::Failure(_) | ResetTarget::Progress);
@@ -110,18 +114,22 @@ impl From<FileError> for CommandError {
     }
 }
 
-fn read_file(name: &str) -> Result<BTreeMap<TopicPartition, CsvRow>, FileError> {
-    let unreadable = |error: std::io::Error| FileError(CommandError::usage(format!("--from-file: {name} cannot be read: {error}")));
-    let text = std::fs::read_to_string(name).map_err(unreadable)?;
-    offsets::read_csv(&text).map_err(|error| FileError(refusals::of_file(name, &error)))
+/// What a file of this name says; `named`: as messages call it.
+fn read_file(name: &str, named: &str) -> Result<BTreeMap<TopicPartition, CsvRow>, FileError> {
+    let text = if name == STDIN { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(name) };
+    let unreadable =
+        |error: std::io::Error| FileError(CommandError::usage(format!("--from-file: {named} cannot be read: {error}")));
+    offsets::read_csv(&text.map_err(unreadable)?).map_err(|error| FileError(refusals::of_file(named, &error)))
 }
 
 pub(super) fn run(args: &ResetArgs, asked: &Asked, means: &Means<'_>) -> Result<u8, CommandError> {
     let Asked { request, reader, file } = asked;
     args.moving.wait(&request.group, means)?;
     let file = file.as_ref().map(|(name, rows)| (name.as_str(), rows));
-    let prepared =
-        offsets::prepare(means.admin, reader.as_ref(), request).map_err(|error| refusals::of_reset(error, file, means.session))?;
-    plan::warn(&prepared);
-    moving::finish(NAME, &prepared, (&args.moving, reader.as_ref()), means)
+    moving::finish((NAME, &request.group), (&args.moving, reader.as_ref()), means, || {
+        let prepared = offsets::prepare(means.admin, reader.as_ref(), request);
+        let prepared = prepared.map_err(|error| refusals::of_reset(error, file, means.session))?;
+        plan::warn(&prepared);
+        Ok(prepared)
+    })
 }

@@ -23,16 +23,17 @@ const FLAGS: [Flag; 10] = [
     flag("to-latest", "", "To the end of the log"),
     flag("to-offset", "N", "To this offset"),
     flag("to-datetime", "TIME", "To the first record at or after this time (RFC 3339, with a zone)"),
-    flag("by-duration", "DURATION", "To the first record that is at most this old: PnDTnHnMnS, or 2h, 7d"),
+    flag(AGO, "DURATION", "To the first record that is at most this old: PnDTnHnMnS, or 2h, 7d"),
     flag("shift-by", "N", "So many offsets on, or back when it is below 0"),
     flag("to-current", "", "To where it is; to the end where nothing is committed"),
-    flag("from-file", "CSV", "To the offsets in a file, one topic,partition,offset a line"),
-    flag("to-failure", "ID", "To the oldest open entry of each partition, or to that entry"),
+    flag("from-file", "CSV", "To the offsets in a file (-: standard input), one topic,partition,offset a line"),
+    flag(ENTRY, "ID", "To the oldest open entry of each partition, or to that entry"),
     flag("to-progress", "", "To where this journal saw the group last"),
 ];
 
 /// Its value may be left away.
 const ENTRY: &str = "to-failure";
+const AGO: &str = "by-duration";
 
 /// What was given of targets: the flag, and its value.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,8 @@ impl Args for TargetFlags {
             match value {
                 "" => arg.action(ArgAction::SetTrue),
                 _ if name == ENTRY => arg.value_name(value).num_args(0..=1),
+                // What is wrong with a sign, the duration says itself.
+                _ if name == AGO => arg.value_name(value).allow_hyphen_values(true),
                 _ => arg.value_name(value),
             }
         }))
@@ -89,7 +92,7 @@ impl TargetFlags {
             "to-latest" => Ok(ResetTarget::Latest),
             "to-offset" => read(ResetTarget::offset),
             "to-datetime" => read(ResetTarget::time),
-            "by-duration" => read(ResetTarget::ago),
+            AGO => read(ResetTarget::ago),
             "shift-by" => read(ResetTarget::shift),
             "to-current" => Ok(ResetTarget::Current),
             "from-file" => Ok(ResetTarget::File(value.clone().unwrap_or_default())),

@@ -207,7 +207,7 @@ fn what_differs_is_named_and_written_down() {
 /// Cut off behind each step: history tells the truth, and undo works.
 #[test]
 fn a_broker_that_dies_leaves_a_history_that_is_true() {
-    for (call, time, reached) in [("alter", 1, 50), ("committed", 2, 10)] {
+    for (call, time, reached) in [("describe", 2, 50), ("committed", 2, 50), ("alter", 1, 50), ("committed", 3, 10)] {
         let desk = Desk::new();
         desk.cluster.fails_at(call, time);
         let error = desk.refused(&format!("{RESET} --execute"));
@@ -229,6 +229,30 @@ fn a_member_that_comes_meanwhile_is_named() {
     desk.cluster.joins_at_change.set(true);
     let error = desk.refused(&format!("{RESET} --execute"));
     assert!(error.causes[0].contains("it has members again") && error.causes[0].contains("late-1"), "{error:?}");
+}
+
+/// While another process has the journal, a consumer may come and go.
+#[test]
+fn what_was_committed_behind_the_look_is_not_overwritten() {
+    let desk = Desk::new();
+    desk.cluster.commits_at("describe", 2, committed(1, 65, "rd1:j:65:r3"));
+    let error = desk.refused(&format!("{RESET} --execute"));
+    let expected = "group shop has committed since it was looked at\n\
+        orders/1: expected offset 60 as it was looked at, and found offset 65";
+    assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Refused, expected));
+    assert!(error.hints[0].starts_with("look again: redrive group describe -g shop"), "{error:?}");
+    assert_eq!(desk.has().iter().map(|(next, _)| *next).collect::<Vec<_>>(), [50, 65]);
+    let of = &desk.items("group history", "group-move")[0];
+    assert_eq!((&of["state"], &of["items"][1]["read_back"]), (&json!("failed"), &json!(null)));
+    assert_eq!(desk.refused("group undo --execute").kind, ErrorKind::Refused, "what the consumer has is its own");
+}
+
+#[test]
+fn a_journal_that_has_to_be_waited_for_is_opened_before_the_group_is_looked_at() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.scene.place().path).unwrap();
+    desk.refused(&format!("{RESET} --execute"));
+    assert!(desk.cluster.calls.borrow().is_empty(), "{:?}", desk.cluster.calls.borrow());
 }
 
 #[test]
@@ -283,7 +307,9 @@ fn targets_and_partitions_are_asked_for_one_by_one() {
     assert_eq!(said("--to-latest"), "nothing says which partitions are to be moved");
     assert!(said("-t orders --to-datetime 2026-11-23T05:00:00").starts_with("--to-datetime: `2026-11-23T05:00:00` has no zone"));
     assert!(said("-t orders --by-duration P1M").starts_with("--by-duration: `P1M` counts in months"));
-    assert!(said("-t orders --by-duration 99999999d").starts_with("--by-duration: `PT8639999913600S` reaches back"));
+    assert!(said("-t orders --by-duration P99999999D").starts_with("--by-duration: `P99999999D` reaches back"), "as it was typed");
+    let signed = "--by-duration: `-PT5M` has a sign: how long ago it was is written without one, like PT5M";
+    assert_eq!(said("-t orders --by-duration -PT5M"), signed);
     assert!(said("-t orders:x --to-latest").starts_with("--topic: `x` is not a partition"));
     assert_eq!(said("-t ordres --to-latest"), "there is no topic ordres on this cluster");
     assert_eq!(desk.refused("group reset -g shop -t ordres --to-latest").hints, ["did you mean orders?"]);
@@ -309,8 +335,20 @@ fn a_line_of_a_file_that_is_wrong_is_named() {
     assert_eq!(said("orders,0,5\norders,0,6\n"), "line 2: orders/0 is in line 1 already");
     assert_eq!(said("orders,0,5\norders,7,6\n"), "line 2: there is no partition orders/7: topic orders has 3");
     assert_eq!(said("orders,0,5\n\nordres,0,6\n"), "line 3: there is no topic ordres on this cluster");
-    assert_eq!(said("orders,0,-5\n"), "line 1: `-5` is not an offset: expected a number from 0");
-    assert_eq!(said("# nothing\n"), "nothing is to be moved: none of the partitions that were asked for is named");
+    assert_eq!(said("orders,0,five\n"), "line 1: `five` is not an offset: expected a whole number");
+    assert!(said("# nothing\n").ends_with("plan names no partition"));
+    let file = desk.scene.folder.path().join("plan");
+    std::fs::write(&file, "topic,partition,offset\norders,0,-5\n").unwrap();
+    let reset = format!("group reset -g shop --from-file {}", file.display());
+    let others = desk.refused(&format!("{reset} -t orders:1"));
+    assert!(others.message.ends_with("plan names none of the partitions that were asked for with --topic"), "{others:?}");
+    let item = &desk.items(&reset, "planned-move")[0];
+    assert_eq!(
+        (&item["new"], &item["clamped"]),
+        (&json!(10), &json!("start")),
+        "below 0 is outside of the log, as with --to-offset"
+    );
+    assert_eq!(desk.refused(&format!("{reset} --strict")).kind, ErrorKind::Refused);
     let missing = desk.refused("group reset -g shop --from-file nosuch.csv").message;
     assert!(missing.contains("nosuch.csv cannot be read"), "{missing}");
 }
@@ -320,8 +358,13 @@ fn strictness_is_a_refusal_that_names_what_is_outside() {
     let desk = Desk::new();
     let error = desk.refused("group reset -g shop -t orders:0 --to-offset 101 --strict");
     let expected = "1 partition would have to go to offsets outside of the log\n\
-        orders/0: offset 101 is above the log, which ends at 100: 100 is taken";
+        orders/0: offset 101 is above the log, which ends at 100: without --strict 100 would be taken";
     assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Refused, expected));
+    let future = desk.refused("group reset -g shop -t orders:0 --to-datetime 2100-01-01T00:00:00Z --strict").message;
+    assert!(
+        future.ends_with("no record is as young as 2100-01-01T00:00:00Z: without --strict the end of the log, 100, would be taken"),
+        "{future}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::cli::group::{Means, refusals};
 use crate::cli::session::Session;
 use crate::cli::word;
 use crate::journal::Reader;
-use crate::offsets::{self, Force, MoveId, PastMove};
+use crate::offsets::{self, Force, MoveId, PastMove, called};
 use crate::settings;
 
 pub(super) const NAME: &str = "group undo";
@@ -54,7 +54,8 @@ impl UndoArgs {
         };
         match group {
             Some(group) if group != past.group => {
-                let told = CommandError::usage(format!("move {} is of group {}, not of {group}", id.0, past.group));
+                let told =
+                    CommandError::usage(format!("move {} is of group {}, not of {}", id.0, called(&past.group), called(&group)));
                 Err(told.hint(format!("see which there are: {}", history())))
             }
             _ => Ok((reader, past)),
@@ -69,7 +70,7 @@ fn newest(reader: &Reader, group: Option<&str>, session: &Session<'_>) -> Result
     match of_group.as_slice() {
         [(_, id)] => Ok(*id),
         [] => {
-            let of = group.map_or_else(String::new, |group| format!(" of group {group}"));
+            let of = group.map_or_else(String::new, |group| format!(" of group {}", called(group)));
             let told = CommandError::usage(format!("there is no move{of} in the journal {}", reader.path()));
             let meant = group.and_then(|group| settings::nearest(group, newest.iter().map(|(name, _)| name.as_str())));
             Err(match meant {
@@ -78,7 +79,7 @@ fn newest(reader: &Reader, group: Option<&str>, session: &Session<'_>) -> Result
             })
         }
         several => {
-            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<_> = several.iter().map(|(name, _)| called(name)).collect();
             Err(CommandError::usage(format!("there are moves of several groups: {}", names.join(", ")))
                 .hint("name the group with -g, or the move"))
         }
@@ -88,7 +89,7 @@ fn newest(reader: &Reader, group: Option<&str>, session: &Session<'_>) -> Result
 pub(super) fn run(args: &UndoArgs, (reader, past): (&Reader, &PastMove), means: &Means<'_>) -> Result<u8, CommandError> {
     args.moving.wait(&past.group, means)?;
     let force = if args.force { Force::Yes } else { Force::No };
-    let prepared =
-        offsets::prepare_undo(means.admin, reader, past, force).map_err(|error| refusals::of_undo(error, means.session))?;
-    moving::finish(NAME, &prepared, (&args.moving, Some(reader)), means)
+    moving::finish((NAME, &past.group), (&args.moving, Some(reader)), means, || {
+        offsets::prepare_undo(means.admin, reader, past, force).map_err(|error| refusals::of_undo(error, means.session))
+    })
 }

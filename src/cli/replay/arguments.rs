@@ -205,7 +205,7 @@ fn is_selection(receiver: &str) -> bool {
 }
 
 fn range(text: &str, now: Timestamp) -> Result<OffsetRange, CommandError> {
-    let range = OffsetRange::parse(text, now).map_err(|error| CommandError::usage(format!("--offset: {error}")))?;
+    let range = OffsetRange::parse_placed(text, now).map_err(|error| CommandError::usage(format!("--offset: {error}")))?;
     if range.topic.is_none() {
         let told = CommandError::usage(format!("--offset: `{text}` names no topic: expected TOPIC:PARTITION:RANGE"));
         return Err(told.hint(format!("for example: redrive replay --offset orders:3:{text}")));

@@ -33,6 +33,8 @@ pub(super) fn of_error(error: ReplayError, typed: &Typed<'_>) -> CommandError {
         ReplayError::SeveralGroups { groups } | ReplayError::OtherGroup { groups, .. } => for_each(told, &groups, typed),
         ReplayError::GroupUnknown { .. } => told.hint(format!("say in whose name: {}", typed.with("-g", "GROUP"))),
         ReplayError::UnknownReceiver { name, known } => told.hint(instead("--to ", &name, &known)),
+        ReplayError::UnknownGroup { group, known, .. } => told.hint(instead("-g ", &group, &known)),
+        ReplayError::MapOfNobody { old, known, .. } => told.hint(instead("--map ", &old, &known)),
         ReplayError::MapToNobody { old, new, known } => told.hint(instead(&format!("--map {old}="), &new, &known)),
         ReplayError::UnknownTopic { name, there } => told.hint(instead("", &name, &there)),
         ReplayError::PastEnd { place, .. } => told.hint(whole(&place)),

@@ -9,6 +9,7 @@ use crate::engine::shard::{Shard, entries};
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::Event;
 use crate::failure::Stage;
+use crate::receiver::Binding;
 use crate::record::{ReceiverSet, Record, Slot};
 
 /// A record that waits for at least one receiver.
@@ -67,27 +68,39 @@ impl Shard {
     pub(super) fn finish(&mut self, event: &Event, ends: Ends) {
         let record = event.record();
         if !ends.abandoned.is_empty() {
-            return self.settle_with_job(record, Settled::Abandoned);
+            return self.give_up(record, ends.delivered);
         }
         if ends.failed.is_empty() && !record.has_debt() {
             return self.settle(record, Settled::Delivered);
         }
-        for receiver in ends.delivered.iter() {
-            if let Some(binding) = self.walk.bindings.get(usize::from(receiver.0)) {
-                self.job.entries.push(Entry::Delivered(Delivered {
-                    partition: Arc::clone(record.partition()),
-                    offset: record.offset(),
-                    receiver: binding.name.clone(),
-                    mode: self.walk.mode,
-                }));
-            }
-        }
+        self.write_delivered(record, ends.delivered);
         if !ends.passed_over.is_empty() {
             self.pass_over(record, ends.passed_over, WhyNot::ReceiverDown);
         } else if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Decode, self.walk.mode));
         }
         self.settle_with_job(record, if ends.failed.is_empty() { Settled::Delivered } else { Settled::Failed });
+    }
+
+    fn write_delivered(&mut self, record: &Record, to: ReceiverSet) {
+        let delivered = |binding: &Binding| {
+            Entry::Delivered(Delivered {
+                partition: Arc::clone(record.partition()),
+                offset: record.offset(),
+                receiver: binding.name.clone(),
+                mode: self.walk.mode,
+            })
+        };
+        let bindings = to.iter().filter_map(|receiver| self.walk.bindings.get(usize::from(receiver.0)));
+        self.job.entries.extend(bindings.map(delivered));
+    }
+
+    /// Not all of its receivers have it: it does not settle. Entries of those that have are closed all the same.
+    fn give_up(&mut self, record: &Record, delivered: ReceiverSet) {
+        if record.has_debt() {
+            self.write_delivered(record, delivered);
+        }
+        self.settle_with_job(record, Settled::Abandoned);
     }
 
     pub(super) fn settle(&mut self, record: &Record, how: Settled) {
@@ -125,8 +138,8 @@ impl Shard {
         self.level = Some(StopLevel::Now);
         self.out.clear();
         drop(self.lanes.drain_matching(|_| true));
-        for waiting in std::mem::take(&mut self.waiting) {
-            self.settle_with_job(waiting.1.event.record(), Settled::Abandoned);
+        for (_, waiting) in std::mem::take(&mut self.waiting) {
+            self.give_up(waiting.event.record(), waiting.ends.delivered);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::shard::Shard;
 use crate::engine::tracker::Settled;
 use crate::policy::Vigil;
 use crate::receiver::Mode;
-use crate::record::{ReceiverIx, ReceiverSet, Record};
+use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
 
 impl Shard {
     fn is_replay(&self) -> bool {
@@ -18,15 +18,15 @@ impl Shard {
 
     /// Those of the receivers that the record is routed to for whom it is meant. `None`: for none of them, and it has ended.
     pub(super) fn meant(&mut self, record: &Record, routed: ReceiverSet) -> Option<ReceiverSet> {
-        let only = record.only();
-        if only == ReceiverSet::ALL {
-            return Some(routed.minus(self.walk.by_name_only));
-        }
-        let others = only.minus(routed);
+        let these = match record.meant() {
+            Meant::AllBut(others) => return Some(routed.minus(self.walk.by_name_only).minus(others)),
+            Meant::These(these) => these,
+        };
+        let others = these.minus(routed);
         if !others.is_empty() {
             self.pass_over(record, others, WhyNot::NotRouted);
         }
-        let to = only.intersect(routed);
+        let to = these.intersect(routed);
         if to.is_empty() {
             self.settle_with_job(record, Settled::Skipped);
             return None;
@@ -43,7 +43,7 @@ impl Shard {
             let partition = Arc::clone(record.partition());
             Entry::PassedOver(PassedOver { partition, offset: record.offset(), receiver, why })
         };
-        if record.only() == ReceiverSet::ALL || receivers.is_empty() {
+        if matches!(record.meant(), Meant::AllBut(_)) || receivers.is_empty() {
             self.job.entries.push(passed_over(None));
             return;
         }
@@ -53,14 +53,14 @@ impl Shard {
 
     /// A receiver that a replay does not wait for.
     pub(super) fn is_given_up(&self, receiver: ReceiverIx) -> bool {
-        self.is_replay() && self.vigils.get(usize::from(receiver.0)).is_some_and(Vigil::is_down)
+        self.is_replay() && self.walk.vigils.get(usize::from(receiver.0)).is_some_and(Vigil::is_down)
     }
 
     /// What a delivery says about its receiver; a live run does not ask.
-    pub(super) fn watch<T>(&mut self, receiver: ReceiverIx, watch: impl FnOnce(&mut Vigil) -> T) -> Option<T> {
+    pub(super) fn watch<T>(&self, receiver: ReceiverIx, watch: impl FnOnce(&Vigil) -> T) -> Option<T> {
         if !self.is_replay() {
             return None;
         }
-        self.vigils.get_mut(usize::from(receiver.0)).map(watch)
+        self.walk.vigils.get(usize::from(receiver.0)).map(watch)
     }
 }

@@ -49,9 +49,21 @@ impl Reader {
         })
     }
 
+    /// The record's other receivers that got it, by name.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn delivered_to(&self, id: i64) -> Result<Vec<String>, ReadError> {
+        self.receivers_with_record_of(id).map_err(|error| self.failed(error))
+    }
+
+    fn receivers_with_record_of(&self, id: i64) -> rusqlite::Result<Vec<String>> {
+        let mut delivered = self.connection.prepare_cached(sql::DELIVERED_TO)?;
+        delivered.query_map([id], |row| row.get(0))?.collect()
+    }
+
     fn related(&self, item: &FailureItem) -> rusqlite::Result<Related> {
         let connection = &self.connection;
-        let mut delivered = connection.prepare(sql::DELIVERED_TO)?;
         let mut attempts = connection.prepare(sql::ATTEMPTS_OF)?;
         let mut history: Vec<AttemptItem> = attempts.query_map([item.id], rows::attempt)?.collect::<Result<_, _>>()?;
         history.sort_by_key(|attempt| attempt.number);
@@ -61,7 +73,7 @@ impl Reader {
             .query_row(sql::DEFINITION_OF, (&item.group, item.receiver.as_deref().unwrap_or_default()), |row| row.get(0))
             .optional()?;
         Ok(Related {
-            delivered_to: delivered.query_map([item.id], |row| row.get(0))?.collect::<Result<_, _>>()?,
+            delivered_to: self.receivers_with_record_of(item.id)?,
             history,
             alike,
             alike_since_us,

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as SqlValue;
 
-use crate::offsets::Bounds;
+use crate::offsets::{Bounds, first_ms};
 
 /// Conditions, each beginning with ` AND `, and the values that they bind.
 #[derive(Clone, Default)]
@@ -64,11 +64,4 @@ impl Terms {
         self.text.push_str(&other.text);
         self.values.extend(other.values.iter().cloned());
     }
-}
-
-/// The first whole millisecond at or after a time: record timestamps are whole ones.
-fn first_ms(at: jiff::Timestamp) -> i64 {
-    let ns = at.as_nanosecond();
-    let ms = ns.div_euclid(1_000_000) + i128::from(ns.rem_euclid(1_000_000) > 0);
-    i64::try_from(ms).unwrap_or(i64::MAX)
 }

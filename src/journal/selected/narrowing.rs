@@ -26,14 +26,6 @@ impl Selected {
         Ok(names.into_iter().map(|(group, _)| group).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
-    /// Takes out the entries of all other groups.
-    ///
-    /// # Errors
-    /// When the selection cannot be written.
-    pub fn keep_group(&mut self, group: &str) -> Result<u64, ReadError> {
-        self.drop_by(sql::KEEP_GROUP, [group])
-    }
-
     /// Takes out what was resolved when it was selected: whoever it is for has it.
     ///
     /// # Errors
@@ -59,14 +51,6 @@ impl Selected {
     /// When the selection cannot be written.
     pub fn drop_from(&mut self, topic: TopicRow, partition: i32, position: NextOffset) -> Result<u64, ReadError> {
         self.drop_by(sql::DROP_FROM, (topic.0, partition, position.get()))
-    }
-
-    /// Takes out the entries whose bytes the journal does not have any more. It looks at every record that is selected.
-    ///
-    /// # Errors
-    /// When the journal cannot be read, or the selection cannot be written.
-    pub fn drop_without_payload(&mut self) -> Result<u64, ReadError> {
-        self.drop_by(sql::DROP_WITHOUT_PAYLOAD, [])
     }
 
     fn drop_by(&self, statement: &str, values: impl rusqlite::Params) -> Result<u64, ReadError> {

@@ -141,11 +141,9 @@ enum Step {
     Ids(Vec<i64>),
     Filters(Box<FailureSelection>),
     Places(Option<&'static str>, Vec<PlaceRange>),
-    KeepGroup(&'static str),
     DropResolved,
     KeepReceivers(Vec<&'static str>),
     DropFrom(i64, i32, i64),
-    DropWithoutPayload,
 }
 
 fn bounds() -> impl Strategy<Value = Bounds> {
@@ -181,11 +179,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(group, ranges)| Step::Places(group, ranges)),
     ];
     let narrowing = prop_oneof![
-        select(GROUPS.to_vec()).prop_map(Step::KeepGroup),
         Just(Step::DropResolved),
         subsequence(vec!["billing", "audit", "nobody"], 0..=2).prop_map(Step::KeepReceivers),
         (1i64..4, 0i32..4, 0i64..20).prop_map(|(topic, partition, offset)| Step::DropFrom(topic, partition, offset)),
-        Just(Step::DropWithoutPayload),
     ];
     (prop::collection::vec(selecting, 1..3), prop::collection::vec(narrowing, 0..4)).prop_map(|(one, other)| [one, other].concat())
 }
@@ -208,7 +204,6 @@ fn expect(step: &Step, all: &[Row], selected: &mut BTreeMap<i64, Row>) -> String
             };
             add(&|row| group.is_none_or(|group| row.group == group) && ranges.iter().any(|range| is_in(row, range)));
         }
-        Step::KeepGroup(group) => selected.retain(|_, row| row.group == *group),
         Step::DropResolved => selected.retain(|_, row| row.state != "resolved"),
         Step::KeepReceivers(names) => {
             let is_other = |row: &Row| row.receiver.as_deref().is_some_and(|of| !names.contains(&of));
@@ -223,7 +218,6 @@ fn expect(step: &Step, all: &[Row], selected: &mut BTreeMap<i64, Row>) -> String
         Step::DropFrom(topic, partition, offset) => {
             selected.retain(|_, row| (row.topic, row.partition) != (*topic, *partition) || row.offset < *offset);
         }
-        Step::DropWithoutPayload => selected.retain(|_, row| row.has_payload),
     }
     match step {
         Step::Filters(_) | Step::Places(..) => String::new(),
@@ -236,11 +230,9 @@ fn perform(step: &Step, selected: &mut Selected) -> Result<String, ReadError> {
         Step::Ids(ids) => format!("{:?}", selected.select_ids(ids)?),
         Step::Filters(selection) => selected.select(selection).map(|()| String::new())?,
         Step::Places(group, ranges) => selected.select_places(*group, ranges).map(|()| String::new())?,
-        Step::KeepGroup(group) => selected.keep_group(group)?.to_string(),
         Step::DropResolved => selected.drop_resolved()?.to_string(),
         Step::KeepReceivers(names) => format!("{:?}", selected.keep_receivers(names)?),
         Step::DropFrom(topic, partition, offset) => selected.drop_from(TopicRow(*topic), *partition, next(*offset))?.to_string(),
-        Step::DropWithoutPayload => selected.drop_without_payload()?.to_string(),
     })
 }
 
@@ -365,7 +357,7 @@ fn a_journal_is_not_changed_by_what_is_selected_of_it() {
             .query_row("SELECT count(*) FROM failure", [], |row| row.get::<_, i64>(0))
     };
     selected.select(&FailureSelection::default()).unwrap();
-    selected.keep_group("shop").unwrap();
+    selected.drop_resolved().unwrap();
     assert_eq!(changes().unwrap(), ENTRIES);
     for statement in
         ["DELETE FROM failure", "UPDATE main.failure SET claimed_by = 1", "INSERT INTO place VALUES (99, 'g', 'route', '')"]

@@ -355,6 +355,10 @@ fn an_incident_counts_and_ends_when_the_next_run_starts() {
     assert_eq!((incident.count, incident.message.as_str(), incident.ended_at_us), (3, "three", None));
     writer.end(RunEnd::Done, Some(0)).unwrap();
     assert_eq!(list()[0].ended_at_us, None, "a broker that is away does not come back because a run stops");
+    for command in ["group", "replay"] {
+        drop(scene.run_of(command, "shop", Vec::new()));
+        assert_eq!(list()[0].ended_at_us, None, "a run of {command} finds out nothing of a consumer's trouble");
+    }
     let _next = scene.writer();
     assert!(list()[0].ended_at_us.is_some());
     assert_eq!(scene.reader().open_incidents().unwrap(), 0);

@@ -12,7 +12,7 @@ use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 use thiserror::Error;
 
-use super::{Event, Queue, text};
+use super::{Event, Queue, line};
 
 /// How long one answer may take.
 pub(super) const ANSWER: Duration = Duration::from_secs(5);
@@ -56,7 +56,12 @@ impl Refusal {
     /// In Kafka's words.
     pub(super) fn of(code: i32) -> Self {
         // SAFETY: any number is taken, and the text is copied.
-        Self { code, message: unsafe { text(rd_kafka_err2str(code)) } }
+        Self { code, message: unsafe { line(rd_kafka_err2str(code)) } }
+    }
+
+    /// With a broker's own words; it may have none, and then only what was asked stands before a colon.
+    fn told(code: i32, message: String) -> Self {
+        if message.is_empty() || message.ends_with(':') { Self::of(code) } else { Self { code, message } }
     }
 
     fn ours(code: i32, message: &str) -> Self {
@@ -72,7 +77,7 @@ impl Refusal {
         // SAFETY: as above; the text is copied.
         unsafe {
             let code = if error.is_null() { Self::NONE } else { rd_kafka_error_code(error) };
-            (code != Self::NONE).then(|| Self { code, message: text(sys::rd_kafka_error_string(error)) })
+            (code != Self::NONE).then(|| Self::told(code, line(sys::rd_kafka_error_string(error))))
         }
     }
 }
@@ -118,7 +123,7 @@ pub(super) fn ask<C: ClientContext>(
     match unsafe { rd_kafka_event_error(event.0.as_ptr()) } {
         Refusal::NONE => Ok(event),
         // SAFETY: as above.
-        code => Err(Refusal { code, message: unsafe { text(sys::rd_kafka_event_error_string(event.0.as_ptr())) } }),
+        code => Err(Refusal::told(code, unsafe { line(sys::rd_kafka_event_error_string(event.0.as_ptr())) })),
     }
 }
 

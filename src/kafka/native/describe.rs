@@ -6,7 +6,7 @@ use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
 
 use super::ask::{Refusal, ask, name};
-use super::{checked, text};
+use super::{checked, line, text};
 
 /// Operations that a broker allows us on something; a bit for each number of Kafka's. `None`: it does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -159,7 +159,7 @@ pub(in crate::kafka) fn largest_batch<C: ClientContext>(client: &Client<C>, topi
         }
         let of: *const sys::rd_kafka_ConfigResource_t = *resources;
         if checked(sys::rd_kafka_ConfigResource_error(of)).is_err() {
-            return Err(text(sys::rd_kafka_ConfigResource_error_string(of)));
+            return Err(line(sys::rd_kafka_ConfigResource_error_string(of)));
         }
         let entries = sys::rd_kafka_ConfigResource_configs(of, &raw mut count);
         let entry =

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::engine::ledger::LedgerError;
 use crate::engine::source::SourceError;
 use crate::journal::{Claim, Claims, FailureState, ReadError, Selected, SelectedPartition, SelectedRow};
-use crate::record::{Offset, RawRecord, ReceiverIx, ReceiverSet, Slot};
+use crate::record::{Meant, Offset, RawRecord, ReceiverIx, ReceiverSet, Slot};
 use crate::replay::plan::SkipReason;
 use crate::replay::source::lent::Lent;
 use crate::replay::source::part::Due;
@@ -22,7 +22,7 @@ pub(in crate::replay) enum Rule {
     /// The receivers of its entries. One that failed before any receiver is for all.
     Failed(HashMap<String, ReceiverIx>),
     /// These, whoever has it.
-    Given(ReceiverSet),
+    Given(Meant),
 }
 
 /// Where the bytes of entries come from.
@@ -105,10 +105,10 @@ impl Entries {
     }
 
     /// Whom a record without entries is for; `None`: it is delivered already.
-    pub(super) fn without_entries(&self) -> Option<ReceiverSet> {
+    pub(super) fn without_entries(&self) -> Option<Meant> {
         match &self.rule {
             Rule::Failed(_) => None,
-            Rule::Given(receivers) => Some(*receivers),
+            Rule::Given(meant) => Some(*meant),
         }
     }
 
@@ -158,7 +158,7 @@ impl Entries {
             let claimed: Vec<_> = claimed.collect();
             let ours = claimed.iter().filter(|(_, claim)| *claim == Some(Claim::Taken));
             self.claimed.extend(ours.map(|(row, _)| row.id));
-            let judged = judge(&self.rule, &claimed);
+            let judged = judge(&self.rule, &claimed, self.has_it(record)?);
             page.already += judged.already;
             page.due.extend(judged.due);
             aside.extend(judged.aside);
@@ -167,6 +167,15 @@ impl Entries {
             rows.aside.append(&mut aside);
         }
         Ok(page)
+    }
+
+    /// Who got a record before, as far as it matters: an entry from before any receiver is for the others.
+    fn has_it(&self, record: &[SelectedRow]) -> Result<ReceiverSet, Trouble> {
+        let (Rule::Failed(receivers), Some(row)) = (&self.rule, record.iter().find(|row| row.receiver.is_none())) else {
+            return Ok(ReceiverSet::NONE);
+        };
+        let names = self.selected.reader().delivered_to(row.id)?;
+        Ok(set_of(receivers, names.iter().map(String::as_str)))
     }
 
     /// Copies the bytes that the journal has of a record.
@@ -185,7 +194,7 @@ impl Entries {
                     key: stored.key,
                     value: stored.value,
                     headers: stored.headers,
-                    only: due.only,
+                    meant: due.meant,
                 });
                 Ok(Loaded::There)
             }
@@ -227,23 +236,23 @@ struct Judged {
     already: u64,
 }
 
-/// `rows`: of one record, each with its claim if it was open when it was selected. What is for given receivers goes out once and whole:
+/// `rows`: of one record, each with its claim if it was open when it was selected. `has_it`: who got the record before. What is for given receivers goes out once and whole:
 /// while another replay holds a part of it, all of it waits.
-fn judge(rule: &Rule, rows: &[(&SelectedRow, Option<Claim>)]) -> Judged {
+fn judge(rule: &Rule, rows: &[(&SelectedRow, Option<Claim>)], has_it: ReceiverSet) -> Judged {
     let mut judged = Judged { due: None, aside: Vec::new(), already: 0 };
     let Some((first, _)) = rows.first() else { return judged };
-    let mut due = Due { offset: first.offset, only: ReceiverSet::NONE, entries: 0 };
+    let mut due = Due { offset: first.offset, meant: Meant::NOBODY, entries: 0 };
     for (row, claim) in rows {
         match (rule, claim) {
             (_, Some(Claim::Held)) => judged.aside.push((*row).clone()),
             (Rule::Failed(_), Some(Claim::Resolved | Claim::Missing)) => judged.already += 1,
             (Rule::Failed(receivers), _) => {
                 due.entries += 1;
-                due.only = due.only.union(whom(row, receivers));
+                due.meant = due.meant.union(whom(row, receivers, has_it));
             }
-            (Rule::Given(receivers), _) => {
+            (Rule::Given(meant), _) => {
                 due.entries += 1;
-                due.only = *receivers;
+                due.meant = *meant;
             }
         }
     }
@@ -256,11 +265,15 @@ fn judge(rule: &Rule, rows: &[(&SelectedRow, Option<Claim>)]) -> Judged {
 }
 
 /// A receiver that is not there gets nothing: the plan has said so.
-fn whom(row: &SelectedRow, receivers: &HashMap<String, ReceiverIx>) -> ReceiverSet {
+fn whom(row: &SelectedRow, receivers: &HashMap<String, ReceiverIx>, has_it: ReceiverSet) -> Meant {
     match row.receiver.as_deref() {
-        None => ReceiverSet::ALL,
-        Some(name) => receivers.get(name).map_or(ReceiverSet::NONE, |receiver| ReceiverSet::NONE.with(*receiver)),
+        None => Meant::AllBut(has_it),
+        Some(name) => Meant::These(set_of(receivers, [name])),
     }
+}
+
+fn set_of<'n>(receivers: &HashMap<String, ReceiverIx>, names: impl IntoIterator<Item = &'n str>) -> ReceiverSet {
+    names.into_iter().filter_map(|name| receivers.get(name)).fold(ReceiverSet::NONE, |set, receiver| set.with(*receiver))
 }
 
 #[cfg(test)]
@@ -285,29 +298,29 @@ mod tests {
     }
 
     /// To whom it goes for how many entries, the ids that wait, and how many are done already.
-    fn judged(rule: &Rule, rows: &[(SelectedRow, Claim)]) -> (Option<(ReceiverSet, u64)>, Vec<i64>, u64) {
+    fn judged(rule: &Rule, rows: &[(SelectedRow, Claim)]) -> (Option<(Meant, u64)>, Vec<i64>, u64) {
         let rows: Vec<_> = rows.iter().map(|(row, claim)| (row, Some(*claim))).collect();
-        let Judged { due, aside, already } = judge(rule, &rows);
-        (due.map(|due| (due.only, due.entries)), aside.iter().map(|row| row.id).collect(), already)
+        let Judged { due, aside, already } = judge(rule, &rows, set(&[1]));
+        (due.map(|due| (due.meant, due.entries)), aside.iter().map(|row| row.id).collect(), already)
     }
 
     #[test]
     fn a_record_goes_to_those_whose_entries_are_ours() {
         let (billing, audit) = (|| row(1, Some("billing")), || row(2, Some("audit")));
         let of = |claims: [Claim; 2]| judged(&failed(), &[(billing(), claims[0]), (audit(), claims[1])]);
-        assert_eq!(of([Claim::Taken, Claim::Taken]), (Some((set(&[0, 1]), 2)), vec![], 0));
-        assert_eq!(of([Claim::Taken, Claim::Resolved]), (Some((set(&[0]), 1)), vec![], 1));
-        assert_eq!(of([Claim::Held, Claim::Taken]), (Some((set(&[1]), 1)), vec![1], 0));
+        assert_eq!(of([Claim::Taken, Claim::Taken]), (Some((Meant::These(set(&[0, 1])), 2)), vec![], 0));
+        assert_eq!(of([Claim::Taken, Claim::Resolved]), (Some((Meant::These(set(&[0])), 1)), vec![], 1));
+        assert_eq!(of([Claim::Held, Claim::Taken]), (Some((Meant::These(set(&[1])), 1)), vec![1], 0));
         assert_eq!(of([Claim::Missing, Claim::Resolved]), (None, vec![], 2));
-        assert_eq!(of([Claim::Ignored, Claim::Held]), (Some((set(&[0]), 1)), vec![2], 0));
-        assert_eq!(judged(&failed(), &[(row(3, None), Claim::Taken)]), (Some((ReceiverSet::ALL, 1)), vec![], 0));
+        assert_eq!(of([Claim::Ignored, Claim::Held]), (Some((Meant::These(set(&[0])), 1)), vec![2], 0));
+        assert_eq!(judged(&failed(), &[(row(3, None), Claim::Taken)]), (Some((Meant::AllBut(set(&[1])), 1)), vec![], 0));
     }
 
     #[test]
     fn given_receivers_get_it_whatever_became_of_its_entries_and_once() {
-        let rule = Rule::Given(set(&[5]));
+        let rule = Rule::Given(Meant::These(set(&[5])));
         let of = |claims: [Claim; 2]| judged(&rule, &[(row(1, Some("billing")), claims[0]), (row(2, Some("audit")), claims[1])]);
-        assert_eq!(of([Claim::Taken, Claim::Resolved]), (Some((set(&[5]), 2)), vec![], 0));
+        assert_eq!(of([Claim::Taken, Claim::Resolved]), (Some((Meant::These(set(&[5])), 2)), vec![], 0));
         assert_eq!(of([Claim::Taken, Claim::Held]), (None, vec![1, 2], 0));
     }
 }

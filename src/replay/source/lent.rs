@@ -1,6 +1,6 @@
 //! A record in the hands of a replay's source, wherever its bytes came from: the journal or the topic.
 
-use crate::record::{Headers, Offset, RawRecord, ReceiverSet, Slot, Timestamp, TimestampKind};
+use crate::record::{Headers, Meant, Offset, RawRecord, Slot, Timestamp, TimestampKind};
 
 /// A copy of its own; reused from record to record.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Lent {
     }
 
     /// The record, for the receivers that it is meant for.
-    pub(in crate::replay) fn raw(&self, slot: Slot, only: ReceiverSet) -> RawRecord<'_> {
+    pub(in crate::replay) fn raw(&self, slot: Slot, meant: Meant) -> RawRecord<'_> {
         let (key, rest) = self.bytes.split_at_checked(self.key_len.unwrap_or_default()).unwrap_or_default();
         let (headers, value) = rest.split_at_checked(self.headers_len).unwrap_or_default();
         RawRecord {
@@ -56,7 +56,7 @@ impl Lent {
             // They were headers when they were copied.
             headers: Headers::parse(headers).unwrap_or(Headers::EMPTY),
             value: self.value_len.map(|_| value),
-            only,
+            meant,
         }
     }
 }
@@ -77,10 +77,10 @@ mod tests {
         for (key, value) in [(Some(&b"key"[..]), None), (None, Some(&b""[..])), (Some(&b""[..]), Some(&b"value"[..]))] {
             let timestamp = Timestamp { ms: Some(7), kind: TimestampKind::Append };
             let offset = Offset::new(9).unwrap();
-            let only = ReceiverSet::NONE;
-            let raw = RawRecord { slot, offset, leader_epoch: Some(4), timestamp, key, value, headers, only };
+            let meant = Meant::NOBODY;
+            let raw = RawRecord { slot, offset, leader_epoch: Some(4), timestamp, key, value, headers, meant };
             lent.copy(&raw);
-            let back = lent.raw(slot, only);
+            let back = lent.raw(slot, meant);
             assert_eq!((back.key, back.value, back.headers), (key, value, headers));
             assert_eq!((back.offset, back.leader_epoch, back.timestamp), (offset, Some(4), timestamp));
         }

@@ -6,14 +6,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::record::{NextOffset, Offset, Partition, ReceiverSet, Slot};
+use crate::record::{Meant, NextOffset, Offset, Partition, Slot};
 use crate::replay::source::at_slot;
 
 /// A record with entries, ready to go: whom it is for, and how many entries it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) offset: Offset,
-    pub(super) only: ReceiverSet,
+    pub(super) meant: Meant,
     pub(super) entries: u64,
 }
 
@@ -132,6 +132,13 @@ impl Part {
     /// Where the topic is to go on.
     pub(super) fn position(&self) -> NextOffset {
         self.position
+    }
+
+    /// Records of the topic that did not go out: those that are still to be read, and the one that waits. One with entries is counted
+    /// with them.
+    pub(super) fn not_reached(&self) -> u64 {
+        let waits = self.waiting.is_some_and(|waiting| self.due.front().is_none_or(|due| due.offset != waiting));
+        self.left() + u64::from(waits)
     }
 
     /// Offsets that are still to be read from the topic.
@@ -263,7 +270,7 @@ mod tests {
     }
 
     fn due(at: i64) -> Due {
-        Due { offset: offset(at), only: ReceiverSet::ALL, entries: 1 }
+        Due { offset: offset(at), meant: Meant::ALL, entries: 1 }
     }
 
     fn part(rows: &[i64], spans: &[(i64, i64)]) -> Part {
@@ -339,6 +346,15 @@ mod tests {
             of.went(of.next());
         }
         assert_eq!((of.next(), of.take_holes()), (Next::Over, 0));
+    }
+
+    #[test]
+    fn what_waits_was_not_reached_unless_its_entries_say_so() {
+        let mut of = part(&[4], &[(3, 6)]);
+        assert_eq!((of.brought(offset(3)), of.left(), of.not_reached()), (Brought::Wanted, 2, 3));
+        of.went(of.next());
+        assert_eq!(of.not_reached(), 2);
+        assert_eq!((of.brought(offset(4)), of.not_reached()), (Brought::Wanted, 1), "4 has an entry, which is counted by itself");
     }
 
     #[test]

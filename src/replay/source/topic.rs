@@ -54,20 +54,25 @@ impl ReplaySource {
 
     /// Each partition begins with its first span. One whose topic was made again is another topic's: nothing of it is meant.
     fn offered(&mut self, offers: &[Offer]) -> Result<Found, SourceError> {
-        let mut starts = Vec::new();
+        let (mut starts, mut cut) = (Vec::new(), 0);
         for offer in offers {
-            let of_it = |part: &Part| part.partition.topic.name == offer.topic.name && part.partition.number == offer.partition;
-            let Some(part) = self.parts.iter_mut().find(|part| of_it(part)) else { continue };
-            let Some(span) = part.span().filter(|_| is_same(&part.partition.topic, &offer.topic)) else {
-                self.tally.cut(part.cut(NextOffset::ZERO));
-                continue;
-            };
-            self.tally.cut(part.cut(offer.end));
-            let inner = Arc::new(at_slot(&part.partition, offer.slot));
-            part.inner = Some(Arc::clone(&inner));
-            let at = StartAt::At(span.from.max(offer.low));
-            starts.push(Start { partition: inner, at, basis: Basis::Choice });
+            let of_it =
+                |part: &&mut Part| part.partition.topic.name == offer.topic.name && part.partition.number == offer.partition;
+            // Of a topic that was made again there are two.
+            for part in self.parts.iter_mut().filter(of_it) {
+                let Some(span) = part.span() else { continue };
+                if !is_same(&part.partition.topic, &offer.topic) {
+                    cut += part.cut(NextOffset::ZERO);
+                    continue;
+                }
+                cut += part.cut(offer.end);
+                let inner = Arc::new(at_slot(&part.partition, offer.slot));
+                part.inner = Some(Arc::clone(&inner));
+                let at = StartAt::At(span.from.max(offer.low));
+                starts.push(Start { partition: inner, at, basis: Basis::Choice });
+            }
         }
+        self.count_cut(cut);
         if let (false, Some(topic)) = (starts.is_empty(), &mut self.topic) {
             topic.assign(&starts)?;
         }
@@ -76,14 +81,23 @@ impl ReplaySource {
 
     /// What of these partitions was not read yet can no longer be: what the journal has of it is still delivered.
     fn lost(&mut self, slots: &[Slot]) -> Result<Found, SourceError> {
+        let mut cut = 0;
         for part in &mut self.parts {
             if part.inner.as_ref().is_some_and(|inner| slots.contains(&inner.slot)) {
                 part.inner = None;
-                self.tally.cut(part.cut(NextOffset::ZERO));
+                cut += part.cut(NextOffset::ZERO);
             }
         }
+        self.count_cut(cut);
         self.topic.as_mut().map_or(Ok(()), |topic| topic.release(slots))?;
         Ok(Found::Progress)
+    }
+
+    /// Between the entries that were asked for, nothing is missed.
+    fn count_cut(&mut self, offsets: u64) {
+        if self.asked == Asked::Records {
+            self.tally.cut(offsets);
+        }
     }
 
     fn count_holes(&mut self, at: usize) {

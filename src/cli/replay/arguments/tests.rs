@@ -55,11 +55,11 @@ fn entries_are_found_by_filters() {
 
 #[test]
 fn records_are_named_by_their_offsets() {
-    let What::Records(ranges) = request("--offset orders:3:7..9,orders:*:@2h.. --offset payments:5").unwrap().what else {
+    let What::Records(ranges) = request("--offset orders:3:7..9,orders:*:@2h.. --offset payments:0:5").unwrap().what else {
         panic!()
     };
     let places: Vec<_> = ranges.iter().map(|range| (range.topic.as_deref().unwrap(), range.partition)).collect();
-    assert_eq!(places, [("orders", Some(3)), ("orders", None), ("payments", None)]);
+    assert_eq!(places, [("orders", Some(3)), ("orders", None), ("payments", Some(0))]);
     assert!(matches!(ranges[1].bounds, Bounds::Times { to: None, .. }));
 }
 
