@@ -37,6 +37,13 @@ pub struct PlaceRange {
     pub bounds: Bounds,
 }
 
+impl PlaceRange {
+    /// What its terms need beside the entries: only the record has a time.
+    fn joined(&self) -> &'static str {
+        if matches!(self.bounds, Bounds::Times { .. }) { sql::WITH_RECORD } else { "" }
+    }
+}
+
 impl Selected {
     /// Opens a journal with nothing selected.
     ///
@@ -121,9 +128,8 @@ impl Selected {
         let select = || {
             let snapshot = self.connection().unchecked_transaction()?;
             for range in ranges {
-                let with = if matches!(range.bounds, Bounds::Times { .. }) { sql::WITH_RECORD } else { "" };
                 for partition in self.partitions_in(range)? {
-                    self.insert((PLACES, with), &terms_of(range, partition, group))?;
+                    self.insert((PLACES, range.joined()), &terms_of(range, partition, group))?;
                 }
             }
             snapshot.commit()
@@ -136,7 +142,7 @@ impl Selected {
     /// # Errors
     /// When the journal cannot be read.
     pub fn has_any_in(&self, group: Option<&str>, range: &PlaceRange) -> Result<bool, ReadError> {
-        let with = if matches!(range.bounds, Bounds::Times { .. }) { sql::WITH_RECORD } else { "" };
+        let with = range.joined();
         let has = |partition: i32| {
             let terms = terms_of(range, partition, group);
             let found = format!("SELECT EXISTS (SELECT 1 FROM failure f INDEXED BY {PLACES} {with} WHERE 1{})", terms.text);

@@ -33,25 +33,15 @@ impl OffsetRange {
     /// As [`parse`](Self::parse), and when no partition is named.
     pub fn parse_placed(text: &str, now: Timestamp) -> Result<Self, GrammarError> {
         let range = Self::parse(text, now)?;
-        let place = text
-            .split_once('@')
-            .map_or_else(|| text.rsplit_once(':').map(|(place, _)| place), |(place, _)| place.strip_suffix(':'));
-        let is_placed = range.topic.is_none() || place.is_some_and(|place| place.contains(':'));
+        let (place, _) = place_and_bounds(text)?;
+        let is_placed = place.is_none_or(|place| place.contains(':'));
         if is_placed { Ok(range) } else { Err(GrammarError::NoPartition(text.to_owned())) }
     }
 
     /// # Errors
     /// When `text` is no range, or one that nothing can lie in.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, GrammarError> {
-        // A time has colons itself, and no topic has an `@`.
-        let (place, bounds) = match (text.find('@'), text.rfind(':')) {
-            (Some(0), _) | (None, None) => (None, text),
-            (Some(at), _) => {
-                let (place, bounds) = text.split_at(at);
-                (Some(place.strip_suffix(':').ok_or_else(|| GrammarError::Range(text.to_owned()))?), bounds)
-            }
-            (None, Some(colon)) => (text.get(..colon), text.get(colon + 1..).unwrap_or_default()),
-        };
+        let (place, bounds) = place_and_bounds(text)?;
         let (topic, partition) = match place.map(|place| place.split_once(':').map_or((place, None), |(of, at)| (of, Some(at)))) {
             None => (None, None),
             Some((topic, at)) => (Some(topic_name(topic)?), at.map(partition).transpose()?.flatten()),
@@ -95,6 +85,18 @@ impl Bounds {
             Self::Times { from, to } => to.is_some_and(|to| to <= from),
         }
     }
+}
+
+/// A time has colons itself, and no topic has an `@`.
+fn place_and_bounds(text: &str) -> Result<(Option<&str>, &str), GrammarError> {
+    Ok(match (text.find('@'), text.rfind(':')) {
+        (Some(0), _) | (None, None) => (None, text),
+        (Some(at), _) => {
+            let (place, bounds) = text.split_at(at);
+            (Some(place.strip_suffix(':').ok_or_else(|| GrammarError::Range(text.to_owned()))?), bounds)
+        }
+        (None, Some(colon)) => (text.get(..colon), text.get(colon + 1..).unwrap_or_default()),
+    })
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -29,8 +29,8 @@ pub enum ReplayError {
     #[error("the journal knows no consumer group that reads {topic}")]
     GroupUnknown { topic: String },
     /// `known`: the groups that do, as far as the journal knows.
-    #[error("group {group} has committed nothing in {}, and nothing of it is in the journal", topics.join(", "))]
-    UnknownGroup { group: String, topics: Vec<String>, known: Vec<String> },
+    #[error("group {group} has committed nothing in {topics}, and nothing of it is in the journal")]
+    UnknownGroup { group: String, topics: String, known: Vec<String> },
     #[error("there is no receiver {name}: it is neither configured nor in the journal")]
     UnknownReceiver { name: String, known: Vec<String> },
     #[error("--map {old}={new}: nothing of a receiver {old} is in the journal, and none is configured")]

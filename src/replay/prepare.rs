@@ -18,7 +18,7 @@ use crate::replay::ranges::{self, Spot, Wanted, told};
 use crate::replay::request::{Request, SourceChoice, Uncommitted, What};
 use crate::replay::roster::Roster;
 use crate::replay::run::{Drawn, Prepared};
-use crate::replay::selection::Selection;
+use crate::replay::selection::{Selection, groups_of, listed, topics_of};
 use crate::replay::source::{Bytes, Rule, Span};
 use crate::settings::ReplaySettings;
 
@@ -148,24 +148,17 @@ impl Draft {
         Ok(())
     }
 
-    /// Where the journal knows who reads a topic, a group that neither it nor the cluster has seen there is mistyped. What failed would
-    /// be an entry of it.
+    /// Where the journal knows who reads a topic, a group that is asked for and that neither it nor the cluster has seen there is
+    /// mistyped. What failed would be an entry of it.
     fn check_group(&self, ranges: &[OffsetRange], wanted: &BTreeMap<Spot, Wanted>) -> Result<(), ReplayError> {
         let has_committed = wanted.values().any(|wanted| wanted.log.committed.is_some());
-        let (false, Some(selected)) = (has_committed, &self.selected) else { return Ok(()) };
-        let mut known = BTreeSet::new();
-        for topic in ranges.iter().filter_map(|range| range.topic.as_deref()) {
-            known.extend(selected.reader().groups_of_topic(topic)?);
-        }
-        if known.is_empty() || known.contains(&self.group) {
+        let (Some(group), Some(selected), false) = (&self.request.group, &self.selected, has_committed) else { return Ok(()) };
+        let topics = topics_of(ranges);
+        let known = groups_of(selected, &topics)?;
+        if known.is_empty() || known.contains(group) {
             return Ok(());
         }
-        let topics: BTreeSet<&str> = ranges.iter().filter_map(|range| range.topic.as_deref()).collect();
-        Err(ReplayError::UnknownGroup {
-            group: self.group.clone(),
-            topics: topics.into_iter().map(str::to_owned).collect(),
-            known: known.into_iter().collect(),
-        })
+        Err(ReplayError::UnknownGroup { group: group.clone(), topics: listed(&topics), known: known.into_iter().collect() })
     }
 
     /// The journal has seen its topic.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::journal::{OpenError, Place, Selected};
+use crate::offsets::OffsetRange;
 use crate::replay::error::ReplayError;
 use crate::replay::request::{Request, What};
 
@@ -22,13 +23,10 @@ impl Selection {
         };
         let asked = request.group.as_deref();
         let group = match (&request.what, &mut selected) {
-            (What::Records(ranges), selected) => {
-                let topics: BTreeSet<&str> = ranges.iter().filter_map(|range| range.topic.as_deref()).collect();
-                match asked {
-                    Some(group) => group.to_owned(),
-                    None => group_of_topics(selected.as_ref(), &topics)?,
-                }
-            }
+            (What::Records(ranges), selected) => match asked {
+                Some(group) => group.to_owned(),
+                None => group_of_topics(selected.as_ref(), &topics_of(ranges))?,
+            },
             (What::Ids(ids), Some(selected)) => {
                 let missing = selected.select_ids(ids)?;
                 if !missing.is_empty() {
@@ -49,12 +47,27 @@ impl Selection {
 }
 
 fn group_of_topics(selected: Option<&Selected>, topics: &BTreeSet<&str>) -> Result<String, ReplayError> {
+    let groups = selected.map_or(Ok(BTreeSet::new()), |selected| groups_of(selected, topics))?;
+    one_of(groups.into_iter().collect()).unwrap_or_else(|| Err(ReplayError::GroupUnknown { topic: listed(topics) }))
+}
+
+/// The topics that ranges name.
+pub(super) fn topics_of(ranges: &[OffsetRange]) -> BTreeSet<&str> {
+    ranges.iter().filter_map(|range| range.topic.as_deref()).collect()
+}
+
+/// Who reads them, as far as the journal knows.
+pub(super) fn groups_of(selected: &Selected, topics: &BTreeSet<&str>) -> Result<BTreeSet<String>, ReplayError> {
     let mut groups = BTreeSet::new();
     for topic in topics {
-        groups.extend(selected.map_or(Ok(Vec::new()), |selected| selected.reader().groups_of_topic(topic))?);
+        groups.extend(selected.reader().groups_of_topic(topic)?);
     }
-    let topic = topics.iter().copied().collect::<Vec<_>>().join(", ");
-    one_of(groups.into_iter().collect()).unwrap_or(Err(ReplayError::GroupUnknown { topic }))
+    Ok(groups)
+}
+
+/// For a message.
+pub(super) fn listed(topics: &BTreeSet<&str>) -> String {
+    topics.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
 fn group_of_entries(selected: &Selected, asked: Option<&str>) -> Result<String, ReplayError> {

@@ -104,7 +104,7 @@ impl<'p> Preview<'p> {
             To::Failed => entries.iter().any(|of| of.receiver.is_none()),
         };
         let mut named: Vec<String> = match names.len() {
-            0..=NAMED => names.into_iter().map(|name| self.now(name)).collect(),
+            0..=NAMED => names.into_iter().map(|name| self.who_gets_it(name)).collect(),
             many => vec![counted(many as u64, "receiver")],
         };
         named.extend(is_to_all.then(|| "whoever takes it".to_owned()));
@@ -115,8 +115,8 @@ impl<'p> Preview<'p> {
         }
     }
 
-    /// Who gets what is a receiver's.
-    fn now(&self, name: &str) -> String {
+    /// Who gets what is a receiver's, now.
+    fn who_gets_it(&self, name: &str) -> String {
         match self.request.map.iter().find(|(old, _)| old == name) {
             Some((old, new)) => format!("{} (for {})", escape(new), escape(old)),
             None => escape(name).into_owned(),
