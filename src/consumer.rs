@@ -10,6 +10,7 @@ pub(crate) mod receivers;
 mod run;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod schemas;
 mod stop;
 mod summary;
 mod topics;

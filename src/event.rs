@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::codec::framing::SchemaId;
 use crate::record::{Record, Span};
 
 /// One attribute's text.
@@ -57,6 +58,21 @@ pub(crate) enum Data {
     Part(Span),
     /// Decoded from the value (`data_base64`).
     Owned(Arc<[u8]>),
+    /// What a schema made of the value: JSON, in the event's [`Decoding`].
+    Decoded,
+}
+
+/// What schemas made of a record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decoding {
+    /// The schema that the value names.
+    pub(crate) schema: Option<SchemaId>,
+    /// The value in JSON, for [`Data::Decoded`].
+    pub(crate) value: Vec<u8>,
+    /// The key in JSON, when it names a schema and could be read.
+    pub(crate) key: Option<Vec<u8>>,
+    /// Why the value is handed on as it is, although it names a schema.
+    pub(crate) undecoded: Option<String>,
 }
 
 /// What is known of the data's content.
@@ -77,6 +93,7 @@ pub struct Event {
     attributes: Attributes,
     data: Data,
     content: Content,
+    decoding: Option<Arc<Decoding>>,
 }
 
 /// The attributes of an event that the journal keeps for lists and filters.
@@ -94,14 +111,18 @@ pub struct EventFacts {
 pub enum JsonError {
     #[error("the event has no data (its value is null)")]
     NoData,
+    #[error("the record has no key (it is null)")]
+    NoKey,
     #[error("the event's data is not the JSON that was expected: {0}")]
     Parse(#[source] serde_json::Error),
+    #[error("the record's key is not the JSON that was expected: {0}")]
+    ParseKey(#[source] serde_json::Error),
 }
 
 impl Event {
     /// What the stages make. `attributes` spans must be of `record`.
     pub(crate) fn new(record: Record, attributes: Attributes, data: Data, content: Content) -> Self {
-        Self { record, attributes, data, content }
+        Self { record, attributes, data, content, decoding: None }
     }
 
     #[must_use]
@@ -134,7 +155,8 @@ impl Event {
         self.text(&self.attributes.time).or_else(|| self.record.timestamp().rfc_3339().map(Cow::Owned))
     }
 
-    /// The data as bytes; `None` for a tombstone. JSON when [`Event::content`] says so.
+    /// The data as bytes; `None` for a tombstone. JSON when [`Event::content`] says so: Avro is decoded. The record has the bytes as they
+    /// came: [`Record::value`].
     #[must_use]
     pub fn data(&self) -> Option<&[u8]> {
         match &self.data {
@@ -142,7 +164,26 @@ impl Event {
             Data::Value => self.record.value(),
             Data::Part(span) => Some(self.record.span(*span)),
             Data::Owned(bytes) => Some(bytes),
+            Data::Decoded => self.decoding.as_ref().map(|decoding| decoding.value.as_slice()),
         }
+    }
+
+    /// The schema that the value names, when it was looked at.
+    #[must_use]
+    pub fn schema_id(&self) -> Option<SchemaId> {
+        self.decoding.as_ref()?.schema
+    }
+
+    /// Why the value is handed on as it is, although it names a schema: that cannot be used.
+    #[must_use]
+    pub fn undecoded(&self) -> Option<&str> {
+        self.decoding.as_ref()?.undecoded.as_deref()
+    }
+
+    /// The record's key in JSON, when it names a schema, was looked at and could be read.
+    #[must_use]
+    pub fn decoded_key(&self) -> Option<&[u8]> {
+        self.decoding.as_ref()?.key.as_deref()
     }
 
     /// The version of CloudEvents that the record says it follows; 1.0 when it says none.
@@ -156,9 +197,12 @@ impl Event {
         said.unwrap_or(Cow::Borrowed("1.0"))
     }
 
-    /// The media type of the data, as the record says it.
+    /// The media type of the data, as the record says it; that of JSON when it was decoded.
     #[must_use]
     pub fn content_type(&self) -> Option<Cow<'_, str>> {
+        if matches!(self.data, Data::Decoded) {
+            return Some(Cow::Borrowed("application/json"));
+        }
         match &self.attributes.form {
             Form::Structured(members) => members.get("datacontenttype").and_then(Value::as_str).map(Cow::Borrowed),
             Form::Binary | Form::Plain => self.header("content-type"),
@@ -209,6 +253,15 @@ impl Event {
         serde_json::from_slice(data).map_err(JsonError::Parse)
     }
 
+    /// The record's key, parsed: decoded when it names a schema, else as JSON.
+    ///
+    /// # Errors
+    /// As [`Event::json`].
+    pub fn key_json<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        let key = self.decoded_key().or_else(|| self.record.key()).ok_or(JsonError::NoKey)?;
+        serde_json::from_slice(key).map_err(JsonError::ParseKey)
+    }
+
     /// The names of the attributes that were made up because the record does not carry them.
     pub fn synthesized(&self) -> impl Iterator<Item = &'static str> {
         let Attributes { id, source, event_type, time, .. } = &self.attributes;
@@ -222,6 +275,18 @@ impl Event {
     pub(crate) fn with_content(mut self, content: Content) -> Self {
         self.content = content;
         self
+    }
+
+    /// The same event with its value read as JSON.
+    #[must_use]
+    pub(crate) fn with_value(self, decoding: Decoding) -> Self {
+        Self { data: Data::Decoded, content: Content::Json, decoding: Some(Arc::new(decoding)), ..self }
+    }
+
+    /// The same event with what else schemas made of it.
+    #[must_use]
+    pub(crate) fn with_decoding(self, decoding: Decoding) -> Self {
+        Self { decoding: Some(Arc::new(decoding)), ..self }
     }
 
     /// The same event over a copy of its record, so that keeping it does not keep the record's whole batch.

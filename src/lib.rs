@@ -92,6 +92,8 @@ pub mod stage;
 
 pub mod codec;
 
+pub mod http;
+
 pub mod receiver;
 
 pub mod policy;

@@ -5,7 +5,7 @@
 use reqwest::Url;
 
 /// What names of secrets have in them.
-const SECRET: [&str; 16] = [
+const SECRET: [&str; 17] = [
     "password",
     "passwd",
     "passphrase",
@@ -16,6 +16,7 @@ const SECRET: [&str; 16] = [
     "api-key",
     "apikey",
     "auth-key",
+    "basic-auth",
     "private-key",
     "access-key",
     "authorization",

@@ -263,6 +263,29 @@ fn an_endpoint_is_asked_without_an_event() {
 }
 
 #[test]
+fn a_registry_is_asked_for_no_schema() {
+    let folder = Folder::new();
+    let knows = Endpoint::answering("HTTP/1.1 200 OK\r\ncontent-length: 15\r\nconnection: close\r\n\r\n[\"AVRO\",\"JSON\"]");
+    let refuses = Endpoint::answering("HTTP/1.1 401 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let away = "http://127.0.0.1:1";
+    let addresses = format!("{},{},{away}", knows.url, refuses.url);
+    let login = ["--schema-registry-basic-auth", "me:s3cret"];
+    let report = Report::of(&folder, &[&["--schema-registry", &addresses][..], &login[..]].concat());
+    assert_eq!(report.code, 6);
+    report.assert("registry", &knows.url, "ok", "it answers as a registry, of AVRO, JSON");
+    report.assert("registry", &refuses.url, "problem", "it does not let us in: GET ");
+    assert!(report.mend("registry", &refuses.url).starts_with("--schema-registry-basic-auth"));
+    report.assert("registry", away, "problem", "nobody listens at 127.0.0.1:1");
+    let head = knows.heard().remove(0);
+    assert!(head.starts_with("GET /events/schemas/types ") && head.contains("Basic bWU6czNjcmV0"), "{head}");
+    let shown = report.assert("settings", "schema-registry-basic-auth", "ok", "***");
+    assert_eq!(shown["origin"], "from --schema-registry-basic-auth");
+    assert!(report.findings.iter().all(|finding| !finding.to_string().contains("s3cret")));
+    let without = Report::of(&folder, &[]);
+    assert!(without.findings.iter().all(|finding| finding["section"] != "registry"), "nobody asked for one");
+}
+
+#[test]
 fn a_worker_is_handed_nothing_unless_it_is_named() {
     let folder = Folder::new();
     let settings = |script: &str| {

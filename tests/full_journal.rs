@@ -12,6 +12,7 @@ use redrive::consumer;
 use redrive::engine::ledger::{LedgerError, RunEnd};
 use redrive::engine::observer::{Observer, Unobserved};
 use redrive::engine::report::StopReason;
+use redrive::engine::schemas::Schemas;
 use redrive::engine::start::StartFrom;
 use redrive::engine::stop::StopToken;
 use redrive::engine::{self, Finished, Plan, UntilEnd};
@@ -84,7 +85,7 @@ fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) 
     let router = Router::new(types, settings.unrecognized).unwrap();
     let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
     let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open(&no_topic).unwrap()).collect();
-    consumer::plan(settings, router, bindings, writer.run().clone())
+    consumer::plan(settings, router, bindings, (writer.run().clone(), Schemas::default()))
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Headers as Kafka has them on the wire: zigzag varints for the count and each length, -1 for null.
-fn wire(headers: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<u8> {
+pub(crate) fn wire(headers: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<u8> {
     fn number(out: &mut Vec<u8>, value: i64) {
         let mut rest = ((value << 1) ^ (value >> 63)).cast_unsigned();
         while rest >= 0x80 {

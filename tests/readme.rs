@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Broker, Folder, Listener, Output, SCRAM_512, Sample, SecureBroker, console_producer, wait};
+use crate::openedx::{fixture, sample};
+use crate::support::{Broker, Folder, Listener, Output, Registry, SCRAM_512, Sample, SecureBroker, console_producer, wait};
 
 const README: &str = include_str!("../README.md");
 const EVENTS: &str = include_str!("../fixtures/demo.jsonl");
@@ -78,12 +79,17 @@ fn run(folder: &Folder, command: &str, to_readers: impl Fn(&str) -> String) -> O
 fn every_command_does_what_is_shown() {
     let (broker, folder) = (SecureBroker::own(), Folder::new());
     broker.broker().topic_named("orders", 3).produce(&samples());
+    let lifecycle = "dev-course-enrollment-lifecycle";
+    let enrollments = fixture("events.jsonl").into_iter().filter(|event| event["topic"] == lifecycle);
+    broker.broker().topic_named(lifecycle, 3).produce(&enrollments.map(|event| sample(&event)).collect::<Vec<_>>());
+    let registry = Registry::shared().url();
     std::fs::create_dir(folder.path().join("examples")).unwrap();
     folder.write("examples/worker.py", include_str!("../examples/worker.py"));
     folder.write("password", SCRAM_512.1);
     std::fs::copy(broker.file("ca.pem"), folder.path().join("ca.pem")).unwrap();
     let to_readers = |word: &str| match word {
         "localhost:9092" => broker.broker().bootstrap(),
+        "http://localhost:8081" => registry.clone(),
         "localhost:9093" => broker.bootstrap(Listener::SaslTls),
         "sasl.username=shop" => format!("sasl.username={}", SCRAM_512.0),
         _ => word.to_owned(),
@@ -112,7 +118,7 @@ fn kafkas_own_producer_fills_the_topic_with_the_events_of_the_demo() {
     folder.write("fixtures/demo.jsonl", EVENTS);
     let producer = folder.write("producer", &console_producer());
     let scripts = blocks("sh");
-    let [script] = scripts.as_slice() else { panic!("{scripts:?}") };
+    let [script] = scripts.as_slice() else { panic!("a test runs each of {scripts:?}") };
     let script = script.replace("kafka-console-producer.sh", &format!("sh {}", producer.display()));
     let script =
         script.replace("localhost:9092", &broker.bootstrap()).replace("--topic orders", &format!("--topic {}", topic.name()));

@@ -72,7 +72,8 @@ impl Scene<'_> {
         ];
         assert_eq!(receivers.len() + 1, RECEIVERS, "one is a flag's");
         format!(
-            "[kafka_property]\n\"sasl.oauthbearer.client.secret\" = \"hunter2-table\"\n\
+            "schema_registry = \"http://me:hunter2-registry@127.0.0.1:1/?api_key=hunter2-query\"\n\
+             [kafka_property]\n\"sasl.oauthbearer.client.secret\" = \"hunter2-table\"\n\
              \"sasl.oauthbearer.token.endpoint.url\" = \"https://me:hunter2-issuer@127.0.0.1:1/token\"\n{}",
             receivers.concat()
         )

@@ -86,6 +86,16 @@ CONSUME --receiver audit=discard: --idle-exit 0s
 CONSUME --receiver audit=discard: --max-in-flight-bytes 8MB
 CONSUME --receiver audit=discard: --max-records -1
 CONSUME --receiver audit=discard: --format jsn
+CONSUME --receiver audit=discard: --schema-registry localhost:8081
+CONSUME --receiver audit=discard: --schema-registry http://me:s3cret@registry:port
+CONSUME --receiver audit=discard: --schema-registry http://a,https://b --schema-registry-key-file key.pem
+CONSUME --receiver audit=discard: --schema-registry http://a --schema-registry-ca-file ca.pem
+CONSUME --receiver audit=discard: --schema-registry https://a --schema-registry-ca-file worker.py
+CONSUME --receiver audit=discard: --schema-registry http://a --schema-registry-timeout 0s
+CONSUME --receiver audit=discard: --schema-registry http://a --schema-registry-basic-auth s3cret
+CONSUME --receiver audit=discard: --schema-registry http://me:s3cret@a --schema-registry-bearer-token s3cret
+CONSUME --receiver audit=discard: --schema-registry http://a --schema-registry-bearer-token @nosuch
+CONSUME --receiver audit=discard: --schema-registry-bearer-token s3cret
 CONSUME --receiver audit=discard: --enabled no
 CONSUME --receiver audit=discard: --event-type-from headr:x
 REDRIVE_DRY_RUN=yes CONSUME --receiver audit=discard:

@@ -13,7 +13,7 @@ use crate::meter::Meter;
 use crate::task::{Measured, Task};
 use crate::topic::PARTITIONS;
 
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(task: &Task) -> Result<Measured> {
     let consumer = consumer(task)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(task: &Task) -> Result<Measured> {
 }
 
 /// Without membership in a group, which would cost it more.
-fn consumer(task: &Task) -> Result<BaseConsumer> {
+pub(crate) fn consumer(task: &Task) -> Result<BaseConsumer> {
     let mut config = ClientConfig::new();
     config.extend(CONSUMER_DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())));
     config.set("bootstrap.servers", &task.bootstrap).set("group.id", "bare").set("enable.auto.commit", "false");

@@ -22,6 +22,10 @@
 //! - **http**: in turn, several times, a bare loop over the HTTP client and redrive with its `http:` receiver, both with 200 connections to
 //!   a minimal server in a process of its own. The bare loop runs on one thread and on all cores, and the faster one counts. A line for
 //!   each round, as for speed.
+//! - **avro**: in turn, several times, over a topic of events of 300 bytes with a record in a record: a bare loop that decodes them, and
+//!   redrive with a Rust receiver that is handed them in JSON, its schema from a registry. The bare loop has the fastest decoder there is, and
+//!   is measured twice: into a struct that was compiled in, and into JSON by a schema that was not. The line is about the second, which is the
+//!   work that redrive does. A line for each round, as for speed.
 //! - **replay**: three things. In turn, several times: redrive live with a Rust receiver that takes 100,000 events; live with one that
 //!   fails all of them, so that all are journaled; and `replay` of those to one that takes them, with a broker that says what the group
 //!   has committed, as the command does. Rates are from the first delivery to the moment when all outcomes are on disk (of events that
@@ -34,6 +38,7 @@
 //! The exit code is 1 when a line does not hold.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]
 
+mod avro;
 mod bare;
 mod child;
 mod event;
@@ -111,6 +116,7 @@ enum Part {
     Memory,
     Start,
     Http,
+    Avro,
     Replay,
 }
 
@@ -142,7 +148,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
         topic::PARTITIONS,
     );
     let mut verdict = Verdict::Holds;
-    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http, Part::Replay] {
+    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http, Part::Avro, Part::Replay] {
         if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
             continue;
         }
@@ -151,6 +157,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
             Part::Memory => memory::measure(&events)?,
             Part::Start => start::measure(&events, arguments.rounds)?,
             Part::Http => http::measure(&events, arguments.rounds)?,
+            Part::Avro => avro::measure(&broker, arguments.events, arguments.rounds)?,
             Part::Replay => replay::measure(&broker, &events, arguments)?,
         };
         verdict = verdict.and(measured);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
-use crate::{Result, bare, ours, posting, replay, service};
+use crate::{Result, avro, bare, ours, posting, replay, service};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -16,7 +16,7 @@ pub(crate) struct Task {
     pub(crate) group: String,
     /// Events to read.
     pub(crate) count: u64,
-    /// Where events are posted to, by those that post.
+    /// Where events are posted to, by those that post; where schemas are asked for, by those that need one.
     pub(crate) url: Option<String>,
     /// The range that is replayed, as the command takes it.
     pub(crate) offset: Option<String>,
@@ -42,6 +42,12 @@ pub(crate) enum Role {
     BarePostsOnAllCores,
     /// redrive with its HTTP receiver.
     OurPosts,
+    /// The bare loop over events in Avro, into a struct.
+    AvroToStruct,
+    /// The same into JSON.
+    AvroToJson,
+    /// redrive with a receiver that gets them in JSON.
+    OurAvro,
 }
 
 /// What a process measured.
@@ -70,6 +76,9 @@ impl Task {
             Role::BarePosts => posting::bare(self, Builder::new_current_thread())?,
             Role::BarePostsOnAllCores => posting::bare(self, Builder::new_multi_thread())?,
             Role::OurPosts => posting::ours(self)?,
+            Role::AvroToStruct => avro::to_struct(self)?,
+            Role::AvroToJson => avro::to_json(self)?,
+            Role::OurAvro => avro::ours(self)?,
         };
         println!("{}", serde_json::to_string(&measured)?);
         Ok(())

@@ -23,7 +23,12 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn produce(broker: &Broker, count: u64) -> Self {
-        Self::fill(broker, PARTITIONS, count, event::sample)
+        Self::produce_sampled(broker, count, event::sample)
+    }
+
+    /// Events of another kind.
+    pub(crate) fn produce_sampled(broker: &Broker, count: u64, sample: impl Fn(u64) -> Sample) -> Self {
+        Self::fill(broker, PARTITIONS, count, sample)
     }
 
     /// In one partition: the offset of each is its number.

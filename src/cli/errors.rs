@@ -1,11 +1,14 @@
 //! `redrive errors`: the failures in the journal.
 
+mod decoded;
 mod list;
 mod parts;
 mod payload;
 mod show;
 
 use clap::{Args, Subcommand};
+
+pub(super) use decoded::{Decoded, DecodedJson};
 
 use crate::cli::error::CommandError;
 use crate::cli::output::Output;

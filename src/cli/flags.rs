@@ -54,7 +54,7 @@ fn flag(setting: Setting) -> Arg {
     let arg = Arg::new(setting.name).long(setting.name).short(setting.short).visible_alias(setting.alias).help(help);
     let arg = if setting.scope == Scope::Global { arg.global(true).help_heading("Global options") } else { arg };
     match setting.kind {
-        Kind::One => arg.value_name(setting.value).action(ArgAction::Set),
+        Kind::One | Kind::Secret => arg.value_name(setting.value).action(ArgAction::Set),
         Kind::Many | Kind::Names => arg.value_name(setting.value).action(ArgAction::Append),
         Kind::Switch => arg.action(ArgAction::SetTrue),
         Kind::Count => arg.action(ArgAction::Count),
@@ -78,7 +78,7 @@ fn given(matches: &ArgMatches, has: Has) -> Given {
         let values = match setting.kind {
             Kind::Switch => vec!["true".to_owned()],
             Kind::Count => vec![matches.get_count(setting.name).to_string()],
-            Kind::One | Kind::Many | Kind::Names => {
+            Kind::One | Kind::Secret | Kind::Many | Kind::Names => {
                 matches.get_many::<String>(setting.name).into_iter().flatten().cloned().collect()
             }
         };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cli::errors::{Decoded, DecodedJson};
 use crate::cli::times;
 use crate::codec::bytes::{BytesJson, HeaderJson};
 use crate::journal::{AttemptItem, Bytes, FailureDetail, FailureItem, IncidentItem, Neighbour, ProgressItem};
@@ -38,6 +39,8 @@ pub(super) struct FailureJson<'i> {
     value: Option<Option<ValueJson<'i>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Vec<HeaderJson<'i>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<DecodedJson<'i>>,
     attempts: u32,
     first_failed_at: String,
     last_failed_at: String,
@@ -152,6 +155,7 @@ impl<'i> FailureJson<'i> {
             key: item.key.as_ref().map(|key| BytesJson::new(&key.0)),
             value: None,
             headers: None,
+            decoded: None,
             attempts: item.attempts,
             first_failed_at: times::microsecond(item.first_failed_at_us),
             last_failed_at: times::microsecond(item.last_failed_at_us),
@@ -183,6 +187,11 @@ impl<'i> FailureJson<'i> {
             history: Some(failure.history.iter().map(AttemptJson::of).collect()),
             ..Self::listed(&failure.item)
         }
+    }
+
+    /// With what its bytes mean.
+    pub(super) fn decoded(self, decoded: &'i Decoded) -> Self {
+        Self { decoded: decoded.json(), ..self }
     }
 
     /// With what lies around it in its partition.

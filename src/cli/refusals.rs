@@ -165,9 +165,10 @@ impl From<BeginError> for CommandError {
                 Self::usage(error.to_string()).hint("name another topic for the copies: --receiver NAME=kafka:TOPIC")
             }
             BeginError::TopicPattern(ref pattern) => Self::usage(error.to_string()).cause(&pattern.source),
-            BeginError::Types(_) | BeginError::Receiver(_) | BeginError::Source(SourceError::Properties { .. }) => {
-                Self::usage(error.to_string())
-            }
+            BeginError::Types(_)
+            | BeginError::Receiver(_)
+            | BeginError::Registry(_)
+            | BeginError::Source(SourceError::Properties { .. }) => Self::usage(error.to_string()),
             BeginError::Read(error) => error.into(),
             BeginError::Stopped | BeginError::NotEnabled | BeginError::Source(_) | BeginError::Engine(_) => {
                 Self::new(ErrorKind::CannotGoOn, error.to_string())

@@ -101,6 +101,12 @@ impl ConsumerBuilder {
         self.known(&table::RECEIVER, &format!("{name}={target}"))
     }
 
+    /// The address of a schema registry. May be called again for another address of the same one. User and password of a URL are sent as
+    /// such; tokens and certificates have settings of their own: `.setting("schema-registry-bearer-token", "@FILE")`.
+    pub fn schema_registry(self, url: &str) -> Self {
+        self.known(&table::SCHEMA_REGISTRY, url)
+    }
+
     /// What stays in order at each receiver; else [`Order::Partition`].
     pub fn order(self, order: Order) -> Self {
         self.known(&table::ORDER, order.as_str())

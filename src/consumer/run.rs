@@ -1,16 +1,22 @@
 //! One run, from its settings to its end: the means of a consumer, or of a dry run, and the engine between them.
 
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::codec::framing::SchemaId;
+use crate::codec::registry::Registry;
+use crate::codec::schema::SchemaText;
 use crate::consumer::dry_run::{Preview, Tally};
-use crate::consumer::{receivers, topics};
+use crate::consumer::{receivers, schemas, topics};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
+use crate::engine::schemas::Schemas;
 use crate::engine::source::{Source, SourceError};
 use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
@@ -75,6 +81,8 @@ pub enum BeginError {
     Types(#[from] TypePatternError),
     #[error(transparent)]
     Receiver(#[from] OpenReceiverError),
+    #[error("the schema registry cannot be asked: {0}")]
+    Registry(#[source] io::Error),
     #[error(transparent)]
     Journal(#[from] OpenError),
     #[error(transparent)]
@@ -121,6 +129,7 @@ struct Means {
     began: Began,
     /// Of a dry run.
     tally: Option<Tally>,
+    schemas: Schemas,
 }
 
 /// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
@@ -137,6 +146,7 @@ pub fn run(
     place.journal.check_name()?;
     let choice = TopicChoice::parse(&settings.topics)?;
     receivers::check(&settings.receivers, &place.journal)?;
+    let registry = schemas::registry(settings.registry.as_ref())?;
     if settings.enabled != Enabled::Yes {
         wait(settings.enabled, stop);
         return Err(BeginError::NotEnabled);
@@ -151,15 +161,15 @@ pub fn run(
         there: topics.iter().map(|topic| topic.name.clone()).collect(),
     };
     let means = match settings.doing {
-        Doing::Consume => to_consume(place, &settings, &cluster, subscription)?,
-        Doing::DryRun => to_look_on(place, &settings, &cluster, subscription)?,
+        Doing::Consume => to_consume(place, &settings, &cluster, (subscription, registry))?,
+        Doing::DryRun => to_look_on(place, &settings, &cluster, (subscription, registry))?,
     };
     drop(cluster);
-    let Means { source, ledger, run, bindings, mut began, tally } = means;
+    let Means { source, ledger, run, bindings, mut began, tally, schemas } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let finished = engine::run(source, ledger, plan(settings, router, bindings, run), stop, &observer)?;
+    let finished = engine::run(source, ledger, plan(settings, router, bindings, (run, schemas)), stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
 }
@@ -175,8 +185,9 @@ fn to_consume(
     place: &Place,
     settings: &ConsumeSettings,
     cluster: &Cluster,
-    subscription: Subscription,
+    of: (Subscription, Option<Registry>),
 ) -> Result<Means, BeginError> {
+    let (subscription, registry) = of;
     let targets = receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let bindings = receivers::open(&settings.receivers, &targets, Some(&place.connection))?;
     let beginning = Beginning {
@@ -186,25 +197,37 @@ fn to_consume(
         receivers: receivers::definitions(&bindings),
     };
     let writer = Writer::open(&place.journal, &beginning)?;
-    let failures = Reader::open(&place.journal)?.counts()?;
+    let reader = Reader::open(&place.journal)?;
+    let failures = reader.counts()?;
+    let schemas = live(registry, |registry| reader.schemas(registry))?;
     let began = began(place, Some(writer.run().journal_uuid.as_str()), failures);
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None })
+    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas })
 }
 
 fn to_look_on(
     place: &Place,
     settings: &ConsumeSettings,
     cluster: &Cluster,
-    subscription: Subscription,
+    of: (Subscription, Option<Registry>),
 ) -> Result<Means, BeginError> {
+    let (subscription, registry) = of;
     receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let ledger = PreviewLedger::open(&place.journal, &settings.group)?;
     let began = began(place, ledger.uuid(), ledger.counts()?);
+    let schemas = live(registry, |registry| ledger.schemas(registry))?;
     let mut tally = Tally::default();
     let bindings = tally.stand_ins(&settings.receivers);
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally) })
+    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas })
+}
+
+/// Without a registry nothing is taken for a frame, whatever an earlier run was told.
+fn live(
+    registry: Option<Registry>,
+    kept: impl FnOnce(Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError>,
+) -> Result<Schemas, ReadError> {
+    if registry.is_some() { schemas::known(registry, kept) } else { Ok(Schemas::default()) }
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {
@@ -214,7 +237,8 @@ fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Be
 
 /// What the engine is told of a run, from its settings and from what was made of them.
 #[must_use]
-pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, run: RunId) -> Plan {
+pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, of: (RunId, Schemas)) -> Plan {
+    let (run, schemas) = of;
     Plan {
         group: settings.group,
         run,
@@ -222,6 +246,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         by_name_only: ReceiverSet::NONE,
         router,
         format: settings.format,
+        schemas,
         mode: Mode::Live,
         guard: settings.guard,
         concurrency: settings.concurrency,

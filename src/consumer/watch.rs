@@ -101,7 +101,7 @@ impl Observer for Watchers {
                 Entry::Failed(failed) => self.failed(failed),
                 Entry::Incident(incident) => self.incident(&incident.key, IncidentStage::Open, &incident.message),
                 Entry::IncidentEnded(key) => self.incident(key, IncidentStage::Over, ""),
-                Entry::Delivered(_) | Entry::Passed { .. } | Entry::PassedOver(_) | Entry::Progress(_) => {}
+                Entry::Delivered(_) | Entry::Passed { .. } | Entry::PassedOver(_) | Entry::Progress(_) | Entry::Schema(_) => {}
             }
         }
     }

@@ -10,6 +10,7 @@ mod effective;
 mod group;
 mod journal;
 mod receivers;
+mod registry;
 mod script;
 mod topics;
 mod worker;
@@ -86,6 +87,7 @@ pub enum Section {
     Topics,
     Group,
     Access,
+    Registry,
     Receivers,
     Worker,
     Journal,
@@ -101,6 +103,7 @@ impl Section {
             Self::Topics => "topics",
             Self::Group => "group",
             Self::Access => "access",
+            Self::Registry => "registry",
             Self::Receivers => "receivers",
             Self::Worker => "worker",
             Self::Journal => "journal",
@@ -148,6 +151,7 @@ pub fn examine(checkup: &Checkup) -> Vec<Finding> {
     let logs = topics::logs(examiner.as_ref(), &topics, &mut findings);
     group::check(checkup, examiner.as_ref(), logs, &mut findings);
     access::check(checkup, examiner.as_ref(), &topics, &mut findings);
+    registry::check(checkup.settings.consume.registry.as_ref(), &mut findings);
     receivers::check(checkup, examiner.as_ref(), &topics, &mut clocks, &mut findings);
     journal::check(checkup, &mut clocks, &mut findings);
     clock::check(examiner.as_ref(), &topics, &clocks, &mut findings);

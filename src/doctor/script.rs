@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
+use crate::codec::naming::Frames;
 use crate::event::Event;
 use crate::receiver::{Address, Delivery, Exchange, Mode, Needs};
 use crate::record::{
     Arena, Debts, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Seq, Slot, Timestamp, TimestampKind, Topic,
 };
-use crate::stage::{Format, TypeFrom, decode, identify};
+use crate::stage::{Format, Manner, TypeFrom, decode, identify};
 
 /// Where the events are said to come from: no topic of anybody's.
 pub(super) const TOPIC: &str = "redrive-doctor";
@@ -186,7 +187,8 @@ impl Stage {
         arena.push(&raw, &self.partition, Seq(0), 0);
         let event = identify(&arena.freeze().next()?, &TypeFrom::CloudEvents).ok()?;
         // Bytes that are no JSON are handed on as bytes, as with `--format raw`.
-        decode(event.clone(), Needs::ValidJson, Format::Json).or_else(|_| decode(event, Needs::ValidJson, Format::Raw)).ok()
+        let read = |event, format| decode(event, Manner { needs: Needs::ValidJson, format, frames: Frames::Ignored }, |_| None);
+        read(event.clone(), Format::Json).or_else(|_| read(event, Format::Raw)).ok()?.ready()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::engine::ledger::{Counts, Entry, RunId};
 use crate::engine::new_types::Skipped;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{Flow, Offer, Polled};
+use crate::engine::standing::Standing;
 use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
 
@@ -95,6 +96,7 @@ pub struct Coordinator {
     busy_at: Instant,
     /// Where each slot ends, when it is read to its end.
     ends: Ends,
+    standing: Standing,
     has_started: bool,
     assigned: HashSet<Slot>,
     /// Some partition was assigned, whether or not it still is.
@@ -120,6 +122,7 @@ impl Coordinator {
             admitted: 0,
             busy_at: now,
             ends: Ends::default(),
+            standing: Standing::default(),
             has_started: false,
             assigned: HashSet::new(),
             had_any: false,
@@ -144,6 +147,8 @@ impl Coordinator {
             }
             actions.push(Action::Flow(flow));
         }
+        actions
+            .extend(self.standing.update(self.options.conduct.budget).into_iter().map(|(slots, flow)| Action::FlowOf(slots, flow)));
         if matches!(self.admission.appetite(), Appetite::WaitUntil(_)) {
             // Nothing more comes to fill it up, and what is in an open batch keeps its room for as long as it waits there.
             self.batches.flush(actions);
@@ -227,6 +232,7 @@ impl Coordinator {
                 }
             }
             Report::Known(known) => self.known(&known, now, actions),
+            Report::Parked(changes) => self.standing.change(&changes),
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
                 self.journaled(&progress, ticket, now, actions);

@@ -1,6 +1,6 @@
 //! A source and a ledger in memory, for tests: what they were asked is there to be looked at.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -87,6 +87,7 @@ pub(crate) struct MemorySource {
     assigned: HashMap<Slot, i64>,
     is_offered: bool,
     is_held: bool,
+    standing: HashSet<Slot>,
     is_bounded: bool,
     /// It knows where it begins, and whom its records are for.
     meant: Option<Meant>,
@@ -106,6 +107,7 @@ impl MemorySource {
             assigned: HashMap::new(),
             is_offered: false,
             is_held: false,
+            standing: HashSet::new(),
             is_bounded: true,
             meant: None,
             turn: 0,
@@ -158,13 +160,16 @@ impl Source for MemorySource {
         for _ in 0..if waiting { 0 } else { self.partitions.len() } {
             self.turn = (self.turn + 1) % self.partitions.len();
             let slot = Self::slot(self.turn);
+            if self.standing.contains(&slot) {
+                continue;
+            }
             if let Some((offset, record)) = self.partitions[self.turn].pop_front() {
                 self.lent = record;
                 let raw = raw(slot, offset, self.lent.0.as_deref(), self.lent.1.as_deref());
                 return Ok(Polled::Record(RawRecord { meant: self.meant.unwrap_or(raw.meant), ..raw }));
             }
         }
-        if self.is_bounded && !waiting && wait.is_zero() {
+        if self.is_bounded && !waiting && self.standing.is_empty() && wait.is_zero() {
             return Ok(Polled::End);
         }
         std::thread::park_timeout(wait);
@@ -184,6 +189,16 @@ impl Source for MemorySource {
     fn flow(&mut self, flow: Flow) -> Result<(), SourceError> {
         self.is_held = flow == Flow::Held;
         self.seen.lock().unwrap().flows.push(flow);
+        Ok(())
+    }
+
+    fn flow_of(&mut self, slots: &[Slot], flow: Flow) -> Result<(), SourceError> {
+        for slot in slots {
+            match flow {
+                Flow::Held => self.standing.insert(*slot),
+                Flow::Open => self.standing.remove(slot),
+            };
+        }
         Ok(())
     }
 

@@ -146,6 +146,7 @@ impl KafkaThread {
                 Ok(())
             }
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
+            Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
             Action::Release(slots) => self.source.release(&slots).map_err(StopReason::Source),
             Action::Draining(reason) => {
                 self.observer.stopping(&reason, self.coordinator.load());

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::codec::framing::SchemaId;
+use crate::codec::schema::SchemaText;
 use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
@@ -32,6 +34,16 @@ pub enum Entry {
     Progress(Progress),
     Incident(Incident),
     IncidentEnded(IncidentKey),
+    /// A schema that a registry served.
+    Schema(Box<Served>),
+}
+
+/// A schema with its registry's name, and what it is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    pub registry: String,
+    pub id: SchemaId,
+    pub schema: SchemaText,
 }
 
 /// A failure with all that is needed to debug it and to deliver it again.
@@ -72,6 +84,7 @@ pub enum WhyNot {
     /// No receiver takes the event's type, and such events are skipped.
     Unrecognized,
     ReceiverDown,
+    RegistryAway,
 }
 
 /// Everything in `from..to` of one partition is settled. `from` equals the previous `to` of the same assignment, or its start.
@@ -156,6 +169,7 @@ impl IncidentKey {
 pub enum IncidentKind {
     BrokerAway,
     ReceiverDown,
+    RegistryAway,
     PartitionHeld,
     JournalBusy,
     LoopBlocked,
@@ -172,9 +186,10 @@ pub enum IncidentKind {
 }
 
 impl IncidentKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BrokerAway,
         Self::ReceiverDown,
+        Self::RegistryAway,
         Self::PartitionHeld,
         Self::JournalBusy,
         Self::LoopBlocked,
@@ -195,6 +210,7 @@ impl IncidentKind {
         match self {
             Self::BrokerAway => "broker_away",
             Self::ReceiverDown => "receiver_down",
+            Self::RegistryAway => "registry_away",
             Self::PartitionHeld => "partition_held",
             Self::JournalBusy => "journal_busy",
             Self::LoopBlocked => "loop_blocked",
@@ -219,6 +235,7 @@ impl IncidentKind {
             self,
             Self::BrokerAway
                 | Self::ReceiverDown
+                | Self::RegistryAway
                 | Self::PartitionHeld
                 | Self::JournalBusy
                 | Self::LoopBlocked

@@ -22,9 +22,11 @@ mod new_types;
 pub mod observer;
 mod passed;
 pub mod report;
+pub mod schemas;
 mod shard;
 pub mod source;
 pub mod stamp;
+mod standing;
 pub mod start;
 pub mod stop;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use wiring::{Finished, Guarding, Summary, run};
 
 use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::ledger::RunId;
+use crate::engine::schemas::Schemas;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
@@ -56,6 +59,7 @@ pub struct Plan {
     pub by_name_only: ReceiverSet,
     pub router: Router,
     pub format: Format,
+    pub schemas: Schemas,
     pub mode: Mode,
     pub guard: Guarding,
     /// Deliveries that each receiver may have out at once.

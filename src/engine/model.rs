@@ -177,6 +177,7 @@ impl World {
                     self.step(Input::Report(Report::CommittedNow { results, ticket }));
                 }
                 Action::Flow(flow) => self.is_held = flow == crate::engine::source::Flow::Held,
+                Action::FlowOf(..) => panic!("nothing waits for a schema here"),
                 Action::Release(slots) => self.released.extend(slots),
                 Action::Draining(_) => {}
                 Action::Finish(reason) => self.finished = Some(reason),
@@ -193,6 +194,8 @@ impl World {
                 };
                 self.parked.take_if(arrived);
             }
+            // Nothing waits for a schema here.
+            ToShard::LetGo(_) | ToShard::Schema(_) => {}
             // A shard gives up what did not start; here that is everything of the slots.
             ToShard::Abandon(slots) => {
                 let (given_up, kept): (Vec<_>, Vec<_>) =

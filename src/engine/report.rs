@@ -5,6 +5,7 @@ use std::fmt;
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Known, LedgerError};
 use crate::engine::new_types::Skipped;
+use crate::engine::schemas::Answer;
 use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
 use crate::engine::tracker::SettledRun;
@@ -22,6 +23,9 @@ pub(super) enum ToShard {
     },
     /// Drop what of these slots has not started.
     Abandon(Vec<Slot>),
+    /// Drop what of these slots waits for a schema: they are about to be somebody else's.
+    LetGo(Vec<Slot>),
+    Schema(Answer),
     Stop(StopLevel),
 }
 
@@ -41,6 +45,13 @@ pub(super) enum ToJournal {
     Look(Vec<Offer>),
     /// The run is over; nothing comes after this.
     End,
+}
+
+/// A change of what waits for schemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parked {
+    pub records: i64,
+    pub bytes: i64,
 }
 
 /// Things to write in one transaction, and what they settle once they are on disk.
@@ -77,6 +88,8 @@ pub enum Report {
         stage: Stage,
     },
     Known(Vec<Known>),
+    /// So much more, or less, waits for schemas.
+    Parked(Vec<(Slot, Parked)>),
     /// On disk.
     Journaled {
         runs: Vec<SettledRun>,
@@ -102,6 +115,8 @@ pub enum Action {
     /// Commit and wait for the answer.
     CommitNow(Vec<Mark>, Ticket),
     Flow(Flow),
+    /// As `Flow`, of these slots alone.
+    FlowOf(Vec<Slot>, Flow),
     Release(Vec<Slot>),
     /// The run admits nothing more and waits for what is out.
     Draining(StopReason),

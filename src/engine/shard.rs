@@ -5,6 +5,7 @@
 
 mod ending;
 mod entries;
+mod parking;
 mod passing_over;
 
 use std::sync::{Arc, mpsc};
@@ -13,23 +14,26 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use slab::Slab;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
+use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Answer, Done, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
-use crate::engine::shard::ending::{Ends, Waiting};
+use crate::engine::schemas::Ask;
+use crate::engine::shard::ending::{End, Ends, Waiting};
+use crate::engine::shard::parking::Parking;
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Refusal, Stage, Try};
 use crate::policy::{self, Decision, Sign, Situation, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record};
-use crate::stage::{Format, Routed, Router, TypeFrom, decode, identify};
+use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
 
 /// A receiver's code that holds its thread this long holds up every other receiver of the shard.
 const BLOCKED: Duration = Duration::from_secs(1);
@@ -42,6 +46,7 @@ pub(super) struct Walk {
     pub(super) type_from: TypeFrom,
     pub(super) router: Router,
     pub(super) format: Format,
+    pub(super) frames: Frames,
     pub(super) mode: Mode,
     /// For each receiver: deliveries that one shard may have out.
     pub(super) concurrency: usize,
@@ -59,6 +64,7 @@ pub(super) struct Shard {
     lanes: Lanes,
     out: FuturesUnordered<Running>,
     waiting: Slab<Waiting>,
+    parking: Parking,
     runs: Vec<SettledRun>,
     job: JournalJob,
     level: Option<StopLevel>,
@@ -74,6 +80,7 @@ impl Shard {
         inbox: UnboundedReceiver<ToShard>,
         reports: mpsc::Sender<Report>,
         journal: mpsc::Sender<ToJournal>,
+        asks: UnboundedSender<Ask>,
     ) -> Self {
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
@@ -85,6 +92,7 @@ impl Shard {
             passed: Passed::default(),
             out: FuturesUnordered::new(),
             waiting: Slab::new(),
+            parking: Parking::new(asks),
             runs: Vec::new(),
             job: JournalJob::default(),
             level: None,
@@ -122,13 +130,22 @@ impl Shard {
             ToShard::Batch(batch) if self.level == Some(StopLevel::Now) => {
                 batch.freeze().for_each(|record| self.settle(&record, Settled::Abandoned));
             }
-            ToShard::Batch(batch) => batch.freeze().for_each(|record| self.walk(&record)),
+            ToShard::Batch(batch) => {
+                self.parking.forget_old(self.now);
+                batch.freeze().for_each(|record| self.walk(&record));
+            }
             ToShard::Passed { topic, stage } => {
                 self.passed.pass_by_name(&topic, stage);
             }
-            ToShard::Abandon(slots) => self.abandon_queued_of(&slots),
+            ToShard::Abandon(slots) => {
+                self.abandon_parked(|record| slots.contains(&record.slot()));
+                self.abandon_queued_of(&slots);
+            }
+            ToShard::LetGo(slots) => self.abandon_parked(|record| slots.contains(&record.slot())),
+            ToShard::Schema(answer) => self.answered(answer),
             ToShard::Stop(StopLevel::Drain) => {
                 self.level = self.level.max(Some(StopLevel::Drain));
+                self.abandon_parked(|_| true);
                 self.abandon_retries();
             }
             ToShard::Stop(StopLevel::Now) => self.abandon_all(),
@@ -151,15 +168,8 @@ impl Shard {
         self.pass(record, Stage::Route);
         let Some(to) = self.meant(record, to) else { return };
         let needs = to.iter().filter_map(|receiver| self.binding(receiver)).map(|binding| binding.receiver.needs()).max();
-        let event = match needs {
-            None | Some(Needs::Bytes) => event,
-            Some(needs) => match decode(event.clone(), needs, self.walk.format) {
-                Ok(event) => event,
-                Err(refusal) => return self.refuse(record, event.facts(), Stage::Decode, refusal),
-            },
-        };
-        self.pass(record, Stage::Decode);
-        self.deliver(&event, to);
+        let Walk { format, frames, .. } = *self.walk;
+        self.decode(event, to, Manner { needs: needs.unwrap_or(Needs::Bytes), format, frames });
     }
 
     fn pass(&mut self, record: &Record, stage: Stage) {
@@ -223,14 +233,9 @@ impl Shard {
                     continue;
                 }
             };
-            match end {
-                End::Delivered => ends.delivered = ends.delivered.with(receiver),
-                End::Failed => ends.failed = ends.failed.with(receiver),
-                End::PassedOver => ends.passed_over = ends.passed_over.with(receiver),
-                End::Again(history, at) => {
-                    let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
-                    self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
-                }
+            if let Some((history, at)) = ends.add(receiver, end) {
+                let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
             }
         }
         match row {
@@ -325,13 +330,11 @@ impl Shard {
     fn conclude(&mut self, lane: LaneId, record: usize, history: History, of: (Instant, Answer)) {
         let Some(event) = self.waiting.get(record).map(|waiting| waiting.event.clone()) else { return };
         let mut ends = Ends::NONE;
-        match self.judge(&event, lane.receiver, history, of) {
-            End::Delivered => ends.delivered = ends.delivered.with(lane.receiver),
-            End::Failed => ends.failed = ends.failed.with(lane.receiver),
-            End::PassedOver => ends.passed_over = ends.passed_over.with(lane.receiver),
-            End::Again(history, at) => return self.retry(lane, Queued { record, seq: event.record().seq(), history }, at),
+        let end = self.judge(&event, lane.receiver, history, of);
+        match ends.add(lane.receiver, end) {
+            Some((history, at)) => self.retry(lane, Queued { record, seq: event.record().seq(), history }, at),
+            None => self.merge(record, ends),
         }
-        self.merge(record, ends);
     }
 
     /// Runs whatever waits for its turn and may go now.
@@ -359,6 +362,10 @@ impl Shard {
     // --- telling
 
     fn flush(&mut self) {
+        let parked = self.parking.take_changes();
+        if !parked.is_empty() {
+            self.tell(Report::Parked(parked));
+        }
         if let Some(skipped) = self.new_types.take() {
             self.tell(Report::Skipped(skipped));
         }
@@ -380,13 +387,4 @@ impl Shard {
     fn binding(&self, receiver: ReceiverIx) -> Option<&Binding> {
         self.walk.bindings.get(usize::from(receiver.0))
     }
-}
-
-/// What an answer means.
-enum End {
-    Delivered,
-    Failed,
-    /// Not tried, or not for long: the receiver is down.
-    PassedOver,
-    Again(History, Instant),
 }

@@ -192,6 +192,12 @@ pub trait Source: Send {
     /// When the client refuses.
     fn flow(&mut self, flow: Flow) -> Result<(), SourceError>;
 
+    /// As `flow`, of these slots alone; they flow when both say so. A source that cannot hold one slot goes on with all.
+    ///
+    /// # Errors
+    /// When the client refuses.
+    fn flow_of(&mut self, slots: &[Slot], flow: Flow) -> Result<(), SourceError>;
+
     /// Starts a commit, answered by `Polled::Committed`.
     ///
     /// # Errors

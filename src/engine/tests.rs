@@ -1,6 +1,7 @@
 //! The engine as a whole, on a source and a ledger in memory.
 
 mod replays;
+mod schemas;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +17,7 @@ use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, LedgerError};
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
+use crate::engine::schemas::Schemas;
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
@@ -78,6 +80,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         bindings,
         by_name_only: ReceiverSet::NONE,
         format: Format::Auto,
+        schemas: Schemas::default(),
         mode: Mode::Live,
         guard: Guarding::Off,
         concurrency: NonZeroUsize::new(256).unwrap(),

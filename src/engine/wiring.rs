@@ -17,12 +17,13 @@ use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
+use crate::engine::schemas::{Ask, Away, Desk};
 use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::{EngineError, Plan};
 use crate::policy::Vigil;
-use crate::receiver::{Address, Receiver};
+use crate::receiver::{Address, Mode, Receiver};
 
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 const RECEIVERS_DEADLINE: Duration = Duration::from_secs(5);
@@ -80,17 +81,24 @@ pub fn run(
     let journal = named("redrive-journal", move || journal.run())?;
     let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
     let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());
+    let (schemas, mode) = (plan.schemas.clone(), plan.mode);
     let walk = Arc::new(walk(plan, shard_count));
+    // Bounded by the budget: each question is of a record that was admitted, and of each schema once.
+    let (asks, asked) = tokio::sync::mpsc::unbounded_channel::<Ask>();
     let shards = (0..shard_count).map(|_| {
         // Bounded by the budget: batches of admitted records.
         let (to_shard, inbox) = tokio::sync::mpsc::unbounded_channel::<ToShard>();
-        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone()).run());
+        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone(), asks.clone()).run());
         to_shard
     });
+    let shards: Vec<_> = shards.collect();
+    let desk = Desk { schemas, inbox: asked, shards: shards.clone(), journal: to_journal.clone(), away: away_of(mode) };
+    runtime.spawn(desk.run());
+    drop(asks);
     let kafka = KafkaThread {
         source,
         coordinator,
-        shards: shards.collect(),
+        shards,
         reports,
         journal: to_journal.clone(),
         stop: stop.clone(),
@@ -136,6 +144,13 @@ fn shard_count(plan: &Plan) -> usize {
     cores.saturating_sub(1).clamp(1, plan.concurrency.get())
 }
 
+fn away_of(mode: Mode) -> Away {
+    match mode {
+        Mode::Live => Away::Waits,
+        Mode::Replay(_) => Away::GoesOn,
+    }
+}
+
 fn walk(plan: Plan, shards: usize) -> Walk {
     let addresses = plan.bindings.iter().map(|binding| {
         let address = Address { group: plan.group.clone(), receiver: binding.name.clone() };
@@ -149,6 +164,7 @@ fn walk(plan: Plan, shards: usize) -> Walk {
         by_name_only: plan.by_name_only,
         type_from: plan.conduct.type_from,
         format: plan.format,
+        frames: plan.schemas.frames(),
         mode: plan.mode,
         concurrency: plan.concurrency.get().div_euclid(shards),
         is_guarded: plan.guard == Guarding::On,

@@ -19,7 +19,7 @@ use crate::journal::sql;
 
 const APPLICATION_ID: i64 = 0x5244_5256;
 /// The schema that this version writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// The oldest reader that can read it.
 const FORMAT: i64 = 1;
 /// A SQLite database has at least one page, and a page has at least 512 bytes.
@@ -346,7 +346,10 @@ enum Access {
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(include_str!("../../migrations/0001_journal.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("../../migrations/0001_journal.sql")),
+        M::up(include_str!("../../migrations/0002_schemas.sql")),
+    ])
 }
 
 /// The file systems of `statfs(2)` that are reached over a network.

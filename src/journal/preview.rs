@@ -1,5 +1,9 @@
 //! The ledger of a dry run: it knows what the journal knows, if there is one, and writes nothing down.
 
+use std::collections::HashMap;
+
+use crate::codec::framing::SchemaId;
+use crate::codec::schema::SchemaText;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::Offer;
 use crate::journal::items::StateCounts;
@@ -38,6 +42,14 @@ impl PreviewLedger {
     #[must_use]
     pub fn run(&self) -> RunId {
         RunId { journal_uuid: self.uuid().unwrap_or_default().to_owned(), run: 0 }
+    }
+
+    /// As [`Reader::schemas`]; none without a journal.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn schemas(&self, registry: Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError> {
+        self.reader.as_ref().map_or(Ok(HashMap::new()), |reader| reader.schemas(registry))
     }
 
     /// # Errors

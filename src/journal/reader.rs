@@ -9,6 +9,7 @@ mod moves;
 mod names;
 mod recall;
 pub(super) mod rows;
+mod schemas;
 pub(super) mod terms;
 mod times;
 

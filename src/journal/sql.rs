@@ -157,6 +157,12 @@ pub(super) const PROGRESS_AROUND: &str = "
 
 // --- moves of groups, of which there are few (primary keys)
 
+/// A registry's schemas do not change; one that is made again does.
+pub(super) const KEEP_SCHEMA: &str =
+    "INSERT OR REPLACE INTO schema (registry, id, kind, text, named_texts, kept_at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const KEPT_SCHEMAS: &str =
+    "SELECT id, kind, text, named_texts FROM schema WHERE ?1 IS NULL OR registry = ?1 ORDER BY registry, id";
+
 pub(super) const NEW_MOVE: &str = "
     INSERT INTO offset_move (run_id, consumer_group, undoes, reason, who, at_us, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'planned')";
 pub(super) const NEW_MOVE_ITEM: &str = "

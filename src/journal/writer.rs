@@ -7,6 +7,7 @@ mod moves;
 mod names;
 mod progress;
 mod replays;
+mod schemas;
 
 use std::cell::Cell;
 use std::os::raw::c_int;
@@ -189,6 +190,7 @@ impl Writing<'_> {
             Entry::Progress(progress) => self.progressed(progress),
             Entry::Incident(incident) => self.incident(incident),
             Entry::IncidentEnded(key) => self.incident_ended(key),
+            Entry::Schema(served) => self.served(served),
         }
     }
 }

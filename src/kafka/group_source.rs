@@ -90,6 +90,10 @@ impl Source for GroupSource {
         self.reading.set_flow(flow)
     }
 
+    fn flow_of(&mut self, slots: &[Slot], flow: Flow) -> Result<(), SourceError> {
+        self.reading.set_flow_of(slots, flow)
+    }
+
     fn commit(&mut self, marks: &[Mark]) -> Result<CommitStarted, SourceError> {
         self.commits.start(self.reading.consumer.client(), &self.reading.slots, marks)?;
         Ok(CommitStarted::Yes)

@@ -9,7 +9,7 @@ mod fetching;
 pub(super) mod looking;
 mod offering;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -69,6 +69,8 @@ pub(super) struct Reading {
     untold: VecDeque<Told>,
     headers: HeadersBuf,
     flow: Flow,
+    /// Held one by one, whatever `flow` says.
+    standing: HashSet<Slot>,
 }
 
 enum Told {
@@ -112,6 +114,7 @@ impl Reading {
             untold: VecDeque::new(),
             headers: HeadersBuf::default(),
             flow: Flow::Open,
+            standing: HashSet::new(),
         })
     }
 

@@ -91,6 +91,10 @@ impl Source for UnjoinedSource {
         self.reading.set_flow(flow)
     }
 
+    fn flow_of(&mut self, slots: &[Slot], flow: Flow) -> Result<(), SourceError> {
+        self.reading.set_flow_of(slots, flow)
+    }
+
     fn commit(&mut self, _marks: &[Mark]) -> Result<CommitStarted, SourceError> {
         Ok(CommitStarted::NoGroup)
     }

@@ -1,6 +1,6 @@
 //! `discard:` takes everything and does nothing: for trying things out, and for measuring.
 
-use crate::receiver::{Delivery, Receiver, Step};
+use crate::receiver::{Delivery, Needs, Receiver, Step};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Discard;
@@ -8,5 +8,9 @@ pub struct Discard;
 impl Receiver for Discard {
     fn deliver(&self, _: Delivery) -> Step {
         Step::Done(Ok(()))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Bytes
     }
 }

@@ -63,7 +63,7 @@ impl Receiver for Exec {
         // It may wait for its turn: on its own, so that it pins no batch.
         delivery.event = delivery.event.detach();
         let (reply, answer) = oneshot::channel();
-        if self.pool().send(ToPool::Deliver(Job::new(delivery, reply))).is_err() {
+        if self.pool().send(ToPool::Deliver(Box::new(Job::new(delivery, reply)))).is_err() {
             return Step::Done(Err(stopped()));
         }
         Step::Pending(Box::pin(async move { answer.await.unwrap_or_else(|_| Err(stopped())) }))

@@ -5,7 +5,6 @@
 //! time; when it drops a delivery, its connection is closed.
 
 mod answer;
-mod authorization;
 mod connection;
 mod endpoint;
 mod probe;
@@ -21,12 +20,12 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Body, Client, Method, Request, Response, Url};
 
 use crate::failure::Class;
-use crate::receiver::http::authorization::{Authorization, Sent};
+use crate::http::{Authorization, Sent};
 use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
 use crate::secrets::{redacted, secrets_of_query};
 
-pub use endpoint::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
+pub use endpoint::{Encoding, Endpoint};
 pub use probe::{Answered, CertificateDates, Step as ProbeStep, Unanswered, certificate, options, reach};
 
 /// As much of an answer's body as is read, in bytes.
@@ -57,7 +56,8 @@ impl Http {
     pub fn open(endpoint: Endpoint) -> io::Result<Self> {
         let form = Form::new(endpoint.encoding, &endpoint.forward_headers)?;
         let client = connection::client(&endpoint)?;
-        let authorization = endpoint.credentials.map(Authorization::open).transpose()?;
+        let authorization =
+            endpoint.credentials.map(|credentials| Authorization::open(credentials, &connection::KEYS)).transpose()?;
         let url = endpoint.url;
         let host = url.host_str().unwrap_or_default();
         let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));

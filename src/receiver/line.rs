@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::codec::bytes::{BytesJson, HeaderJson};
 use crate::codec::json;
 use crate::event::{Content, Event};
 use crate::receiver::{Delivery, Mode};
-use crate::record::Record;
 
 /// What stays as it is in a part of a delivery id.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -32,7 +32,10 @@ pub(super) fn write(out: &mut Vec<u8>, delivery: &Delivery, sendid: u64) {
     more(out, "replayid", &replay);
     more(out, "late", &record.is_late());
     more(out, "synthesized", &event.synthesized().collect::<Vec<_>>());
-    more(out, "record", &RecordView::new(record));
+    more(out, "record", &RecordView::new(event));
+    if let Some(why) = event.undecoded() {
+        more(out, "undecoded", why);
+    }
     out.extend_from_slice(b",\"event\":");
     cloud_event(out, event);
     out.extend_from_slice(b"}\n");
@@ -56,6 +59,15 @@ pub(super) fn delivery_id(delivery: &Delivery) -> String {
     )
 }
 
+/// A key; with what it means, when it names a schema.
+#[derive(Serialize)]
+struct KeyJson<'r> {
+    #[serde(flatten)]
+    bytes: BytesJson<'r>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json: Option<&'r RawValue>,
+}
+
 /// The record's own view, in the order in which it is read.
 #[derive(Serialize)]
 struct RecordView<'r> {
@@ -65,13 +77,15 @@ struct RecordView<'r> {
     offset: i64,
     timestamp: Option<String>,
     timestamp_type: &'static str,
-    key: Option<BytesJson<'r>>,
+    key: Option<KeyJson<'r>>,
     headers: Vec<HeaderJson<'r>>,
 }
 
 impl<'r> RecordView<'r> {
-    fn new(record: &'r Record) -> Self {
+    fn new(event: &'r Event) -> Self {
+        let record = event.record();
         let timestamp = record.timestamp();
+        let decoded = event.decoded_key().and_then(|json| serde_json::from_slice(json).ok());
         Self {
             cluster_id: &record.partition().topic.cluster_id,
             topic: record.topic(),
@@ -79,7 +93,7 @@ impl<'r> RecordView<'r> {
             offset: record.offset().get(),
             timestamp: timestamp.rfc_3339(),
             timestamp_type: timestamp.kind.as_str(),
-            key: record.key().map(BytesJson::new),
+            key: record.key().map(|key| KeyJson { bytes: BytesJson::new(key), json: decoded }),
             headers: record.headers().iter().map(|header| HeaderJson::new(header.name, header.value)).collect(),
         }
     }
@@ -154,12 +168,12 @@ mod tests {
     use crate::receiver::{Address, Needs};
     use crate::record::samples::{partition_of, record_of, record_with};
     use crate::record::{HeadersBuf, NextOffset, Topic};
-    use crate::stage::{Format, TypeFrom, decode, identify};
+    use crate::stage::{Format, TypeFrom, decoded, identify};
 
     fn line(headers: &[(&str, Option<&[u8]>)], value: Option<&[u8]>) -> (String, Value) {
         let record = record_with(&partition_of("or/ders"), headers, value);
         let how = if headers.is_empty() { TypeFrom::Topic } else { TypeFrom::CloudEvents };
-        let event = decode(identify(&record, &how).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
+        let event = decoded(identify(&record, &how).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
         let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
         let mut out = Vec::new();
         write(&mut out, &Delivery { event, attempt: 2, mode: Mode::Live, to }, 17);
@@ -232,7 +246,7 @@ mod tests {
             let mut buf = HeadersBuf::default();
             buf.push(&name, header.as_deref());
             let record = record_of(&partition_of("orders"), buf.finish(), value.as_deref());
-            let event = decode(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Raw).unwrap();
+            let event = decoded(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Raw).unwrap();
             let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
             let mut out = Vec::new();
             write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Live, to }, 1);

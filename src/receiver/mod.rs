@@ -33,10 +33,7 @@ pub use discard::Discard;
 pub use exec::{Exchange, Exchanged, Exec, ExecOptions, Idle, Outcome, converse, start_and_end};
 pub use file::{File, FileFound, probe_file};
 pub use function::{ALL_TYPES, Receivers, Registered};
-pub use http::{
-    Answered, CertificateDates, ClientCertificate, Credentials, Encoding, Endpoint, Http, ProbeStep, Secret, Unanswered,
-    certificate, options, reach,
-};
+pub use http::{Answered, CertificateDates, Encoding, Endpoint, Http, ProbeStep, Unanswered, certificate, options, reach};
 pub use kafka::{Kafka, ProduceError, Producer};
 pub use opening::{MadeOf, OpenReceiverError, OpenTopic, Specification};
 pub use program::check_program;
@@ -96,7 +93,9 @@ pub enum Step {
 pub enum Needs {
     /// The record's bytes.
     Bytes,
-    /// Bytes that are checked to be JSON, unless the format is raw.
+    /// The value: of a record that names a schema the JSON that it stands for, of any other its bytes.
+    Value,
+    /// As `Value`, and bytes are checked to be JSON, unless the format is raw.
     ValidJson,
 }
 
@@ -115,7 +114,7 @@ pub trait Receiver: Send + Sync + 'static {
     fn deliver(&self, delivery: Delivery) -> Step;
 
     fn needs(&self) -> Needs {
-        Needs::Bytes
+        Needs::Value
     }
 
     /// Deliveries of one lane that may be out at once; more than one only if they are applied in the order given.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::receiver::{Address, Delivery, Mode, Needs, Receiver, ReceiverError, Step};
 use crate::record::samples::{partition_of, record_in_lane};
-use crate::stage::{Format, TypeFrom, decode, identify};
+use crate::stage::{Format, TypeFrom, decoded, identify};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -23,7 +23,7 @@ pub(super) fn delivery(offset: i64, lane: u64, data: &Value) -> Delivery {
 /// The topic's name is the event's type.
 pub(super) fn delivery_from(topic: &str, offset: i64, lane: u64, data: &Value) -> Delivery {
     let record = record_in_lane(&partition_of(topic), offset, lane, data.to_string().as_bytes());
-    let event = decode(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
+    let event = decoded(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
     Delivery { event, attempt: 1, mode: Mode::Live, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }) }
 }
 

@@ -90,7 +90,8 @@ impl Target {
         match self {
             Self::Exec(_) | Self::Run(_) | Self::File(_) | Self::Stdout => Needs::ValidJson,
             Self::Http(endpoint) if endpoint.encoding == Encoding::Structured => Needs::ValidJson,
-            Self::Http(_) | Self::Kafka(_) | Self::Discard => Needs::Bytes,
+            Self::Http(_) => Needs::Value,
+            Self::Kafka(_) | Self::Discard => Needs::Bytes,
         }
     }
 

@@ -121,12 +121,18 @@ fn write_varint(out: &mut Vec<u8>, value: i64) {
     out.push(zigzag as u8);
 }
 
+#[inline]
 fn read_varint(rest: &mut &[u8]) -> Option<i64> {
     // Nearly all are one byte: a length below 64.
     if let Some((first @ ..0x80, after)) = rest.split_first() {
         *rest = after;
         return Some(i64::from(first >> 1) ^ -i64::from(first & 1));
     }
+    read_long_varint(rest)
+}
+
+#[cold]
+fn read_long_varint(rest: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let (first, after) = rest.split_first()?;

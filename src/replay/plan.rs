@@ -87,6 +87,8 @@ pub enum SkipReason {
     /// No receiver takes the event's type, and such events are skipped.
     Unrecognized,
     ReceiverDown,
+    /// Its schema is not kept in the journal, and the registry does not answer.
+    RegistryAway,
     /// Another replay holds its entry.
     HeldByAnother,
     /// The journal does not have its bytes any more, and neither has the topic.
@@ -98,13 +100,14 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AlreadyDelivered,
         Self::ConsumerWill,
         Self::NotConfigured,
         Self::NotRouted,
         Self::Unrecognized,
         Self::ReceiverDown,
+        Self::RegistryAway,
         Self::HeldByAnother,
         Self::PayloadGone,
         Self::PayloadDamaged,
@@ -121,6 +124,7 @@ impl SkipReason {
             Self::NotRouted => "the receiver does not take its type",
             Self::Unrecognized => "no receiver takes its type",
             Self::ReceiverDown => "receiver down",
+            Self::RegistryAway => "schema registry away",
             Self::HeldByAnother => "another replay holds it",
             Self::PayloadGone => "payload purged",
             Self::PayloadDamaged => "payload damaged",

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::consumer::{BeginError, receivers, run_end};
+use crate::codec::registry::Registry;
+use crate::consumer::{BeginError, receivers, run_end, schemas};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
 use crate::engine::report::StopReason;
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::{self, Summary};
-use crate::journal::{Beginning, Claims, Selected, SelectedPartition, Writer};
+use crate::journal::{Beginning, Claims, Reader, Selected, SelectedPartition, Writer};
 use crate::kafka::{Connection, Logs, TargetTopic, TopicChoice, UnjoinedSource};
 use crate::receiver::{Binding, Discard, Mode, Specification};
 use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Topic};
@@ -48,6 +49,7 @@ pub struct Prepared {
     needed: ReceiverSet,
     targets: Vec<TargetTopic>,
     router: Router,
+    registry: Option<Registry>,
 }
 
 /// A replay that has ended; its run in the journal is still open.
@@ -73,7 +75,8 @@ impl Drawn {
         };
         let types = self.roster.receivers.iter().map(|receiver| receiver.types.as_slice());
         let router = Router::new(types, settings.unrecognized).map_err(BeginError::from)?;
-        Ok(Prepared { place, settings, drawn: self, needed, targets, router })
+        let registry = schemas::registry(settings.registry.as_ref())?;
+        Ok(Prepared { place, settings, drawn: self, needed, targets, router, registry })
     }
 
     fn needed(&self) -> ReceiverSet {
@@ -132,7 +135,7 @@ impl Prepared {
     /// # Errors
     /// When it cannot begin.
     pub fn run(self, stop: &StopToken, watcher: Arc<dyn Watcher>) -> Result<Ended, ReplayError> {
-        let Self { place, settings, drawn, needed, targets, router } = self;
+        let Self { place, settings, drawn, needed, targets, router, registry } = self;
         let bindings = bindings(&drawn.roster, needed, &targets, place.connection.as_ref())?;
         let beginning = Beginning {
             command: "replay",
@@ -144,6 +147,8 @@ impl Prepared {
         let replay_id = writer.begin_replay(&drawn.said())?;
         let run = writer.run().clone();
         let claims = Claims::open(&place.journal, run.run)?;
+        let reader = Reader::open(&place.journal)?;
+        let schemas = schemas::known(registry, |registry| reader.schemas(registry))?;
         let tally = Arc::new(Counter::default());
         let limit = stop.branch();
         let max_failures = drawn.request.max_failures;
@@ -161,6 +166,7 @@ impl Prepared {
             by_name_only: drawn.roster.by_name_only(),
             router,
             format: settings.format,
+            schemas,
             mode: Mode::Replay(replay_id),
             guard: settings.guard,
             concurrency: settings.concurrency,

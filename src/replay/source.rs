@@ -259,6 +259,11 @@ impl Source for ReplaySource {
         self.topic.as_mut().map_or(Ok(()), |topic| topic.flow(flow))
     }
 
+    /// It does not wait for registries: nothing of it stands still for long.
+    fn flow_of(&mut self, _slots: &[Slot], _flow: Flow) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     fn commit(&mut self, _marks: &[Mark]) -> Result<CommitStarted, SourceError> {
         Ok(CommitStarted::NoGroup)
     }

@@ -50,6 +50,7 @@ fn reason(why: WhyNot) -> SkipReason {
         WhyNot::NotRouted => SkipReason::NotRouted,
         WhyNot::Unrecognized => SkipReason::Unrecognized,
         WhyNot::ReceiverDown => SkipReason::ReceiverDown,
+        WhyNot::RegistryAway => SkipReason::RegistryAway,
     }
 }
 

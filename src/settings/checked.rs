@@ -7,7 +7,7 @@ use crate::secrets::{is_secret, masked};
 use crate::settings::consume::ConsumeSettings;
 use crate::settings::error::SettingsError;
 use crate::settings::global::ConnectionSettings;
-use crate::settings::layers::{Layers, Origin};
+use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::properties;
 use crate::settings::receivers;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
@@ -87,6 +87,9 @@ pub fn effective(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effecti
 fn effective_one(layers: &Layers<'_>, setting: &Setting) -> Effective {
     let name = setting.name.to_owned();
     match layers.find(setting) {
+        Some(Found { values, origin }) if setting.kind == Kind::Secret => {
+            Effective { name, value: values.last().map(|value| shown_secret(value)), origin }
+        }
         Some(found) => Effective { name, value: Some(masked(&found.values.join(", "))), origin: found.origin },
         None if setting.kind == Kind::Switch => Effective { name, value: Some("false".to_owned()), origin: Origin::Default },
         None => Effective { name, value: None, origin: Origin::Default },

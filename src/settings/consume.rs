@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::codec::registry::RegistrySettings;
 use crate::engine::start::{OnGap, OnTruncation, StartFrom};
 use crate::engine::{Conduct, Guarding, UntilEnd};
 use crate::receiver::{Receivers, Specification};
@@ -28,6 +29,7 @@ pub struct ConsumeSettings {
     pub from: Option<StartFrom>,
     pub concurrency: NonZeroUsize,
     pub format: Format,
+    pub registry: Option<RegistrySettings>,
     pub unrecognized: Unrecognized,
     pub guard: Guarding,
     pub doing: Doing,
@@ -62,7 +64,7 @@ impl ConsumeSettings {
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
         let (enabled, topics) = (layers.one(&ENABLED, enabled)?, topics(layers)?);
         let group = delivery::group(layers)?;
-        let Delivery { receivers, concurrency, format, unrecognized, guard, order, budget, drain_timeout, type_from } =
+        let Delivery { receivers, concurrency, format, registry, unrecognized, guard, order, budget, drain_timeout, type_from } =
             Delivery::read(layers, brought)?;
         let conduct = Conduct {
             order,
@@ -84,6 +86,7 @@ impl ConsumeSettings {
             from: layers.maybe(&FROM, start_from)?,
             concurrency,
             format,
+            registry,
             unrecognized,
             guard,
             doing: if layers.is_on(&DRY_RUN)? { Doing::DryRun } else { Doing::Consume },

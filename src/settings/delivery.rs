@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::codec::registry::RegistrySettings;
 use crate::engine::flow::Budget;
 use crate::engine::{Guarding, Order};
 use crate::offsets;
@@ -13,7 +14,7 @@ use crate::settings::table::{
     CONCURRENCY, DRAIN_TIMEOUT, EVENT_TYPE_FROM, FORMAT, GROUP, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, NO_STARTUP_GUARD, ORDER,
     UNRECOGNIZED,
 };
-use crate::settings::{did_you_mean, receivers, units, word};
+use crate::settings::{did_you_mean, receivers, registry, units, word};
 use crate::stage::{Format, TypeFrom, Unrecognized};
 
 /// How events are read, and who gets them.
@@ -21,6 +22,7 @@ pub(super) struct Delivery {
     pub(super) receivers: Vec<Specification>,
     pub(super) concurrency: NonZeroUsize,
     pub(super) format: Format,
+    pub(super) registry: Option<RegistrySettings>,
     pub(super) unrecognized: Unrecognized,
     pub(super) guard: Guarding,
     pub(super) order: Order,
@@ -34,6 +36,7 @@ impl Delivery {
         Ok(Self {
             receivers: receivers::read(layers, brought)?,
             concurrency: layers.one(&CONCURRENCY, count)?,
+            registry: registry::read(layers)?,
             format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
             unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,
             guard: if layers.is_on(&NO_STARTUP_GUARD)? { Guarding::Off } else { Guarding::On },
@@ -85,5 +88,6 @@ fn type_from(text: &str) -> Result<TypeFrom, String> {
 }
 
 const ORDER_WORDS: [(&str, Order); 3] = [("partition", Order::Partition), ("key", Order::Key), ("none", Order::None)];
-const FORMAT_WORDS: [(&str, Format); 3] = [("auto", Format::Auto), ("json", Format::Json), ("raw", Format::Raw)];
+const FORMAT_WORDS: [(&str, Format); 4] =
+    [("auto", Format::Auto), ("json", Format::Json), ("avro", Format::Avro), ("raw", Format::Raw)];
 const UNRECOGNIZED_WORDS: [(&str, Unrecognized); 2] = [("journal", Unrecognized::Journal), ("skip", Unrecognized::Skip)];

@@ -30,6 +30,8 @@ pub enum SettingsError {
     /// As above.
     #[error("receiver option {number} ({origin}): {message}")]
     ReceiverOption { number: usize, message: String, origin: Origin },
+    #[error("{name} {message} ({origin})")]
+    Registry { name: &'static str, message: String, origin: Origin },
     #[error("there is no receiver, so no event would be delivered")]
     NoReceiver,
     #[error("{found} receivers are too many: at most 64")]

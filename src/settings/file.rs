@@ -38,7 +38,7 @@ impl Beside {
             _ if ["N", "SIZE"].contains(&setting.value) => Self::Number,
             _ if setting.name == table::FROM.name => Self::Time,
             _ if setting.name == table::ENABLED.name => Self::TruthOrWord,
-            Kind::One | Kind::Many | Kind::Names => Self::Nothing,
+            Kind::One | Kind::Secret | Kind::Many | Kind::Names => Self::Nothing,
         }
     }
 

@@ -298,6 +298,6 @@ fn split(kind: Kind, text: &str) -> Vec<String> {
         // A pattern may hold commas itself.
         Kind::Names if !text.contains('^') => part(text, &[',', '\n']),
         Kind::Names => part(text, &['\n']),
-        Kind::One | Kind::Switch | Kind::Count => vec![text.to_owned()],
+        Kind::One | Kind::Secret | Kind::Switch | Kind::Count => vec![text.to_owned()],
     }
 }

@@ -9,6 +9,7 @@ mod delivery;
 mod error;
 mod file;
 mod global;
+mod identity;
 mod java_properties;
 mod layers;
 mod nearest;
@@ -16,6 +17,7 @@ mod properties;
 mod receivers;
 #[cfg(test)]
 mod reference;
+mod registry;
 mod replay;
 mod screen;
 pub mod table;

@@ -4,7 +4,7 @@
 
 mod endpoint;
 pub(super) mod keys;
-mod shown;
+pub(super) mod shown;
 #[cfg(test)]
 mod tests;
 pub(super) mod told;

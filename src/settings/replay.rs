@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::codec::registry::RegistrySettings;
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::{Conduct, Guarding, UntilEnd};
 use crate::receiver::{Receivers, Specification};
@@ -22,6 +23,7 @@ pub struct ReplaySettings {
     pub receivers: Vec<Specification>,
     pub concurrency: NonZeroUsize,
     pub format: Format,
+    pub registry: Option<RegistrySettings>,
     pub unrecognized: Unrecognized,
     pub guard: Guarding,
     pub conduct: Conduct,
@@ -32,7 +34,7 @@ impl ReplaySettings {
     /// When there is no receiver, or a value means nothing.
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
         let group = delivery::maybe_group(layers)?;
-        let Delivery { receivers, concurrency, format, unrecognized, guard, order, budget, drain_timeout, type_from } =
+        let Delivery { receivers, concurrency, format, registry, unrecognized, guard, order, budget, drain_timeout, type_from } =
             Delivery::read(layers, brought)?;
         // What is delivered is fixed before it begins, and it ends there: where a partition starts and ends is not a question of settings.
         let conduct = Conduct {
@@ -47,6 +49,6 @@ impl ReplaySettings {
             until_end: UntilEnd::Yes,
             idle_exit: None,
         };
-        Ok(Self { group, receivers, concurrency, format, unrecognized, guard, conduct })
+        Ok(Self { group, receivers, concurrency, format, registry, unrecognized, guard, conduct })
     }
 }

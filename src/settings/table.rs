@@ -27,6 +27,8 @@ pub enum Kind {
     Many,
     /// As `Many`, and its items may also be parted by commas, in flags and in the environment.
     Names,
+    /// As `One`: `@FILE`, `env:NAME`, or the text itself. Never shown.
+    Secret,
     Switch,
     /// A switch that may be repeated; its value is how often.
     Count,
@@ -150,7 +152,38 @@ pub const EVENT_TYPE_FROM: Setting = Setting::delivery(
     "Where the event type is: cloudevents, header:NAME, field:/json/pointer or topic",
 )
 .by_default("cloudevents");
-pub const FORMAT: Setting = Setting::delivery("format", "FORMAT", "How values are read: auto, json or raw").by_default("auto");
+pub const FORMAT: Setting =
+    Setting::delivery("format", "FORMAT", "How values are read: auto, json, avro or raw").by_default("auto");
+pub const SCHEMA_REGISTRY: Setting = Setting::delivery(
+    "schema-registry",
+    "URL,…",
+    "The schema registry, http(s)://…; several addresses of it are asked in turn (repeatable)",
+)
+.kind(Kind::Names);
+pub const SCHEMA_REGISTRY_BASIC_AUTH: Setting = Setting::delivery(
+    "schema-registry-basic-auth",
+    "SECRET",
+    "USER:PASSWORD for the schema registry, @FILE (read again when it changes) or env:NAME",
+)
+.kind(Kind::Secret);
+pub const SCHEMA_REGISTRY_BEARER_TOKEN: Setting = Setting::delivery(
+    "schema-registry-bearer-token",
+    "SECRET",
+    "A token for the schema registry, @FILE (read again when it changes) or env:NAME",
+)
+.kind(Kind::Secret);
+pub const SCHEMA_REGISTRY_CA_FILE: Setting = Setting::delivery(
+    "schema-registry-ca-file",
+    "FILE",
+    "Certificates (PEM) of authorities to trust beside the system's, for the schema registry",
+);
+pub const SCHEMA_REGISTRY_CERTIFICATE_FILE: Setting =
+    Setting::delivery("schema-registry-certificate-file", "FILE", "Our own certificate (PEM) for the schema registry");
+pub const SCHEMA_REGISTRY_KEY_FILE: Setting =
+    Setting::delivery("schema-registry-key-file", "FILE", "The key (PEM) of that certificate, where it is another file");
+pub const SCHEMA_REGISTRY_TIMEOUT: Setting =
+    Setting::delivery("schema-registry-timeout", "DURATION", "How long each answer of the schema registry may take")
+        .by_default("5s");
 pub const UNRECOGNIZED: Setting = Setting::delivery(
     "unrecognized",
     "WHAT",
@@ -180,7 +213,7 @@ pub const ENABLED: Setting =
 pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
 
 /// All of them, in the order of the help.
-pub const ALL: [Setting; 36] = [
+pub const ALL: [Setting; 43] = [
     TOPIC,
     GROUP,
     RECEIVER,
@@ -196,6 +229,13 @@ pub const ALL: [Setting; 36] = [
     RETRIES,
     EVENT_TYPE_FROM,
     FORMAT,
+    SCHEMA_REGISTRY,
+    SCHEMA_REGISTRY_BASIC_AUTH,
+    SCHEMA_REGISTRY_BEARER_TOKEN,
+    SCHEMA_REGISTRY_CA_FILE,
+    SCHEMA_REGISTRY_CERTIFICATE_FILE,
+    SCHEMA_REGISTRY_KEY_FILE,
+    SCHEMA_REGISTRY_TIMEOUT,
     UNRECOGNIZED,
     ON_GAP,
     ON_TRUNCATION,

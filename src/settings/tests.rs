@@ -213,7 +213,7 @@ fn every_setting_has_its_own_name() {
 fn what_a_word_can_be_is_listed() {
     for (setting, expected) in [
         (&table::ORDER, "partition, key or none"),
-        (&table::FORMAT, "auto, json or raw"),
+        (&table::FORMAT, "auto, json, avro or raw"),
         (&table::UNRECOGNIZED, "journal or skip"),
         (&table::ON_GAP, "earliest or halt"),
         (&table::ON_TRUNCATION, "hold, earliest or latest"),

@@ -4,6 +4,8 @@ mod decode;
 mod identify;
 mod route;
 
-pub use decode::{Format, decode};
+#[cfg(test)]
+pub(crate) use decode::decoded;
+pub use decode::{Decoded, Format, Manner, Missing, decode, missing};
 pub use identify::{TypeFrom, Unidentified, identify};
 pub use route::{Routed, Router, TypePatternError, Unrecognized, check_type};

@@ -2,12 +2,11 @@
 //!
 //! Its ports lie below those that systems hand out by themselves, so nobody takes the port of a broker that is away for a while.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,22 +17,17 @@ use rdkafka::admin::AdminClient;
 use rdkafka::client::DefaultClientContext;
 use rustix::process::Signal;
 
-use super::guard::{self, Home, Process};
+use super::daemon::Daemon;
+use super::guard;
 use super::java::{Java, Kind};
 use super::topic::Topic;
-use super::wait;
 use super::witness::Witness;
 
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-const STOPS_WITHIN: Duration = Duration::from_secs(30);
-const LOG: &str = "broker.log";
 pub(crate) const SEGMENT_LASTS: Duration = Duration::from_millis(100);
 
 pub(crate) struct Broker {
-    // Before its home: it must not write there any more when that is removed. None while it is away.
-    process: Mutex<Option<Process>>,
-    home: Home,
+    daemon: Daemon,
     port: u16,
     setup: Setup,
     pub(super) admin: AdminClient<DefaultClientContext>,
@@ -112,9 +106,7 @@ impl Broker {
     /// Stops the broker in an orderly way (after SIGKILL it would be fenced for 9 s when it comes back). Topics and offsets stay.
     #[track_caller]
     pub(crate) fn stop(&self) {
-        let mut process = self.running();
-        process.signal(Signal::TERM);
-        wait::until("the broker stops", STOPS_WITHIN, || process.ended());
+        self.daemon.stop();
     }
 
     /// Starts the broker again, with its data, on its port.
@@ -128,25 +120,17 @@ impl Broker {
     /// The broker hangs: connections stay, nothing is answered.
     #[track_caller]
     pub(crate) fn pause(&self) {
-        self.signal(Signal::STOP);
+        self.daemon.signal(Signal::STOP);
     }
 
     #[track_caller]
     pub(crate) fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.daemon.signal(Signal::CONT);
     }
 
     /// How the broker is, for the messages of tests that fail.
     pub(crate) fn condition(&self) -> String {
-        let condition = match self.process().as_mut().map(Process::ended) {
-            None => "the broker is stopped".to_owned(),
-            Some(None) => "the broker runs".to_owned(),
-            Some(Some(status)) => format!("the broker ended by itself ({status})"),
-        };
-        let log = fs::read_to_string(self.home.path().join(LOG)).unwrap_or_default();
-        let from = log.lines().count().saturating_sub(40);
-        let end = log.lines().skip(from).collect::<Vec<_>>().join("\n");
-        format!("{condition}; the end of its log:\n{end}")
+        self.daemon.condition()
     }
 
     /// Whether a question gets an answer.
@@ -157,7 +141,7 @@ impl Broker {
     }
 
     pub(crate) fn home(&self) -> &Path {
-        self.home.path()
+        self.daemon.home()
     }
 
     fn plain() -> Result<Self, String> {
@@ -166,16 +150,17 @@ impl Broker {
 
     /// A broker that has what is set up for it in its home.
     pub(super) fn started(set_up: impl FnOnce(&Path) -> Result<Setup, String>) -> Result<Self, String> {
-        let home = Home::new("redrive-kafka-")?;
+        let daemon = Daemon::new("broker")?;
         let [port, controller] = free_ports()?;
-        let setup = set_up(home.path())?;
-        fs::write(home.path().join("server.properties"), properties(home.path(), [port, controller], &setup))
-            .map_err(|error| format!("{}: {error}", home.path().display()))?;
+        let home = daemon.home();
+        let setup = set_up(home)?;
+        fs::write(home.join("server.properties"), properties(home, [port, controller], &setup))
+            .map_err(|error| format!("{}: {error}", home.display()))?;
         let admin = ClientConfig::new()
             .set("bootstrap.servers", format!("127.0.0.1:{port}"))
             .create()
             .map_err(|error| format!("the admin client cannot be made: {error}"))?;
-        let broker = Self { process: Mutex::default(), home, port, setup, admin };
+        let broker = Self { daemon, port, setup, admin };
         broker.format()?;
         broker.run()?;
         Ok(broker)
@@ -187,7 +172,7 @@ impl Broker {
         id[0] &= 0x7f;
         let output = Java::with_kafka(Kind::Tool)?
             .command()
-            .current_dir(self.home.path())
+            .current_dir(self.home())
             .args(["kafka.tools.StorageTool", "format", "-g", "-c", "server.properties", "-t", &URL_SAFE_NO_PAD.encode(id)])
             .args(&self.setup.format)
             .output()
@@ -196,46 +181,22 @@ impl Broker {
             return Ok(());
         }
         let said = [output.stdout, output.stderr].concat();
-        Err(format!("Kafka's StorageTool cannot format {}:\n{}", self.home.path().display(), String::from_utf8_lossy(&said)))
+        Err(format!("Kafka's StorageTool cannot format {}:\n{}", self.home().display(), String::from_utf8_lossy(&said)))
     }
 
     /// Returns when the broker answers.
     fn run(&self) -> Result<(), String> {
         let java = Java::with_kafka(Kind::Broker)?;
-        let log = File::options().create(true).append(true).open(self.home.path().join(LOG));
-        let log = log.and_then(|log| Ok([log.try_clone()?, log]));
-        let [stdout, stderr] = log.map_err(|error| format!("{LOG}: {error}"))?;
-        let mut process = Process::spawn(
-            guard::command(&java.program)
-                .current_dir(self.home.path())
-                .args(&java.arguments)
-                .args(&self.setup.java)
-                // Native libraries are unpacked there, and a killed process leaves them behind.
-                .arg(format!("-Djava.io.tmpdir={}", self.home.path().display()))
-                // Says which signal ended it.
-                .arg("-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.utils.LoggingSignalHandler=info")
-                .args(["kafka.Kafka", "server.properties"])
-                .stdout(Stdio::from(stdout))
-                .stderr(Stdio::from(stderr)),
-        )?;
-        wait::at_most(STARTS_WITHIN, || (process.ended().is_some() || self.answers(ANSWERS_WITHIN)).then_some(()));
-        let is_up = process.ended().is_none() && self.answers(ANSWERS_WITHIN);
-        *self.process() = Some(process);
-        if is_up { Ok(()) } else { Err(format!("no broker on port {} within {STARTS_WITHIN:?}: {}", self.port, self.condition())) }
-    }
-
-    #[track_caller]
-    fn signal(&self, signal: Signal) {
-        self.process().as_mut().expect("the broker is running").signal(signal);
-    }
-
-    #[track_caller]
-    fn running(&self) -> Process {
-        self.process().take().expect("the broker is running")
-    }
-
-    fn process(&self) -> MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut command = guard::command(&java.program);
+        command
+            .args(&java.arguments)
+            .args(&self.setup.java)
+            // Native libraries are unpacked there, and a killed process leaves them behind.
+            .arg(format!("-Djava.io.tmpdir={}", self.home().display()))
+            // Says which signal ended it.
+            .arg("-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.utils.LoggingSignalHandler=info")
+            .args(["kafka.Kafka", "server.properties"]);
+        self.daemon.run(&mut command, || self.answers(ANSWERS_WITHIN))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Java machine that runs Kafka: found, old enough, and started with Kafka on its class path.
+//! The Java machine that runs Kafka and the schema registry: found, old enough, and told what to run.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -15,11 +15,12 @@ const OLDEST: u32 = 17;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Broker,
+    Registry,
     /// Over in half a second: most of that is its start.
     Tool,
 }
 
-/// The program, and the arguments that come before the name of the class to run.
+/// The program, and the arguments that come before those of what it runs.
 #[derive(Debug)]
 pub(crate) struct Java {
     pub(crate) program: PathBuf,
@@ -27,17 +28,28 @@ pub(crate) struct Java {
 }
 
 impl Java {
-    /// Java with Kafka's classes, fetched on the first use.
+    /// Java with Kafka's classes, fetched on the first use; the name of the class to run comes next.
     pub(crate) fn with_kafka(kind: Kind) -> Result<Self, String> {
+        let more = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn".into(), "-cp".into(), maven::kafka()?.join("*").into()];
+        Self::of(kind, more)
+    }
+
+    /// Java with the schema registry, fetched on the first use, which has these properties of the Java machine.
+    pub(crate) fn with_registry(properties: &[String]) -> Result<Self, String> {
+        let runner = ["-jar".into(), maven::registry()?.join("apicurio-registry-app-3.0.9-runner.jar").into()];
+        Self::of(Kind::Registry, properties.iter().map(Into::into).chain(runner))
+    }
+
+    fn of(kind: Kind, more: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let program = checked()?;
         let memory: &[&str] = match kind {
             Kind::Broker => &["-Xms256m", "-Xmx512m"],
+            Kind::Registry => &["-Xms64m", "-Xmx256m"],
             Kind::Tool => &["-Xshare:auto"],
         };
-        let common =
-            ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"];
+        let common = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
         let mut arguments: Vec<OsString> = memory.iter().chain(&common).map(Into::into).collect();
-        arguments.extend(["-cp".into(), maven::jars()?.join("*").into()]);
+        arguments.extend(more);
         Ok(Self { program: program.clone(), arguments })
     }
 

@@ -1,11 +1,13 @@
-//! What a test needs: a real broker, topics with records in them, redrive as a process, and witnesses that share no code with it.
+//! What a test needs: a real broker and a real registry, topics with records in them, redrive as a process, and witnesses that share no
+//! code with it.
 //!
-//! The first test that asks for a broker starts it, and fetches Kafka when it is not there yet. Whatever a test starts ends with the
-//! test process, even when that is killed (`guard`). Whatever a test waits for has a deadline (`wait`).
+//! The first test that asks for a broker or a registry starts it, and fetches it when it is not there yet. Whatever a test starts ends
+//! with the test process, even when that is killed (`guard`). Whatever a test waits for has a deadline (`wait`).
 
 mod broker;
 mod certificates;
 pub(crate) mod command;
+mod daemon;
 mod endpoint;
 mod folder;
 mod gate;
@@ -16,6 +18,7 @@ pub(crate) mod library;
 mod maven;
 mod producer;
 mod reader;
+mod registry;
 mod secure;
 mod tokens;
 mod topic;
@@ -32,6 +35,7 @@ pub(crate) use java::{console_producer, share_consumer};
 pub(crate) use journal::FailureRow;
 pub(crate) use producer::{Ending, OpenTransaction, Sample};
 pub(crate) use reader::Record;
+pub(crate) use registry::{Language, Registry};
 pub(crate) use secure::{LIMITED, Listener, PLAIN, SCRAM_256, SCRAM_512, SecureBroker};
 pub(crate) use tokens::CLIENT as TOKEN_CLIENT;
 pub(crate) use topic::Topic;

@@ -350,7 +350,8 @@ impl Observer for Said {
                 | Entry::Delivered(_)
                 | Entry::Passed { .. }
                 | Entry::PassedOver(_)
-                | Entry::Progress(_) => {}
+                | Entry::Progress(_)
+                | Entry::Schema(_) => {}
             }
         }
         self.began(&begun);

@@ -1,6 +1,7 @@
 //! One failure on a screen, part by part. Whatever comes from a record or a receiver is escaped here.
 
 use crate::cli::cut::{cut_end, width};
+use crate::cli::errors::decoded::{Decoded, Meaning};
 use crate::cli::errors::list::{paint_of_class, paint_of_state};
 use crate::cli::errors::payload::{self, Payload};
 use crate::cli::escape::{escape, escape_bytes, escape_lines};
@@ -26,6 +27,7 @@ const NARROWING_AROUND: &[Give] = &[
 /// A failure that is shown.
 pub(super) struct Shown<'s> {
     pub(super) failure: &'s FailureDetail,
+    pub(super) decoded: &'s Decoded,
     pub(super) around: Option<&'s (Vec<Neighbour>, Vec<ProgressItem>)>,
     pub(super) payload: Option<Payload>,
     pub(super) journal: Journal<'s>,
@@ -42,7 +44,7 @@ impl Shown<'_> {
         sheet.part("receiver", inner.join(receivers(failure)));
         sheet.part("why", why(failure));
         sheet.part("attempts", attempts(failure, inner));
-        sheet.part("key", [item.key.as_ref().map_or_else(|| "null".to_owned(), sized)]);
+        sheet.part("key", [item.key.as_ref().map_or_else(|| "null".to_owned(), |key| self.key(key))]);
         sheet.part("headers", headers(failure));
         sheet.part("value", self.value());
         if let Some((failures, progress)) = self.around {
@@ -59,7 +61,7 @@ impl Shown<'_> {
             let gone = || format!("{}, not in the journal any more", counted(value_size.unwrap_or_default(), "byte"));
             return vec![if *is_value_gone { gone() } else { "null: a tombstone".to_owned() }];
         };
-        let payload::Shown { form, lines } = payload::show(value, self.payload);
+        let payload::Shown { form, lines } = self.payload_of(value);
         let form = if form.is_empty() { String::new() } else { format!(", {form}") };
         let mut shown = vec![format!("{}{form}", counted(value.len() as u64, "byte"))];
         let (lines, is_cut) = if self.payload.is_none() { beginning(lines) } else { (lines, false) };
@@ -69,6 +71,32 @@ impl Shown<'_> {
             shown.push(format!("… the whole value: {whole} > FILE"));
         }
         shown
+    }
+
+    /// As its schema says, where that is kept and nobody asked for the bytes.
+    fn payload_of(&self, value: &[u8]) -> payload::Shown {
+        let meaning = self.decoded.value.as_ref().filter(|_| matches!(self.payload, None | Some(Payload::Json)));
+        let plain = || payload::show(value, self.payload);
+        let Some(Meaning { schema, kind, json }) = meaning else { return plain() };
+        let by = format!("{} by schema {schema}", escape(kind));
+        match json {
+            Ok(json) => payload::Shown { form: format!("{by}, as JSON"), ..payload::show(json, Some(Payload::Json)) },
+            Err(fault) => {
+                let payload::Shown { form, lines } = plain();
+                payload::Shown { form: format!("{by} ({}), as {form}", escape(fault)), lines }
+            }
+        }
+    }
+
+    /// As its schema says, too.
+    fn key(&self, key: &Bytes) -> String {
+        match &self.decoded.key {
+            Some(Meaning { schema, kind, json: Ok(json) }) => {
+                let size = counted(key.0.len() as u64, "byte");
+                format!("{size}, {} by schema {schema}  {}", escape(kind), text(&Bytes(json.clone())))
+            }
+            _ => sized(key),
+        }
     }
 
     fn next(&self) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 
+use crate::cli::errors::decoded::{Decoded, Meaning};
 use crate::cli::errors::list::{ListArgs, Listing};
 use crate::cli::errors::parts::Shown;
 use crate::cli::errors::payload::Payload;
@@ -9,6 +10,7 @@ use crate::cli::samples::{self, JOURNAL};
 use crate::cli::screen::Screen;
 use crate::cli::window::Turn;
 use crate::cli::window::composed::composed;
+use crate::codec::framing::SchemaId;
 use crate::journal::{FailureDetail, StateCounts};
 
 #[derive(clap::Parser)]
@@ -28,7 +30,8 @@ fn list(words: &str, screen: Screen) -> String {
 }
 
 fn show(failure: &FailureDetail, screen: Screen) -> String {
-    Shown { failure, around: None, payload: None, journal: JOURNAL }.lines(screen).join("\n")
+    let decoded = Decoded::default();
+    Shown { failure, decoded: &decoded, around: None, payload: None, journal: JOURNAL }.lines(screen).join("\n")
 }
 
 fn plain(width: Option<usize>) -> Screen {
@@ -60,7 +63,9 @@ fn a_hostile_failure() {
 #[test]
 fn one_failure_and_what_is_around_it() {
     let (failure, around) = (samples::detail(), samples::around());
-    let shown = Shown { failure: &failure, around: Some(&around), payload: Some(Payload::None), journal: JOURNAL };
+    let decoded = Decoded::default();
+    let shown =
+        Shown { failure: &failure, decoded: &decoded, around: Some(&around), payload: Some(Payload::None), journal: JOURNAL };
     insta::assert_snapshot!("show_around_at_100_columns", shown.lines(plain(Some(100))).join("\n"));
 }
 
@@ -69,7 +74,9 @@ fn a_long_value_is_shown_in_part() {
     let long = FailureDetail { value: Some(crate::journal::Bytes(vec![b'a'; 1 << 20])), ..samples::detail() };
     let shown = show(&long, plain(Some(80)));
     assert!(shown.len() < 20_000 && shown.contains("… the whole value: redrive errors show 9431 --raw > FILE"), "{}", shown.len());
-    let whole = Shown { failure: &long, around: None, payload: Some(Payload::Text), journal: JOURNAL }.lines(plain(Some(80)));
+    let whole =
+        Shown { failure: &long, decoded: &Decoded::default(), around: None, payload: Some(Payload::Text), journal: JOURNAL }
+            .lines(plain(Some(80)));
     assert!(whole.join("\n").len() > 1 << 20);
 }
 
@@ -83,4 +90,24 @@ fn no_row_is_wider_than_the_screen() {
         assert_eq!(rows.len(), 5, "{width}:\n{shown}");
         assert!(rows.iter().all(|row| crate::cli::cut::width(row) <= width), "{width}:\n{shown}");
     }
+}
+
+#[test]
+fn what_schemas_make_of_the_bytes() {
+    let failure = samples::detail();
+    let meaning = |json: Result<&str, &str>| Meaning {
+        schema: SchemaId::Number(37),
+        kind: "AVRO".into(),
+        json: json.map(|json| json.as_bytes().to_vec()).map_err(str::to_owned),
+    };
+    let shown = |decoded: &Decoded, payload| {
+        Shown { failure: &failure, decoded, around: None, payload, journal: JOURNAL }.lines(plain(Some(100))).join("\n")
+    };
+    let decoded = Decoded { key: Some(meaning(Ok("\"A-1301\""))), value: Some(meaning(Ok("{\"a\":[1,2]}"))) };
+    insta::assert_snapshot!("show_decoded", shown(&decoded, None));
+    let bytes = shown(&decoded, Some(Payload::Hex));
+    assert!(bytes.contains("bytes, hex") && bytes.contains("AVRO by schema 37  \"A-1301\""), "{bytes}");
+    let broken = Decoded { key: None, value: Some(meaning(Err("it is not what the schema says: it ends early"))) };
+    let said = shown(&broken, None);
+    assert!(said.contains("AVRO by schema 37 (it is not what the schema says: it ends early), as JSON"), "{said}");
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::errors::decoded::Decoded;
 use crate::cli::errors::parts::Shown;
 use crate::cli::errors::payload::Payload;
 use crate::cli::escape::is_fit;
@@ -26,7 +27,7 @@ pub(super) struct ShowArgs {
     /// The failure's ID, as the list has it
     #[arg(value_parser = word::number::<i64>(1, i64::MAX))]
     id: i64,
-    /// How the value is shown on the screen [default: json if it is JSON, else text if it is UTF-8, else hex; at most 16 KiB]
+    /// How the value is shown on the screen [default: json if it is JSON or its schema is kept, else text if it is UTF-8, else hex; at most 16 KiB]
     #[arg(long, value_name = "FORM", value_parser = word::one_of(Payload::ALL, Payload::as_str))]
     payload: Option<Payload>,
     /// Write the value's bytes to stdout, and nothing else, whatever the output format
@@ -48,11 +49,12 @@ pub(super) fn run(args: &ShowArgs, place: &Place, output: &Output) -> Result<u8,
         return raw(&failure, journal, output).map(|()| 0);
     }
     let around = args.around.map(|count| reader.around(args.id, count)).transpose()?;
+    let decoded = Decoded::of(&failure, &reader)?;
     if output.format() == OutputFormat::Table {
-        let shown = Shown { failure: &failure, around: around.as_ref(), payload: args.payload, journal };
+        let shown = Shown { failure: &failure, decoded: &decoded, around: around.as_ref(), payload: args.payload, journal };
         output.lines(shown.lines(output.screen()))?;
     } else {
-        let item = FailureJson::whole(&failure);
+        let item = FailureJson::whole(&failure).decoded(&decoded);
         let item = match &around {
             Some((failures, progress)) => item.around(failures, progress),
             None => item,

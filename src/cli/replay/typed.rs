@@ -80,15 +80,18 @@ fn flag(setting: &Setting) -> String {
 }
 
 fn shown(setting: &Setting, value: &str, settings: &ReplaySettings) -> String {
+    // What only names where a secret is, is none.
+    let is_elsewhere = |value: &str| value.starts_with('@') || value.starts_with("env:");
+    if setting.kind == Kind::Secret {
+        return if is_elsewhere(value) { value.to_owned() } else { "…".to_owned() };
+    }
     let (name, of) = value.split_once('=').unwrap_or((value, ""));
     if setting.name == RECEIVER.name {
         let receiver = settings.receivers.iter().find(|receiver| receiver.name == name);
         return receiver.map_or_else(|| masked(value), |receiver| format!("{name}={}", receiver.definition));
     }
     let may_be_secret = [KAFKA_PROPERTY.name, RECEIVER_OPTION.name].contains(&setting.name);
-    // What only names where the secret is, is none.
-    let is_elsewhere = of.starts_with('@') || of.starts_with("env:");
-    if may_be_secret && !is_elsewhere { format!("{name}=…") } else { masked(value) }
+    if may_be_secret && !is_elsewhere(of) { format!("{name}=…") } else { masked(value) }
 }
 
 #[cfg(test)]
@@ -148,7 +151,7 @@ mod tests {
     fn no_secret_is_typed_again() {
         let line = typed(
             "42 --receiver 'b=exec:worker --password s3cret' --receiver w=https://shop/?token=s3cret --receiver v=http://shop/ --receiver x=https://me:s3cret@shop/ --receiver-option v.basic_auth=s3cret \
-             --receiver-option w.timeout=5s -X sasl.password=s3cret -X ssl.key.password=env:NAME",
+             --receiver-option w.timeout=5s --schema-registry http://registry/?key=s3cret --schema-registry-basic-auth me:s3cret -X sasl.password=s3cret -X ssl.key.password=env:NAME",
         );
         let again = plain(&line.again());
         assert!(!again.contains("s3cret"), "{again}");

@@ -98,6 +98,7 @@ impl Coordinator {
         self.drop_parked(|slot| slots.contains(&slot));
         let held = self.guard.take_of(|slot| slots.contains(&slot));
         self.abandon(held);
+        self.each_shard(actions, || ToShard::LetGo(slots.clone()));
         self.revoked += 1;
         let deadline = now + self.options.conduct.drain_timeout;
         self.revocations.push(Revocation { number: self.revoked, slots, deadline, is_closing: false });
@@ -126,6 +127,7 @@ impl Coordinator {
         for slot in &slots {
             self.refusal_is_over(*slot, actions);
             self.assigned.remove(slot);
+            self.standing.forget(*slot);
             self.tracker.close(*slot);
         }
         actions.push(Action::Release(slots));

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::lanes::{LaneId, Queued};
+use tokio::time::Instant;
+
+use crate::engine::lanes::{History, LaneId, Queued};
 use crate::engine::ledger::{Delivered, Entry, WhyNot};
 use crate::engine::report::StopLevel;
 use crate::engine::shard::{Shard, entries};
@@ -10,7 +12,17 @@ use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::Event;
 use crate::failure::Stage;
 use crate::receiver::Binding;
-use crate::record::{ReceiverSet, Record, Slot};
+use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
+
+/// What an answer means.
+pub(super) enum End {
+    Delivered,
+    Failed,
+    /// Not tried, or not for long: the receiver is down.
+    PassedOver,
+    /// It is tried again at that time.
+    Again(History, Instant),
+}
 
 /// A record that waits for at least one receiver.
 pub(super) struct Waiting {
@@ -36,6 +48,18 @@ impl Ends {
         abandoned: ReceiverSet::NONE,
         passed_over: ReceiverSet::NONE,
     };
+
+    /// Gives back what is no end: when it is tried again.
+    pub(super) fn add(&mut self, receiver: ReceiverIx, end: End) -> Option<(History, Instant)> {
+        let set = match end {
+            End::Delivered => &mut self.delivered,
+            End::Failed => &mut self.failed,
+            End::PassedOver => &mut self.passed_over,
+            End::Again(history, at) => return Some((history, at)),
+        };
+        *set = set.with(receiver);
+        None
+    }
 }
 
 impl Waiting {
@@ -136,6 +160,7 @@ impl Shard {
     /// Lets go of everything: futures are dropped, nothing that is open settles.
     pub(super) fn abandon_all(&mut self) {
         self.level = Some(StopLevel::Now);
+        self.abandon_parked(|_| true);
         self.out.clear();
         drop(self.lanes.drain_matching(|_| true));
         for (_, waiting) in std::mem::take(&mut self.waiting) {

@@ -41,12 +41,31 @@ impl Reading {
         self.flow = flow;
         let flowing: Vec<Slot> =
             self.slots.assigned().filter(|(_, place)| place.state == State::Flowing).map(|(slot, _)| slot).collect();
-        let list = self.list(flowing).map_err(refused)?;
-        let done = match flow {
+        self.change_flow(flowing.into_iter().filter(|slot| !self.standing.contains(slot)), flow).map_err(refused)
+    }
+
+    /// Holds or opens some of what flows.
+    pub(in crate::kafka) fn set_flow_of(&mut self, slots: &[Slot], flow: Flow) -> Result<(), SourceError> {
+        for slot in slots {
+            match flow {
+                Flow::Held => self.standing.insert(*slot),
+                Flow::Open => self.standing.remove(slot),
+            };
+        }
+        if self.flow == Flow::Held {
+            return Ok(());
+        }
+        let flowing = |slot: &Slot| self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+        let done = self.change_flow(slots.iter().copied().filter(flowing), flow);
+        done.map_err(|error| refused("the flow of partitions cannot be changed", &error))
+    }
+
+    fn change_flow(&self, slots: impl Iterator<Item = Slot>, flow: Flow) -> KafkaResult<()> {
+        let list = self.list(slots)?;
+        match flow {
             Flow::Held => self.consumer.pause(&list),
             Flow::Open => self.consumer.resume(&list),
-        };
-        done.map_err(refused)
+        }
     }
 
     /// Gives slots back, but for those that are only started anew: the client library keeps them.
@@ -60,6 +79,7 @@ impl Reading {
         given_back.extend(slots.iter().filter(|slot| self.offering.take_reoffered(**slot)));
         let list = self.list(given_back.iter().copied()).map_err(|error| refused(&error))?;
         slots.iter().for_each(|slot| {
+            self.standing.remove(slot);
             if let Some(place) = self.slots.get_mut(*slot) {
                 place.state = State::Away;
             }
@@ -98,8 +118,10 @@ impl Reading {
     /// Holds or opens partitions that were just assigned. Opens, too: the client library remembers that a partition was paused, even
     /// one that was somebody else's meanwhile.
     fn let_flow(&self, slots: &[Slot]) -> KafkaResult<()> {
-        let flows =
-            |slot: &Slot| self.flow == Flow::Open && self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+        let flows = |slot: &Slot| {
+            let may = self.flow == Flow::Open && !self.standing.contains(slot);
+            may && self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing)
+        };
         let (flowing, standing): (Vec<Slot>, Vec<Slot>) = slots.iter().partition(|slot| flows(slot));
         self.consumer.pause(&self.list(standing)?)?;
         self.consumer.resume(&self.list(flowing)?)

@@ -19,7 +19,7 @@ use crate::receiver::exec::worker::{Job, Legacy, Worker};
 const UNHEARD: usize = 64;
 
 pub(super) enum ToPool {
-    Deliver(Job),
+    Deliver(Box<Job>),
     /// Ends all processes; the guard is dropped when the last one is gone.
     Stop(oneshot::Sender<()>),
 }
@@ -85,7 +85,7 @@ impl Pool {
 
     fn take_in(&mut self, message: Option<ToPool>) {
         match message {
-            Some(ToPool::Deliver(job)) => return self.queue.push_back(job),
+            Some(ToPool::Deliver(job)) => return self.queue.push_back(*job),
             Some(ToPool::Stop(guard)) => self.guards.push(guard),
             None => {}
         }

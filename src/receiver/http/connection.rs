@@ -1,105 +1,28 @@
-//! The client of one endpoint: what it trusts, who it is, and what it must not do.
-//!
-//! It follows no redirect, asks no proxy of the environment, and tries nothing again by itself.
+//! The client of one receiver, as its endpoint says it.
 
-use std::error::Error;
 use std::io;
-use std::path::Path;
-use std::time::Duration;
 
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Identity};
+use reqwest::Client;
 
-use crate::receiver::http::{ClientCertificate, Endpoint};
+use crate::http::{self, Keys, Tls, invalid};
+use crate::receiver::http::Endpoint;
 
-/// A connection that takes longer is as good as none, and saying so helps more than a timeout.
-pub(super) const CONNECTS_WITHIN: Duration = Duration::from_secs(10);
-
-const USER_AGENT: &str = concat!("redrive/", env!("CARGO_PKG_VERSION"));
+/// The keys of a `[[receiver]]`.
+pub(super) const KEYS: Keys = Keys {
+    ca_file: "ca_file",
+    certificate_file: "certificate_file",
+    key_file: "key_file",
+    bearer_token: "bearer_token",
+    basic_auth: "basic_auth",
+    whose: " of the receiver",
+};
 
 /// # Errors
 /// When a file cannot be read or is not what it should be; says which setting named it.
 pub(super) fn client(endpoint: &Endpoint) -> io::Result<Client> {
     let Endpoint { url, ca_file, client_certificate, .. } = endpoint;
-    let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(Policy::none())
-        .referer(false)
-        .no_proxy()
-        .retry(reqwest::retry::never())
-        .connect_timeout(CONNECTS_WITHIN);
     if url.scheme() != "https" && (ca_file.is_some() || client_certificate.is_some()) {
         return Err(invalid("ca_file, certificate_file and key_file are for https://, and the target is http://".to_owned()));
     }
-    if let Some(path) = ca_file {
-        builder = builder.tls_certs_merge(authorities(path)?);
-    }
-    if let Some(certificate) = client_certificate {
-        builder = builder.identity(identity(certificate)?);
-    }
-    builder.build().map_err(|error| match client_certificate {
-        Some(ClientCertificate { certificate_file, key_file }) => invalid(format!(
-            "certificate_file {} and key_file {} do not belong together: {}",
-            certificate_file.display(),
-            key_file.display(),
-            innermost(&error)
-        )),
-        None => invalid(format!("TLS cannot be set up: {}", innermost(&error))),
-    })
-}
-
-fn authorities(path: &Path) -> io::Result<Vec<Certificate>> {
-    let pem = read("ca_file", path)?;
-    let of_file = |why: String| invalid(format!("ca_file {}: {why}", path.display()));
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| of_file(innermost(&error)))?;
-    if certificates.is_empty() {
-        return Err(of_file("it holds no certificate: expected PEM, -----BEGIN CERTIFICATE-----".to_owned()));
-    }
-    Ok(certificates)
-}
-
-fn identity(of: &ClientCertificate) -> io::Result<Identity> {
-    let ClientCertificate { certificate_file, key_file } = of;
-    let certificate = read("certificate_file", certificate_file)?;
-    if Certificate::from_pem_bundle(&certificate).map_or(0, |found| found.len()) == 0 {
-        let path = certificate_file.display();
-        return Err(invalid(format!(
-            "certificate_file {path}: it holds no certificate: expected PEM, -----BEGIN CERTIFICATE-----"
-        )));
-    }
-    let key = read("key_file", key_file)?;
-    let path = key_file.display();
-    let Some(key) = private_key(&key) else {
-        return Err(invalid(format!(
-            "key_file {path}: it holds no PKCS#8 key without a passphrase (PEM, -----BEGIN PRIVATE KEY-----); to make one: \
-             openssl pkcs8 -topk8 -nocrypt -in {path} -out NEW"
-        )));
-    };
-    Identity::from_pkcs8_pem(&certificate, key).map_err(|error| invalid(format!("key_file {path}: {}", innermost(&error))))
-}
-
-/// The part of a file from its key on: certificates may stand before it.
-fn private_key(pem: &[u8]) -> Option<&[u8]> {
-    const BEGINS: &[u8] = b"-----BEGIN PRIVATE KEY-----";
-    let at = pem.windows(BEGINS.len()).position(|window| window == BEGINS)?;
-    pem.get(at..)
-}
-
-/// # Errors
-/// Names the setting and the file.
-pub(super) fn read(setting: &str, path: &Path) -> io::Result<Vec<u8>> {
-    std::fs::read(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("{setting} {} cannot be read: {error}", path.display())))
-}
-
-pub(super) fn invalid(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, message)
-}
-
-fn innermost(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
+    http::client(Tls { ca_file: ca_file.as_deref(), client_certificate: client_certificate.as_ref() }, &KEYS)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
+use crate::http::{ClientCertificate, Credentials, Secret, without_user};
 use crate::secrets::masked;
 
 /// Where events are posted, and how.
@@ -30,39 +31,6 @@ pub enum Encoding {
     Binary,
     /// The body is the whole event as JSON.
     Structured,
-}
-
-/// A certificate and its key, both PEM; they may be one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    pub certificate_file: PathBuf,
-    pub key_file: PathBuf,
-}
-
-/// The `Authorization` of each request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// A token.
-    Bearer(Secret),
-    /// `USER:PASSWORD`.
-    Basic(Secret),
-}
-
-/// A text that nobody is shown.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    Text(String),
-    /// What the file holds, without a line break at its end. It may change while we run: tokens are renewed that way.
-    File(PathBuf),
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(_) => f.write_str("***"),
-            Self::File(path) => write!(f, "@{}", path.display()),
-        }
-    }
 }
 
 /// The query of a URL may have a secret.
@@ -99,18 +67,7 @@ impl Endpoint {
         if !text.contains("://") {
             return Err("it has no // before its host".to_owned());
         }
-        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
-        let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let credentials = match (url.username(), url.password()) {
-            ("", None) => None,
-            (user, password) => {
-                let pair = format!("{}:{}", plain(user), plain(password.unwrap_or_default()));
-                Some(Credentials::Basic(Secret::Text(pair)))
-            }
-        };
-        let no_host = |()| "it has no host".to_owned();
-        url.set_username("").map_err(no_host)?;
-        url.set_password(None).map_err(no_host)?;
+        let (url, credentials) = without_user(Url::parse(text).map_err(|error| error.to_string())?)?;
         Ok(Self {
             url,
             encoding: Encoding::default(),

@@ -9,7 +9,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use reqwest::header::{AUTHORIZATION, DATE};
 use reqwest::{Method, StatusCode, Url};
 
-use crate::receiver::http::authorization::Authorization;
+use crate::http::Authorization;
 use crate::receiver::http::{Endpoint, connection, silence};
 
 /// Each step.
@@ -113,7 +113,8 @@ pub async fn options(endpoint: &Endpoint) -> Result<Answered, Unanswered> {
     let client = connection::client(endpoint).map_err(settings)?;
     let mut request = client.request(Method::OPTIONS, endpoint.url.clone()).timeout(WITHIN);
     if let Some(credentials) = endpoint.credentials.clone() {
-        request = request.header(AUTHORIZATION, Authorization::open(credentials).map_err(settings)?.sent().header);
+        request =
+            request.header(AUTHORIZATION, Authorization::open(credentials, &connection::KEYS).map_err(settings)?.sent().header);
     }
     let host = place(&endpoint.url).map_or_else(String::new, |(host, port)| format!("{host}:{port}"));
     let asked_at = Instant::now();

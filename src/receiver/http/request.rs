@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::codec::json;
 use crate::event::{Content, Event};
-use crate::failure::{Class, Code};
+use crate::failure::{Class, Code, kept};
 use crate::receiver::http::Encoding;
 use crate::receiver::{Delivery, Mode, Needs, ReceiverError, line};
 
@@ -21,6 +21,9 @@ const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// Far more than any server takes, and far fewer than a header map can hold.
 const MOST_HEADERS: usize = 4096;
+
+/// As much as is said about data that could not be decoded, in bytes.
+const LONGEST_REASON: usize = 1_000;
 
 /// Headers of the tracing context, passed on whether they are named or not.
 const TRACING: [HeaderName; 2] = [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
@@ -83,7 +86,7 @@ impl Form {
 
     pub(super) fn needs(&self) -> Needs {
         match self.encoding {
-            Encoding::Binary => Needs::Bytes,
+            Encoding::Binary => Needs::Value,
             Encoding::Structured => Needs::ValidJson,
         }
     }
@@ -149,6 +152,9 @@ fn delivery_attributes(headers: &mut HeaderMap, delivery: &Delivery) {
     put("ce-kafkaoffset", &record.offset().to_string());
     if let Some(timestamp) = record.timestamp().rfc_3339() {
         put("ce-kafkatimestamp", &timestamp);
+    }
+    if let Some(why) = delivery.event.undecoded() {
+        put("ce-undecoded", kept(why, LONGEST_REASON));
     }
 }
 

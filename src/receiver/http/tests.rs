@@ -1,8 +1,6 @@
 //! The receiver against servers that behave in every way, and requests of events of any kind.
 
-mod certificates;
 mod events;
-mod server;
 mod tls;
 
 use std::io;
@@ -14,8 +12,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::*;
+use crate::http::doubles::server::{self, Server, close, until_closed};
+use crate::http::{Credentials, Secret};
 use crate::receiver::samples::{deliver, delivery, until, why};
-use server::{Server, close, until_closed};
 
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 

@@ -1,14 +1,14 @@
 //! What the keys of an `http:` receiver make of its endpoint.
 
-use std::path::PathBuf;
-
-use crate::receiver::{ClientCertificate, Credentials, Encoding, Endpoint, Secret};
+use crate::http::{ClientCertificate, Credentials, Secret};
+use crate::receiver::{Encoding, Endpoint};
 use crate::settings::error::SettingsError;
+use crate::settings::identity::{self, Both, NoSecret, path};
 use crate::settings::layers::{Layers, Origin};
 use crate::settings::receivers::keys::{
     BASIC_AUTH, BEARER_TOKEN, CA_FILE, CERTIFICATE_FILE, FORWARD_HEADERS, KEY_FILE, MODE, ReceiverKey,
 };
-use crate::settings::receivers::told::{Said, Told};
+use crate::settings::receivers::told::Told;
 use crate::settings::word;
 
 const MODE_WORDS: [(&str, Encoding); 2] = [("binary", Encoding::Binary), ("structured", Encoding::Structured)];
@@ -25,57 +25,31 @@ pub(super) fn complete(endpoint: Endpoint, told: &Told<'_>, layers: &Layers<'_>)
     })
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("the path of a file".to_owned()) } else { Ok(PathBuf::from(text)) }
-}
-
-/// Certificate and key may be one file.
 fn client_certificate(told: &Told<'_>) -> Result<Option<ClientCertificate>, SettingsError> {
-    let key_file = told.read(&KEY_FILE, path)?;
-    match (told.read(&CERTIFICATE_FILE, path)?, key_file) {
-        (Some(certificate_file), key_file) => {
-            let key_file = key_file.unwrap_or_else(|| certificate_file.clone());
-            Ok(Some(ClientCertificate { certificate_file, key_file }))
-        }
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(wrong(told, &KEY_FILE, "`key_file` is of no use without `certificate_file`")),
-    }
+    let (certificate_file, key_file) = (told.read(&CERTIFICATE_FILE, path)?, told.read(&KEY_FILE, path)?);
+    identity::client_certificate(certificate_file, key_file)
+        .map_err(|_| wrong(told, &KEY_FILE, "`key_file` is of no use without `certificate_file`"))
 }
 
 fn credentials(of_url: Option<Credentials>, told: &Told<'_>, layers: &Layers<'_>) -> Result<Option<Credentials>, SettingsError> {
-    let token = told.of(&BEARER_TOKEN).map(|said| secret(said, &BEARER_TOKEN, told, layers)).transpose()?;
-    let pair = told.of(&BASIC_AUTH).map(|said| secret(said, &BASIC_AUTH, told, layers)).transpose()?;
-    match (of_url, token, pair) {
-        (of_url, None, None) => Ok(of_url),
-        (None, Some(token), None) => Ok(Some(Credentials::Bearer(token))),
-        (None, None, Some(pair)) => Ok(Some(Credentials::Basic(pair))),
-        (_, Some(_), Some(_)) => {
-            Err(wrong(told, &BASIC_AUTH, "it has both `bearer_token` and `basic_auth`: leave one of them away"))
-        }
-        (Some(_), Some(_), None) => {
-            Err(wrong(told, &BEARER_TOKEN, "it has both `bearer_token` and a user in its URL: leave one of them away"))
-        }
-        (Some(_), None, Some(_)) => {
-            Err(wrong(told, &BASIC_AUTH, "it has both `basic_auth` and a user in its URL: leave one of them away"))
-        }
-    }
+    let (token, pair) = (secret(&BEARER_TOKEN, told, layers)?, secret(&BASIC_AUTH, told, layers)?);
+    identity::credentials(of_url, token, pair).map_err(|both| {
+        let (key, both) = match both {
+            Both::TokenAndPair => (&BASIC_AUTH, "`bearer_token` and `basic_auth`"),
+            Both::TokenAndUser => (&BEARER_TOKEN, "`bearer_token` and a user in its URL"),
+            Both::PairAndUser => (&BASIC_AUTH, "`basic_auth` and a user in its URL"),
+        };
+        wrong(told, key, &format!("it has both {both}: leave one of them away"))
+    })
 }
 
-/// A file is left to the receiver: it may change while we run.
-fn secret(said: Said, key: &ReceiverKey, told: &Told<'_>, layers: &Layers<'_>) -> Result<Secret, SettingsError> {
+fn secret(key: &ReceiverKey, told: &Told<'_>, layers: &Layers<'_>) -> Result<Option<Secret>, SettingsError> {
+    let Some(said) = told.of(key) else { return Ok(None) };
     let text = said.values.into_iter().next_back().unwrap_or_default();
-    if text.is_empty() {
-        return Err(wrong(told, key, &format!("`{}` is empty: expected @FILE, env:NAME or the secret itself", key.name)));
-    }
-    if let Some(path) = text.strip_prefix('@') {
-        return Ok(Secret::File(PathBuf::from(path)));
-    }
-    match text.strip_prefix("env:") {
-        Some(variable) => (layers.environment)(variable)
-            .map(Secret::Text)
-            .ok_or_else(|| SettingsError::NoVariable { of: told.name_of(key), variable: variable.to_owned() }),
-        None => Ok(Secret::Text(text)),
-    }
+    identity::secret(text, layers.environment).map(Some).map_err(|no| match no {
+        NoSecret::Empty => wrong(told, key, &format!("`{}` is empty: {}", key.name, identity::EXPECTED)),
+        NoSecret::NoVariable(variable) => SettingsError::NoVariable { of: told.name_of(key), variable },
+    })
 }
 
 fn wrong(told: &Told<'_>, key: &ReceiverKey, message: &str) -> SettingsError {

@@ -1,7 +1,8 @@
 //! Keys and options of receivers.
 
 use super::*;
-use crate::receiver::{ClientCertificate, Credentials, Encoding, Secret};
+use crate::http::{ClientCertificate, Credentials, Secret};
+use crate::receiver::Encoding;
 use crate::settings::Given;
 use crate::settings::table::{CONFIG, RECEIVER_OPTION};
 

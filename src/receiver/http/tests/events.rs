@@ -5,15 +5,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::server::{Got, Server};
 use super::{NO_CONTENT, at};
+use crate::http::doubles::server::{Got, Server};
 use crate::receiver::http::request::Form;
 use crate::receiver::http::{Encoding, Endpoint, Http};
 use crate::receiver::samples::deliver;
 use crate::receiver::{Address, Delivery, Mode, Needs, Receiver as _};
 use crate::record::samples::{partition_of, record_of, record_with};
 use crate::record::{HeadersBuf, Record};
-use crate::stage::{Format, TypeFrom, decode, identify};
+use crate::stage::{Format, TypeFrom, decoded, identify};
 
 type Pairs<'a> = &'a [(&'a str, Option<&'a [u8]>)];
 
@@ -40,7 +40,7 @@ const ORDER: Pairs<'static> = &[
 
 fn delivery_of(record: &Record, needs: Needs, mode: Mode) -> Delivery {
     let how = if record.headers().named("ce_type").next().is_some() { TypeFrom::CloudEvents } else { TypeFrom::Topic };
-    let event = decode(identify(record, &how).unwrap(), needs, Format::Auto).unwrap();
+    let event = decoded(identify(record, &how).unwrap(), needs, Format::Auto).unwrap();
     Delivery { event, attempt: 2, mode, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }) }
 }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::certificates::{Pair, Valid};
-use super::server::Server;
 use super::{at, fails};
-use crate::receiver::http::{ClientCertificate, Endpoint, Http};
+use crate::http::ClientCertificate;
+use crate::http::doubles::certificates::{Pair, Valid};
+use crate::http::doubles::server::Server;
+use crate::receiver::http::{Endpoint, Http};
 use crate::receiver::samples::{deliver, delivery};
 
 /// An authority that clients trust through a file, and a folder for files.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use openssl::ssl::{ShutdownResult, SslAcceptor, SslStream};
 
 /// A connection as a server has it.
-pub(super) trait Stream: Read + Write {
+pub(crate) trait Stream: Read + Write {
     /// Says goodbye where the protocol has a word for it.
     fn finish(&mut self) {}
 }
@@ -23,10 +23,10 @@ impl Stream for SslStream<TcpStream> {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Got {
-    pub(super) line: String,
-    pub(super) headers: Vec<(String, Vec<u8>)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -36,30 +36,36 @@ struct Seen {
     requests: Mutex<Vec<Got>>,
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Seen>,
 }
 
 impl Server {
     /// `answer` gets the connection after each whole request; what it returns as an error ends the connection.
-    pub(super) fn start(answer: impl Fn(&mut dyn Stream) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&mut dyn Stream) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::over(|stream| Ok(Box::new(stream)), answer)
     }
 
     /// Writes this after each request.
-    pub(super) fn saying(answer: &str) -> Self {
+    pub(crate) fn saying(answer: &str) -> Self {
         let answer = answer.to_owned();
         Self::start(move |stream| stream.write_all(answer.as_bytes()))
     }
 
     /// Says 204 over TLS.
-    pub(super) fn over_tls(acceptor: SslAcceptor) -> Self {
+    pub(crate) fn over_tls(acceptor: SslAcceptor) -> Self {
+        Self::saying_over_tls(acceptor, "HTTP/1.1 204 No Content\r\n\r\n")
+    }
+
+    /// As `saying`, over TLS.
+    pub(crate) fn saying_over_tls(acceptor: SslAcceptor, answer: &str) -> Self {
         let accept = move |stream| match acceptor.accept(stream) {
             Ok(stream) => Ok(Box::new(stream) as Box<dyn Stream>),
             Err(error) => Err(io::Error::other(error.to_string())),
         };
-        Self::over(accept, |stream| stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"))
+        let answer = answer.to_owned();
+        Self::over(accept, move |stream| stream.write_all(answer.as_bytes()))
     }
 
     fn over(
@@ -92,36 +98,36 @@ impl Server {
         Self { address, seen }
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/events", self.address)
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
     }
 
-    pub(super) fn closed(&self) -> usize {
+    pub(crate) fn closed(&self) -> usize {
         self.seen.closed.load(Ordering::SeqCst)
     }
 
-    pub(super) fn requests(&self) -> Vec<Got> {
+    pub(crate) fn requests(&self) -> Vec<Got> {
         self.seen.requests.lock().unwrap().clone()
     }
 }
 
 impl Got {
     /// The values of a header, in the order in which they came.
-    pub(super) fn all(&self, name: &str) -> Vec<String> {
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let named = self.headers.iter().filter(|(of, _)| of == name);
         named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
     /// The one value of a header.
-    pub(super) fn one(&self, name: &str) -> Option<String> {
+    pub(crate) fn one(&self, name: &str) -> Option<String> {
         let mut all = self.all(name);
         assert!(all.len() < 2, "{name} is there more than once: {all:?}");
         all.pop()
@@ -129,13 +135,13 @@ impl Got {
 }
 
 /// Waits for the client to close the connection.
-pub(super) fn until_closed(stream: &mut dyn Stream) -> io::Result<()> {
+pub(crate) fn until_closed(stream: &mut dyn Stream) -> io::Result<()> {
     io::copy(stream, &mut io::sink())?;
     Err(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Says no more.
-pub(super) fn close() -> io::Result<()> {
+pub(crate) fn close() -> io::Result<()> {
     Err(io::ErrorKind::Other.into())
 }
 
@@ -155,7 +161,8 @@ fn read(stream: &mut dyn Stream) -> io::Result<Option<Got>> {
     let headers: Vec<_> = lines.map(|line| header(&plain(line))).collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let length = length.map(|(_, value)| String::from_utf8(value.clone()).unwrap().parse().unwrap());
-    let mut body = vec![0; length.expect("a request says how long its body is")];
+    let is_get = line.starts_with("GET ");
+    let mut body = vec![0; length.or(is_get.then_some(0)).expect("a request says how long its body is")];
     stream.read_exact(&mut body)?;
     Ok(Some(Got { line, headers, body }))
 }

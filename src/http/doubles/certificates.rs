@@ -14,20 +14,20 @@ use openssl::x509::{X509, X509Builder, X509NameBuilder};
 const DAY: i64 = 24 * 60 * 60;
 
 /// A certificate and its key.
-pub(super) struct Pair {
-    pub(super) certificate: X509,
-    pub(super) key: PKey<Private>,
+pub(crate) struct Pair {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
 }
 
 /// When a certificate is valid.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Valid {
+pub(crate) enum Valid {
     Now,
     Yesterday,
 }
 
 impl Pair {
-    pub(super) fn authority(name: &str) -> Self {
+    pub(crate) fn authority(name: &str) -> Self {
         let key = key();
         let mut builder = builder(name, &key, Valid::Now);
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
@@ -40,7 +40,7 @@ impl Pair {
     }
 
     /// For a server of this name, or for a client.
-    pub(super) fn issue(&self, name: &str, valid: Valid) -> Self {
+    pub(crate) fn issue(&self, name: &str, valid: Valid) -> Self {
         let key = key();
         let mut builder = builder(name, &key, valid);
         builder.set_issuer_name(self.certificate.subject_name()).unwrap();
@@ -50,17 +50,17 @@ impl Pair {
         Self { certificate: builder.build(), key }
     }
 
-    pub(super) fn certificate_pem(&self) -> Vec<u8> {
+    pub(crate) fn certificate_pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
     }
 
     /// PKCS#8.
-    pub(super) fn key_pem(&self) -> Vec<u8> {
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
         self.key.private_key_to_pem_pkcs8().unwrap()
     }
 
     /// A server with this certificate.
-    pub(super) fn acceptor(&self) -> SslAcceptorBuilder {
+    pub(crate) fn acceptor(&self) -> SslAcceptorBuilder {
         let mut acceptor = SslAcceptor::mozilla_modern_v5(SslMethod::tls()).unwrap();
         acceptor.set_certificate(&self.certificate).unwrap();
         acceptor.set_private_key(&self.key).unwrap();
@@ -68,7 +68,7 @@ impl Pair {
     }
 
     /// A server with this certificate that wants one of its clients, signed by `authority`.
-    pub(super) fn acceptor_of_clients(&self, authority: &Self) -> SslAcceptor {
+    pub(crate) fn acceptor_of_clients(&self, authority: &Self) -> SslAcceptor {
         let mut acceptor = self.acceptor();
         let mut store = X509StoreBuilder::new().unwrap();
         store.add_cert(authority.certificate.clone()).unwrap();

@@ -14,14 +14,14 @@ use reqwest::header::HeaderValue;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::receiver::http::connection::{invalid, read};
-use crate::receiver::http::{Credentials, Secret};
+use crate::http::connection::{invalid, read};
+use crate::http::{Credentials, Keys, Secret};
 
 /// How soon a changed file is noticed.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 
 /// What is sent with each request.
-pub(super) struct Authorization {
+pub(crate) struct Authorization {
     current: Arc<watch::Sender<Current>>,
     /// `None`: it does not change.
     file: Option<TokenFile>,
@@ -38,14 +38,16 @@ enum Scheme {
 struct TokenFile {
     scheme: Scheme,
     path: PathBuf,
+    /// What names it.
+    setting: &'static str,
 }
 
 /// What goes with one request.
 #[derive(Clone, PartialEq)]
-pub(super) struct Sent {
-    pub(super) header: HeaderValue,
+pub(crate) struct Sent {
+    pub(crate) header: HeaderValue,
     /// Texts that must not be shown.
-    pub(super) secrets: Arc<[String]>,
+    pub(crate) secrets: Arc<[String]>,
 }
 
 /// What was read last.
@@ -59,17 +61,15 @@ struct Current {
 impl Authorization {
     /// # Errors
     /// When the file cannot be read, or what it holds is no token, or no `USER:PASSWORD`; says which setting is wrong.
-    pub(super) fn open(credentials: Credentials) -> io::Result<Self> {
-        let (scheme, secret) = match credentials {
-            Credentials::Bearer(secret) => (Scheme::Bearer, secret),
-            Credentials::Basic(secret) => (Scheme::Basic, secret),
+    pub(crate) fn open(credentials: Credentials, keys: &Keys) -> io::Result<Self> {
+        let (scheme, secret, setting) = match credentials {
+            Credentials::Bearer(secret) => (Scheme::Bearer, secret, keys.bearer_token),
+            Credentials::Basic(secret) => (Scheme::Basic, secret, keys.basic_auth),
         };
         let (current, file) = match secret {
-            Secret::Text(text) => {
-                (Current::of(scheme, &text).map_err(|why| invalid(format!("{}: {why}", scheme.setting())))?, None)
-            }
+            Secret::Text(text) => (Current::of(scheme, &text).map_err(|why| invalid(format!("{setting}: {why}")))?, None),
             Secret::File(path) => {
-                let file = TokenFile { scheme, path };
+                let file = TokenFile { scheme, path, setting };
                 let current = file.read()?;
                 // What is no file, a pipe of a shell for example, can be read only once.
                 let is_file = std::fs::metadata(&file.path).is_ok_and(|metadata| metadata.is_file());
@@ -80,7 +80,7 @@ impl Authorization {
     }
 
     /// Must be called inside a tokio runtime.
-    pub(super) fn sent(&self) -> Sent {
+    pub(crate) fn sent(&self) -> Sent {
         if let Some(file) = &self.file {
             self.watcher.get_or_init(|| {
                 tokio::spawn(renew(Arc::downgrade(&self.current), file.clone()));
@@ -90,7 +90,7 @@ impl Authorization {
     }
 
     /// Why the file could not be read again, when it could not.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         self.current.borrow().trouble.clone()
     }
 }
@@ -121,21 +121,11 @@ async fn renew(current: Weak<watch::Sender<Current>>, file: TokenFile) {
 
 impl TokenFile {
     fn read(&self) -> io::Result<Current> {
-        let setting = self.scheme.setting();
+        let setting = self.setting;
         let bytes = read(setting, &self.path)?;
         let wrong = |why: String| invalid(format!("{setting} {}: {why}", self.path.display()));
         let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         Current::of(self.scheme, text.trim_end_matches(['\r', '\n'])).map_err(wrong)
-    }
-}
-
-impl Scheme {
-    /// The key of the settings.
-    fn setting(self) -> &'static str {
-        match self {
-            Self::Bearer => "bearer_token",
-            Self::Basic => "basic_auth",
-        }
     }
 }
 

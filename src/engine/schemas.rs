@@ -1,0 +1,332 @@
+//! The desk where shards ask for schemas: one task that looks them up, once for all of them, and waits for registries.
+//!
+//! A lookup never holds up records whose schema is known: a shard parks what it asks for and goes on. What a registry that is away would
+//! say is not known, so nothing is answered until it is back; that is an incident, not a failure of records.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::future::pending;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::{Instant, sleep_until};
+
+use crate::codec::framing::SchemaId;
+use crate::codec::naming::Frames;
+use crate::codec::registry::Registry;
+use crate::codec::schema::{Known, Lookup, SchemaText};
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Served};
+use crate::engine::report::{JournalJob, ToJournal, ToShard};
+
+/// A schema that the registry does not have is asked for again for so long: it may be registered just now.
+const COMES_WITHIN: Duration = Duration::from_secs(10);
+/// That it does not have one is not believed for longer.
+pub(super) const UNKNOWN_FOR: Duration = Duration::from_secs(30);
+/// A replay does not wait for a registry that is away longer than this.
+const REPLAY_WAITS: Duration = Duration::from_secs(3);
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Between two questions for a schema that is not there yet.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two questions to a registry that is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Lookups that are out at once.
+const AT_ONCE: usize = 8;
+/// Keys' schemas that are remembered not to be any.
+const MOST_DENIED: usize = 1_024;
+
+/// Where schemas are looked up.
+pub trait SchemaSource: Send + Sync {
+    /// What the registry is called: its schemas are kept under this name.
+    fn name(&self) -> &str;
+
+    /// Asks once. The future ends within the source's own timeout.
+    fn look_up(&self, id: SchemaId) -> BoxFuture<'static, Lookup>;
+}
+
+impl SchemaSource for Arc<Registry> {
+    fn name(&self) -> &str {
+        Registry::name(self)
+    }
+
+    fn look_up(&self, id: SchemaId) -> BoxFuture<'static, Lookup> {
+        let registry = Self::clone(self);
+        async move { registry.schema(id).await }.boxed()
+    }
+}
+
+/// What a run knows of schemas before it begins.
+#[derive(Clone, Default)]
+pub struct Schemas {
+    /// `None`: no registry is set.
+    pub source: Option<Arc<dyn SchemaSource>>,
+    /// What the journal kept.
+    pub kept: HashMap<SchemaId, SchemaText>,
+}
+
+impl Schemas {
+    /// Frames are for a registry that is known, by its address or by what it said before.
+    #[must_use]
+    pub fn frames(&self) -> Frames {
+        if self.source.is_some() || !self.kept.is_empty() { Frames::Heeded } else { Frames::Ignored }
+    }
+}
+
+/// What a run does when the registry is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// It waits, however long that takes; an incident says so.
+    Waits,
+    /// It goes on without, as a replay does.
+    GoesOn,
+}
+
+/// A shard's question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) id: SchemaId,
+    pub(super) of: Part,
+}
+
+/// What the schema is of. A key that only looks as if it named one is no reason to wait: it stays bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Key,
+    Value,
+}
+
+/// What the desk answers.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) id: SchemaId,
+    pub(super) found: Found,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    Known(Known),
+    /// Good for [`UNKNOWN_FOR`].
+    ForNow(Known),
+    /// The registry is away, and the run does not wait for it.
+    Away,
+}
+
+/// A lookup that is not answered yet.
+#[derive(Debug)]
+struct Open {
+    of: Part,
+    since: Instant,
+    wait: Duration,
+}
+
+pub(super) struct Desk {
+    pub(super) schemas: Schemas,
+    pub(super) inbox: UnboundedReceiver<Ask>,
+    pub(super) shards: Vec<UnboundedSender<ToShard>>,
+    pub(super) journal: mpsc::Sender<ToJournal>,
+    pub(super) away: Away,
+}
+
+/// What the desk is about.
+struct Round {
+    desk: Desk,
+    open: HashMap<SchemaId, Open>,
+    /// Lookups that wait for their turn, and those that are made again at a time.
+    queue: VecDeque<SchemaId>,
+    later: BTreeSet<(Instant, SchemaId)>,
+    out: FuturesUnordered<BoxFuture<'static, (SchemaId, Lookup)>>,
+    /// Since when the registry is away, and when it is asked again.
+    silence: Option<Silence>,
+    denied: HashSet<SchemaId>,
+}
+
+struct Silence {
+    since: Instant,
+    wait: Duration,
+    probe_at: Instant,
+}
+
+impl Desk {
+    /// Answers until the shards are gone.
+    pub(super) async fn run(self) {
+        let mut round = Round {
+            desk: self,
+            open: HashMap::new(),
+            queue: VecDeque::new(),
+            later: BTreeSet::new(),
+            out: FuturesUnordered::new(),
+            silence: None,
+            denied: HashSet::new(),
+        };
+        loop {
+            let due = round.due();
+            let due = async {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                ask = round.desk.inbox.recv() => match ask {
+                    Some(ask) => round.asked(ask, Instant::now()),
+                    None => return,
+                },
+                Some((id, lookup)) = round.out.next(), if !round.out.is_empty() => round.looked_up(id, lookup, Instant::now()),
+                () = due => {}
+            }
+            round.send_out(Instant::now());
+        }
+    }
+}
+
+impl Round {
+    fn asked(&mut self, ask: Ask, now: Instant) {
+        let Ask { id, of } = ask;
+        if let Some(open) = self.open.get_mut(&id) {
+            open.of = open.of.max(of);
+            return;
+        }
+        if let Some(text) = self.desk.schemas.kept.get(&id) {
+            let schema = Arc::new(text.read());
+            return self.answer(id, &Found::Known(Known::Schema(schema)));
+        }
+        if self.desk.schemas.source.is_none() {
+            let why = format!("schema {id} is not kept in the journal, and no registry is set to ask: --schema-registry URL");
+            return self.answer(id, &Found::ForNow(Known::Unknown(why.into())));
+        }
+        if self.is_given_up(now) {
+            return self.answer(id, &Found::Away);
+        }
+        self.open.insert(id, Open { of, since: now, wait: FIRST_WAIT });
+        self.queue.push_back(id);
+    }
+
+    /// A replay found the registry away, and it is not yet time to look again.
+    fn is_given_up(&self, now: Instant) -> bool {
+        let lasts = |silence: &Silence| now.duration_since(silence.since) >= REPLAY_WAITS && now < silence.probe_at;
+        self.desk.away == Away::GoesOn && self.silence.as_ref().is_some_and(lasts)
+    }
+
+    /// When something is to be asked that is not asked yet.
+    fn due(&self) -> Option<Instant> {
+        match &self.silence {
+            Some(silence) => Some(silence.probe_at).filter(|_| self.out.is_empty() && !self.open.is_empty()),
+            None => self.later.first().map(|(at, _)| *at),
+        }
+    }
+
+    /// Asks for what waits for its turn. While the registry is away one probe at a time is enough.
+    fn send_out(&mut self, now: Instant) {
+        while let Some((at, id)) = self.later.pop_first() {
+            if at > now {
+                self.later.insert((at, id));
+                break;
+            }
+            self.queue.push_back(id);
+        }
+        let room = match &self.silence {
+            Some(silence) if now < silence.probe_at => 0,
+            Some(_) => 1,
+            None => AT_ONCE,
+        };
+        while self.out.len() < room
+            && let Some(id) = self.queue.pop_front()
+        {
+            let Some(source) = &self.desk.schemas.source else { return };
+            let lookup = source.look_up(id);
+            self.out.push(async move { (id, lookup.await) }.boxed());
+        }
+    }
+
+    fn looked_up(&mut self, id: SchemaId, lookup: Lookup, now: Instant) {
+        if let Lookup::Away(why) = lookup {
+            return self.is_away(id, why, now);
+        }
+        self.back();
+        match lookup {
+            Lookup::Found(text) => {
+                let found = Found::Known(Known::Schema(Arc::new(text.read())));
+                self.keep(id, &text);
+                self.denied.remove(&id);
+                self.answer(id, &found);
+            }
+            Lookup::Unusable(why) => self.answer(id, &Found::ForNow(Known::unreadable(why))),
+            Lookup::Unknown(why) | Lookup::Away(why) => self.is_unknown(id, why, now),
+        }
+    }
+
+    fn is_unknown(&mut self, id: SchemaId, why: String, now: Instant) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        if open.of == Part::Value && now.duration_since(open.since) < COMES_WITHIN {
+            self.later.insert((now + open.wait, id));
+            open.wait = (open.wait * 2).min(LONGEST_PAUSE);
+            return;
+        }
+        if self.denied.len() < MOST_DENIED {
+            self.denied.insert(id);
+        }
+        self.answer(id, &Found::ForNow(Known::Unknown(why.into())));
+    }
+
+    fn is_away(&mut self, id: SchemaId, why: String, now: Instant) {
+        let silence = self.silence.get_or_insert(Silence { since: now, wait: FIRST_WAIT, probe_at: now });
+        let (is_news, lasts) = (now >= silence.probe_at, now.duration_since(silence.since));
+        self.queue.push_back(id);
+        // Others that were out when it fell silent say the same.
+        if !is_news {
+            return;
+        }
+        silence.probe_at = now + silence.wait.mul_f64(0.75 + rand::random::<f64>() / 4.0);
+        silence.wait = (silence.wait * 2).min(LONGEST_WAIT);
+        match self.desk.away {
+            Away::Waits => self.tell(Entry::Incident(Incident::new(IncidentKey::of(IncidentKind::RegistryAway), why.clone()))),
+            Away::GoesOn if lasts >= REPLAY_WAITS => return self.answer_where(|_, _| true, &Found::Away),
+            Away::GoesOn => {}
+        }
+        // A key whose schema was none before is not waited for.
+        let unknown = Found::ForNow(Known::Unknown(why.into()));
+        let denied = std::mem::take(&mut self.denied);
+        self.answer_where(|id, open| open.of == Part::Key && denied.contains(&id), &unknown);
+        self.denied = denied;
+    }
+
+    fn answer_where(&mut self, is_such: impl Fn(SchemaId, &Open) -> bool, found: &Found) {
+        let such: Vec<SchemaId> = self.open.iter().filter(|(id, open)| is_such(**id, open)).map(|(id, _)| *id).collect();
+        self.queue.retain(|queued| !such.contains(queued));
+        self.later.retain(|(_, queued)| !such.contains(queued));
+        such.into_iter().for_each(|id| self.answer(id, found));
+    }
+
+    /// The registry answered.
+    fn back(&mut self) {
+        if self.silence.take().is_some() && self.desk.away == Away::Waits {
+            self.tell(Entry::IncidentEnded(IncidentKey::of(IncidentKind::RegistryAway)));
+        }
+    }
+
+    fn keep(&self, id: SchemaId, schema: &SchemaText) {
+        if let Some(source) = &self.desk.schemas.source {
+            let registry = source.name().to_owned();
+            self.tell(Entry::Schema(Box::new(Served { registry, id, schema: schema.clone() })));
+        }
+    }
+
+    /// Whoever is gone meanwhile needs no answer: the run is over.
+    fn answer(&mut self, id: SchemaId, found: &Found) {
+        self.open.remove(&id);
+        for shard in &self.desk.shards {
+            drop(shard.send(ToShard::Schema(Answer { id, found: found.clone() })));
+        }
+    }
+
+    /// As `answer`.
+    fn tell(&self, entry: Entry) {
+        let job = JournalJob { entries: vec![entry], runs: Vec::new(), ticket: None };
+        drop(self.desk.journal.send(ToJournal::Job(job)));
+    }
+}

@@ -1,0 +1,95 @@
+//! Which partitions stand still because their records wait for schemas: those that would take the room of all the others.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::engine::flow::Budget;
+use crate::engine::report::Parked;
+use crate::engine::source::Flow;
+use crate::engine::tracker::Load;
+use crate::record::Slot;
+
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    parked: HashMap<Slot, Parked>,
+    held: HashSet<Slot>,
+    is_changed: bool,
+}
+
+impl Standing {
+    pub(super) fn change(&mut self, changes: &[(Slot, Parked)]) {
+        for (slot, change) in changes {
+            let parked = self.parked.entry(*slot).or_default();
+            parked.records += change.records;
+            parked.bytes += change.bytes;
+            // Of a slot that was forgotten, what is left of it is told later.
+            if parked.records <= 0 {
+                self.parked.remove(slot);
+            }
+        }
+        self.is_changed = true;
+    }
+
+    /// It is not ours any more: nobody holds it.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.parked.remove(&slot);
+        self.held.remove(&slot);
+    }
+
+    /// What is to be held, and what may flow again: what waits must leave the others three quarters of the room.
+    pub(super) fn update(&mut self, budget: Budget) -> Vec<(Vec<Slot>, Flow)> {
+        if !std::mem::take(&mut self.is_changed) {
+            return Vec::new();
+        }
+        let freed: Vec<Slot> = self.held.extract_if(|slot| !self.parked.contains_key(slot)).collect();
+        let all = self.parked.values().fold(Load::default(), |all, parked| Load {
+            records: all.records + usize::try_from(parked.records).unwrap_or(0),
+            bytes: all.bytes + usize::try_from(parked.bytes).unwrap_or(0),
+        });
+        let is_too_much = all.records > budget.records / 4 || all.bytes > budget.bytes / 4;
+        let more: Vec<Slot> =
+            if is_too_much { self.parked.keys().copied().filter(|slot| self.held.insert(*slot)).collect() } else { Vec::new() };
+        [(more, Flow::Held), (freed, Flow::Open)].into_iter().filter(|(slots, _)| !slots.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(index: u32) -> Slot {
+        Slot { index, epoch: 1 }
+    }
+
+    fn records(records: i64) -> Parked {
+        Parked { records, bytes: records }
+    }
+
+    #[test]
+    fn what_waits_is_held_before_it_takes_the_room_of_all_and_flows_when_nothing_waits() {
+        let budget = Budget { records: 100, bytes: 1_000 };
+        let mut standing = Standing::default();
+        standing.change(&[(slot(0), records(25))]);
+        assert_eq!(standing.update(budget), []);
+        standing.change(&[(slot(0), records(1)), (slot(1), records(0))]);
+        assert_eq!(standing.update(budget), [(vec![slot(0)], Flow::Held)]);
+        assert_eq!(standing.update(budget), [], "said once");
+        standing.change(&[(slot(2), records(1))]);
+        assert_eq!(standing.update(budget), [(vec![slot(2)], Flow::Held)], "together they are too many");
+        standing.change(&[(slot(0), records(-25))]);
+        assert_eq!(standing.update(budget), [], "something waits still");
+        standing.change(&[(slot(0), records(-1)), (slot(2), records(-1))]);
+        let mut freed = standing.update(budget);
+        freed.iter_mut().for_each(|(slots, _)| slots.sort_by_key(|slot| slot.index));
+        assert_eq!(freed, [(vec![slot(0), slot(2)], Flow::Open)]);
+    }
+
+    #[test]
+    fn a_slot_that_is_given_back_is_nobodys() {
+        let mut standing = Standing::default();
+        standing.change(&[(slot(0), records(60))]);
+        assert_eq!(standing.update(Budget { records: 100, bytes: 1_000 }).len(), 1);
+        standing.forget(slot(0));
+        standing.change(&[(slot(0), records(-60)), (slot(1), records(20))]);
+        assert_eq!(standing.update(Budget { records: 100, bytes: 1_000 }), []);
+    }
+}

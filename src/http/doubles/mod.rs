@@ -1,0 +1,4 @@
+//! Servers and certificates for tests of clients.
+
+pub(crate) mod certificates;
+pub(crate) mod server;

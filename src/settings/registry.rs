@@ -1,0 +1,196 @@
+//! The schema registry, as settings say it: where it is, and as whom it is asked.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::codec::registry::RegistrySettings;
+use crate::http::{ClientCertificate, Credentials, Secret, without_user};
+use crate::settings::delivery::duration;
+use crate::settings::error::SettingsError;
+use crate::settings::identity::{self, Both, NoSecret};
+use crate::settings::layers::{Found, Layers, Origin};
+use crate::settings::receivers::shown;
+use crate::settings::table::{
+    SCHEMA_REGISTRY, SCHEMA_REGISTRY_BASIC_AUTH, SCHEMA_REGISTRY_BEARER_TOKEN, SCHEMA_REGISTRY_CA_FILE,
+    SCHEMA_REGISTRY_CERTIFICATE_FILE, SCHEMA_REGISTRY_KEY_FILE, SCHEMA_REGISTRY_TIMEOUT, Setting,
+};
+
+/// What means nothing without TLS.
+const OF_TLS: [&Setting; 3] = [&SCHEMA_REGISTRY_CA_FILE, &SCHEMA_REGISTRY_CERTIFICATE_FILE, &SCHEMA_REGISTRY_KEY_FILE];
+const OTHERS: [&Setting; 3] = [&SCHEMA_REGISTRY_BASIC_AUTH, &SCHEMA_REGISTRY_BEARER_TOKEN, &SCHEMA_REGISTRY_TIMEOUT];
+
+/// `None` where no registry is named.
+pub(super) fn read(layers: &Layers<'_>) -> Result<Option<RegistrySettings>, SettingsError> {
+    let urls = urls(layers)?;
+    let refused = |of: &'static [&Setting], why: &str| {
+        let said = of.iter().find(|setting| layers.find(setting).is_some_and(|found| found.origin != Origin::Default));
+        said.map_or(Ok(()), |setting| Err(wrong(layers, setting, why)))
+    };
+    if urls.is_empty() {
+        let why = "is of no use without schema-registry: name its address, too";
+        refused(&OF_TLS, why).and_then(|()| refused(&OTHERS, why))?;
+        return Ok(None);
+    }
+    if urls.iter().all(|url| url.scheme() != "https") {
+        refused(&OF_TLS, "is for https://, and schema-registry is http://")?;
+    }
+    Ok(Some(RegistrySettings {
+        credentials: credentials(&urls, layers)?,
+        ca_file: layers.maybe(&SCHEMA_REGISTRY_CA_FILE, identity::path)?,
+        client_certificate: client_certificate(layers)?,
+        timeout: layers.one(&SCHEMA_REGISTRY_TIMEOUT, timeout)?,
+        urls,
+    }))
+}
+
+fn urls(layers: &Layers<'_>) -> Result<Vec<Url>, SettingsError> {
+    let Some(Found { values, origin }) = layers.find(&SCHEMA_REGISTRY) else { return Ok(Vec::new()) };
+    let mut urls = Vec::with_capacity(values.len());
+    for text in values {
+        let url = Url::parse(&text).ok().filter(|url| text.contains("://") && ["http", "https"].contains(&url.scheme()));
+        let url = url.ok_or_else(|| SettingsError::Invalid {
+            name: SCHEMA_REGISTRY.name.to_owned(),
+            given: shown::url(&text),
+            origin: origin.clone(),
+            expected: "the address of a schema registry, like http://localhost:8081".to_owned(),
+        })?;
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Ok(urls)
+}
+
+/// A user that stands in one address is meant for all of them: they are one registry.
+fn credentials(urls: &[Url], layers: &Layers<'_>) -> Result<Option<Credentials>, SettingsError> {
+    let of_url = urls.iter().find_map(|url| without_user(url.clone()).ok()?.1);
+    let token = secret(&SCHEMA_REGISTRY_BEARER_TOKEN, layers)?;
+    let pair = secret(&SCHEMA_REGISTRY_BASIC_AUTH, layers)?;
+    identity::credentials(of_url, token, pair).map_err(|both| {
+        let (setting, other) = match both {
+            Both::TokenAndPair => (&SCHEMA_REGISTRY_BASIC_AUTH, "schema-registry-bearer-token"),
+            Both::TokenAndUser => (&SCHEMA_REGISTRY_BEARER_TOKEN, "a user in schema-registry"),
+            Both::PairAndUser => (&SCHEMA_REGISTRY_BASIC_AUTH, "a user in schema-registry"),
+        };
+        wrong(layers, setting, &format!("is there beside {other}: leave one of them away"))
+    })
+}
+
+fn secret(setting: &Setting, layers: &Layers<'_>) -> Result<Option<Secret>, SettingsError> {
+    let Some(Found { values, .. }) = layers.find(setting) else { return Ok(None) };
+    let text = values.into_iter().next_back().unwrap_or_default();
+    identity::secret(text, layers.environment).map(Some).map_err(|no| match no {
+        NoSecret::Empty => wrong(layers, setting, &format!("is empty: {}", identity::EXPECTED)),
+        NoSecret::NoVariable(variable) => SettingsError::NoVariable { of: setting.name.to_owned(), variable },
+    })
+}
+
+fn client_certificate(layers: &Layers<'_>) -> Result<Option<ClientCertificate>, SettingsError> {
+    let key_file = layers.maybe(&SCHEMA_REGISTRY_KEY_FILE, identity::path)?;
+    let certificate_file = layers.maybe(&SCHEMA_REGISTRY_CERTIFICATE_FILE, identity::path)?;
+    identity::client_certificate(certificate_file, key_file)
+        .map_err(|_| wrong(layers, &SCHEMA_REGISTRY_KEY_FILE, "is of no use without schema-registry-certificate-file"))
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 5s or 1m".to_owned())
+}
+
+fn wrong(layers: &Layers<'_>, setting: &Setting, message: &str) -> SettingsError {
+    let origin = layers.find(setting).map_or(Origin::Default, |found| found.origin);
+    SettingsError::Registry { name: setting.name, message: message.to_owned(), origin }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Given;
+    use crate::settings::table::SCHEMA_REGISTRY as AT;
+
+    fn told(given: &[(&Setting, &str)]) -> Result<Option<RegistrySettings>, String> {
+        let mut all = Given::default();
+        given.iter().for_each(|(setting, value)| all.add(setting, (*value).to_owned()));
+        let environment = |name: &str| (name == "TOKEN").then(|| "s3cret".to_owned());
+        read(&Layers::without_file(all, &environment)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_registry_has_addresses_and_knows_who_we_are() {
+        assert_eq!(told(&[]), Ok(None));
+        let given = [(&AT, "https://a:8081/x, https://b"), (&AT, "https://b"), (&SCHEMA_REGISTRY_BEARER_TOKEN, "env:TOKEN")];
+        let files = [(&SCHEMA_REGISTRY_CA_FILE, "ca.pem"), (&SCHEMA_REGISTRY_CERTIFICATE_FILE, "me.pem")];
+        let settings = told(&[&given[..], &files[..]].concat()).unwrap().unwrap();
+        assert_eq!(settings.urls.iter().map(Url::as_str).collect::<Vec<_>>(), ["https://a:8081/x", "https://b/"]);
+        assert_eq!(settings.credentials, Some(Credentials::Bearer(Secret::Text("s3cret".to_owned()))));
+        assert_eq!((settings.ca_file, settings.timeout.as_secs()), (Some("ca.pem".into()), 5));
+        assert_eq!(settings.client_certificate.unwrap().key_file.to_str(), Some("me.pem"));
+        let of_url = told(&[(&AT, "http://me:s3cret@a,http://b")]).unwrap().unwrap();
+        assert_eq!(of_url.credentials, Some(Credentials::Basic(Secret::Text("me:s3cret".to_owned()))));
+        assert!(!format!("{of_url:?}").contains("s3cret"), "{of_url:?}");
+        let file = told(&[(&AT, "http://a"), (&SCHEMA_REGISTRY_BASIC_AUTH, "@me"), (&SCHEMA_REGISTRY_TIMEOUT, "250ms")]);
+        let file = file.unwrap().unwrap();
+        assert_eq!((file.credentials, file.timeout.as_millis()), (Some(Credentials::Basic(Secret::File("me".into()))), 250));
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_setting_and_no_secret() {
+        let at = (&AT, "http://a");
+        let tls = (&AT, "https://a");
+        let refusals: &[(&[(&Setting, &str)], &str)] = &[
+            (
+                &[(&AT, "localhost:8081")],
+                "schema-registry is `localhost:8081` (from --schema-registry): expected the address of a schema registry, like \
+                 http://localhost:8081",
+            ),
+            (&[(&AT, "ftp://me:s3cret@a/")], "schema-registry is `ftp://***@a/` (from --schema-registry): expected"),
+            (&[(&AT, "http://me:s3cret@a:port/")], "schema-registry is `http://***@a:port/` (from --schema-registry): expected"),
+            (&[(&AT, "registry")], "schema-registry is `registry` (from --schema-registry): expected"),
+            (
+                &[(&SCHEMA_REGISTRY_CA_FILE, "x")],
+                "schema-registry-ca-file is of no use without schema-registry: name its address, too (from \
+                 --schema-registry-ca-file)",
+            ),
+            (&[(&SCHEMA_REGISTRY_TIMEOUT, "1s")], "schema-registry-timeout is of no use without schema-registry"),
+            (&[(&SCHEMA_REGISTRY_BEARER_TOKEN, "s3cret")], "schema-registry-bearer-token is of no use without schema-registry"),
+            (
+                &[at, (&SCHEMA_REGISTRY_CA_FILE, "x")],
+                "schema-registry-ca-file is for https://, and schema-registry is http:// (from --schema-registry-ca-file)",
+            ),
+            (
+                &[tls, (&SCHEMA_REGISTRY_KEY_FILE, "x")],
+                "schema-registry-key-file is of no use without schema-registry-certificate-file (from --schema-registry-key-file)",
+            ),
+            (
+                &[at, (&SCHEMA_REGISTRY_BEARER_TOKEN, "s3cret"), (&SCHEMA_REGISTRY_BASIC_AUTH, "me:s3cret")],
+                "schema-registry-basic-auth is there beside schema-registry-bearer-token: leave one of them away (from \
+                 --schema-registry-basic-auth)",
+            ),
+            (
+                &[(&AT, "http://me:s3cret@a"), (&SCHEMA_REGISTRY_BASIC_AUTH, "me:s3cret")],
+                "schema-registry-basic-auth is there beside a user in schema-registry: leave one of them away",
+            ),
+            (
+                &[(&AT, "http://me:s3cret@a"), (&SCHEMA_REGISTRY_BEARER_TOKEN, "s3cret")],
+                "schema-registry-bearer-token is there beside a user in schema-registry: leave one of them away",
+            ),
+            (
+                &[at, (&SCHEMA_REGISTRY_BEARER_TOKEN, "")],
+                "schema-registry-bearer-token is empty: expected @FILE, env:NAME or the secret itself (from \
+                 --schema-registry-bearer-token)",
+            ),
+            (
+                &[at, (&SCHEMA_REGISTRY_BASIC_AUTH, "env:NONE")],
+                "schema-registry-basic-auth names the environment variable NONE, which is not set",
+            ),
+            (
+                &[at, (&SCHEMA_REGISTRY_TIMEOUT, "0s")],
+                "schema-registry-timeout is `0s` (from --schema-registry-timeout): expected a duration above 0, like 500ms, 5s or 1m",
+            ),
+        ];
+        for (given, expected) in refusals {
+            let said = told(given).unwrap_err();
+            assert!(said.starts_with(expected) && !said.contains("s3cret"), "{said}\n{expected}");
+        }
+    }
+}
