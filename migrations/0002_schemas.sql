@@ -5,4 +5,3 @@ CREATE TABLE schema (
   registry TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
   named_texts TEXT NOT NULL CHECK (json_valid(named_texts)), kept_at_us INTEGER NOT NULL, PRIMARY KEY (registry, id)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 2;

@@ -125,6 +125,11 @@ impl Event {
         Self { record, attributes, data, content, decoding: None }
     }
 
+    /// Bytes that it takes beside its record.
+    pub(crate) fn decoded_size(&self) -> usize {
+        self.decoding.as_ref().map_or(0, |decoding| decoding.value.len() + decoding.key.as_ref().map_or(0, Vec::len))
+    }
+
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record

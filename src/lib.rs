@@ -116,6 +116,7 @@ pub mod doctor;
 
 pub mod cli;
 
+pub use codec::framing::SchemaId;
 pub use consumer::{
     Consumer, ConsumerBuilder, ConsumerError, FailureSeen, IncidentSeen, IncidentStage, Preview, StopHandle, Summary, WouldDeliver,
     WouldFail, WouldSkip,

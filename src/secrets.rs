@@ -77,30 +77,44 @@ pub fn masked_word(before: &str, word: &str) -> String {
     masked_command(&[word.to_owned()]).unwrap_or_else(|| masked(word))
 }
 
-/// A text for people with the user names and passwords of its URLs taken out, and what their queries call a secret.
+/// A text for people with the user names and passwords of its URLs taken out, and what their queries call a secret. A URL may stand in
+/// another one, or directly behind it.
 #[must_use]
 pub fn masked(text: &str) -> String {
+    let text = without_users(text);
     let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("://") {
         masked.push_str(before);
         masked.push_str("://");
-        let (authority, tail) = parted(after, |c| matches!(c, '/' | '?' | '#') || c.is_whitespace());
-        match authority.rsplit_once('@') {
-            Some((_, host)) => {
-                masked.push_str("***@");
-                masked.push_str(host);
-            }
-            None => masked.push_str(authority),
-        }
-        let (path, tail) = parted(tail, |c| c == '?' || c.is_whitespace());
+        let (place, tail) = parted(after, |c| c == '?' || c.is_whitespace());
         let (query, tail) = parted(tail, |c| matches!(c, '#' | '"' | '\'' | '`') || c.is_whitespace());
-        masked.push_str(path);
+        masked.push_str(place);
         masked.push_str(&masked_query(query));
         rest = tail;
     }
     masked.push_str(rest);
     masked
+}
+
+/// Without what stands before the host of each URL.
+fn without_users(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split("://");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str("://");
+        let (authority, tail) = parted(part, |c| matches!(c, '/' | '?' | '#') || c.is_whitespace());
+        match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                plain.push_str("***@");
+                plain.push_str(host);
+            }
+            None => plain.push_str(authority),
+        }
+        plain.push_str(tail);
+    }
+    plain
 }
 
 /// Before the first such character, and from there on.
@@ -110,11 +124,20 @@ fn parted(text: &str, is_end: impl Fn(char) -> bool) -> (&str, &str) {
 
 /// `?token=***&x=1`
 fn masked_query(query: &str) -> String {
-    let shown = query.split('&').map(|pair| match pair.split_once('=').filter(|(name, _)| is_secret_of_query(name)) {
-        Some((name, _)) => format!("{name}=***"),
-        None => pair.to_owned(),
-    });
-    shown.collect::<Vec<_>>().join("&")
+    query.split('&').map(masked_pair).collect::<Vec<_>>().join("&")
+}
+
+/// Behind a `?` in it another URL may have its query.
+fn masked_pair(pair: &str) -> String {
+    let mut shown = Vec::new();
+    for part in pair.split('?') {
+        if let Some((name, _)) = part.split_once('=').filter(|(name, _)| is_secret_of_query(name)) {
+            shown.push(format!("{name}=***"));
+            break;
+        }
+        shown.push(part.to_owned());
+    }
+    shown.join("?")
 }
 
 /// What the query of a URL calls a secret, each as it stands there and as it is meant.
@@ -136,7 +159,6 @@ pub fn redacted<'s>(text: &str, secrets: impl IntoIterator<Item = &'s String>) -
 
 /// Signed URLs and functions of clouds call theirs like this.
 fn is_secret_of_query(name: &str) -> bool {
-    let name = name.trim_start_matches('?');
     is_secret(name) || ["key", "sig", "sas", "code", "session"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
@@ -185,8 +207,14 @@ mod tests {
             ("http://h/x?token=abc&y=1#z", "http://h/x?token=***&y=1#z"),
             ("`http://h/x?y=1&sig=a%2Fb`: no", "`http://h/x?y=1&sig=***`: no"),
             ("token=abc is no URL's", "token=abc is no URL's"),
+            ("http://me:s3@a,http://me:s4@b", "http://***@a,http://***@b"),
+            ("http://a:8081/,http://me:s4@b/x?y=1,https://me:s5@c", "http://a:8081/,http://***@b/x?y=1,https://***@c"),
+            ("http://a?y=1,http://b/?token=s3cret?s4", "http://a?y=1,http://b/?token=***"),
+            ("http://a/?to=https://me:s3@b&token=s4", "http://a/?to=https://***@b&token=***"),
         ] {
             assert_eq!(masked(text), expected);
         }
+        let many = "x://u:p@".repeat(100_000);
+        assert!(!masked(&many).contains("u:p"));
     }
 }

@@ -85,7 +85,7 @@ fn plan(topic: &Topic<'_>, group: &str, receivers: &Receivers, writer: &Writer) 
     let router = Router::new(types, settings.unrecognized).unwrap();
     let no_topic = |_: &str, _: &Specification| Err(io::ErrorKind::Unsupported.into());
     let bindings = settings.receivers.iter().cloned().map(|receiver| receiver.open(&no_topic).unwrap()).collect();
-    consumer::plan(settings, router, bindings, (writer.run().clone(), Schemas::default()))
+    consumer::plan(settings, router, bindings, writer.run().clone(), Schemas::default())
 }
 
 #[test]

@@ -89,12 +89,6 @@ fn answer(request: &Request, elsewhere: &str, stream: &mut TcpStream) -> io::Res
     }
 }
 
-fn peak_memory(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-}
-
 #[test]
 fn an_endpoint_that_misbehaves_in_every_way_costs_only_its_own_deliveries() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("http"));
@@ -116,17 +110,15 @@ fn an_endpoint_that_misbehaves_in_every_way_costs_only_its_own_deliveries() {
     let mut running = folder.consume(&topic, &group, ["--from", "earliest", "--order", "none"]).spawn();
     running.line("group", SOON);
     let expected: usize = WAYS.iter().filter(|way| way.failure.is_some()).count() * OF_EACH;
-    let id = running.id();
-    let mut peak = 0;
     running.until("all is delivered or in the journal", SOON, |_| {
-        peak = peak.max(peak_memory(id).unwrap_or(0));
         let is_done = folder.journal().failures().len() >= expected && folder.lines("audit.jsonl").len() == WAYS.len() * OF_EACH;
         is_done.then_some(())
     });
+    let peak = running.peak_memory();
     // What is delivered leaves no trace in the journal: the orderly end waits for it.
     running.signal(Signal::TERM);
     running.wait(SOON).expect_code(0);
-    assert!(peak > 0 && peak < 200_000_000, "{peak} bytes");
+    assert!(peak < 200_000_000, "{peak} bytes");
 
     let failures = folder.journal().failures();
     let mut by_way = BTreeMap::<String, usize>::new();

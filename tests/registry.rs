@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::replays::taken;
 use crate::support::command::Running;
 use crate::support::{Broker, Endpoint, Folder, Language, Record, Registry, Request, Sample, library, repetitions, unique, wait};
+use crate::workers;
 
 const SOON: Duration = Duration::from_secs(40);
 /// A schema of `fixtures/openedx/schemas.json`, which is a text; so are the next ones.
@@ -44,6 +45,10 @@ fn schema_id(id: u32) -> Vec<u8> {
 
 fn guid() -> Vec<u8> {
     [&[1], GUID.as_slice()].concat()
+}
+
+fn framed_key(id: u32) -> Vec<u8> {
+    [schema_id(id).as_slice(), &text("key")].concat()
 }
 
 fn event(value: impl Into<Vec<u8>>) -> Sample {
@@ -243,6 +248,21 @@ fn schemas_of_each_kind_by_frame_and_by_header() {
     assert!(posted.iter().all(|request| request.header("content-type") == "application/json"), "{posted:?}");
 }
 
+/// What is copied is not read: whoever sends bytes on waits for no registry.
+#[test]
+fn a_copy_needs_no_registry() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("copier"));
+    let (topic, copies) = (broker.topic("copied", 1), broker.topic("copies", 1));
+    let samples = [framed(1, &order("a")).key(framed_key(2)), framed(3, b"no order"), event([0, 0])];
+    topic.produce(&samples);
+    let copy = format!("copy=kafka:{}", copies.name());
+    let arguments = ["--from", "earliest", "--until-end", "--receiver", &copy, "--schema-registry", "http://127.0.0.1:1"];
+    folder.consume(&topic, &group, arguments).within(SOON).run().expect_code(0);
+    assert_eq!((folder.journal().failures(), folder.journal().incidents()), (vec![], vec![]));
+    let copied: Vec<_> = copies.read().into_iter().map(|record| (record.key, record.value)).collect();
+    assert_eq!(copied, samples.map(|sample| (sample.key, sample.value)));
+}
+
 #[test]
 fn a_topic_in_protobuf_is_stopped_by_the_guard_which_knows_the_flag() {
     let (broker, registry, folder, group) = (Broker::shared(), Registry::shared(), Folder::new(), unique("protobuf"));
@@ -302,6 +322,26 @@ fn schemas_by_guid_and_schemas_that_break_the_rules() {
     assert_eq!(asked_for("ids/1"), 1);
 }
 
+/// Nine bytes that mean a million: what is decoded before its turn comes has a bound.
+#[test]
+fn values_that_swell_do_not_fill_the_memory() {
+    const RECORDS: usize = 400;
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("swell"));
+    let topic = broker.topic("swell", 1);
+    let registry = Endpoint::start(|_, stream| serve(stream, r#"{"type":"array","items":"null"}"#));
+    // 200,000 items.
+    topic.produce(&vec![framed(1, &[0x80, 0xb5, 0x18, 0]); RECORDS]);
+    let (slow, url) = (workers::target(&folder, "slow", 0.01), format!("http://{}", registry.address()));
+    let arguments = ["--from", "earliest", "--receiver", &slow, "--receiver", "all=file:all.jsonl", "--schema-registry", &url];
+    let mut running = folder.consume(&topic, &group, arguments).spawn();
+    running.until("all is delivered", SOON, |_| (workers::deliveries(&folder).len() == RECORDS).then_some(()));
+    let peak = running.peak_memory();
+    stop(running);
+    assert!(peak < 200_000_000, "{peak} bytes");
+    let lines = folder.lines("all.jsonl");
+    assert!(lines.len() == RECORDS && lines.iter().all(|line| line.len() > 1_000_000));
+}
+
 /// What a program of a user's own sees of an event in Avro.
 #[test]
 fn a_rust_receiver_gets_the_value_parsed_and_the_bytes_that_came() {
@@ -313,7 +353,7 @@ fn a_rust_receiver_gets_the_value_parsed_and_the_bytes_that_came() {
     let (broker, registry, folder, group) = (Broker::shared(), Registry::shared(), Folder::new(), unique("rust"));
     let topic = broker.topic("rust", 1);
     let id = registry.register(&unique("rust"), Language::Avro, ORDER);
-    let sample = framed(id, &order("a")).key([schema_id(KNOWN), text("key")].concat());
+    let sample = framed(id, &order("a")).key(framed_key(KNOWN));
     topic.produce(std::slice::from_ref(&sample));
     let (seen, events) = std::sync::mpsc::channel();
     let receivers = Receivers::new().on("rust", ALL_TYPES, move |event: Event| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::command::Command;
+use crate::support::command::{Command, Output};
 use crate::support::{Authority, Broker, Endpoint, Folder, Sample, Topic, Valid, unique};
 
 const SECRET: &str = "hunter2";
@@ -72,7 +72,7 @@ impl Scene<'_> {
         ];
         assert_eq!(receivers.len() + 1, RECEIVERS, "one is a flag's");
         format!(
-            "schema_registry = \"http://me:hunter2-registry@127.0.0.1:1/?api_key=hunter2-query\"\n\
+            "schema_registry = [\"http://127.0.0.1:1/\", \"http://me:hunter2-registry@127.0.0.1:1/?api_key=hunter2-query\"]\n\
              [kafka_property]\n\"sasl.oauthbearer.client.secret\" = \"hunter2-table\"\n\
              \"sasl.oauthbearer.token.endpoint.url\" = \"https://me:hunter2-issuer@127.0.0.1:1/token\"\n{}",
             receivers.concat()
@@ -106,6 +106,17 @@ impl Scene<'_> {
             .env("KEY", "hunter2-named")
             .env("BASIC", "me:hunter2-basic")
             .within(SOON)
+    }
+
+    /// A replay that says how it is typed again.
+    fn previewed_replay(&self) -> Output {
+        let registries = "http://127.0.0.1:1/,http://me:hunter2-one@127.0.0.1:1/,http://me:hunter2-two@127.0.0.1:2";
+        let replay = ["replay", "1", "--dry-run", "--include-uncommitted", "--schema-registry", registries];
+        let worker = ["--receiver", "worker=exec:sh worker.sh --password=hunter2-exec"];
+        let output = self.folder.redrive(replay).args(worker).env("BASIC", "me:hunter2-basic").within(SOON).run().expect_code(0);
+        let again = "--schema-registry 'http://127.0.0.1:1/,http://***@127.0.0.1:1/,http://***@127.0.0.1:2'";
+        assert!(output.stdout.contains(again) || output.stderr.contains(again), "{}{}", output.stdout, output.stderr);
+        output
     }
 
     /// The places where a text holds a secret.
@@ -163,6 +174,7 @@ fn no_secret_of_any_setting_is_written_anywhere() {
         outputs.push(scene.folder.redrive(["errors", "show", "1", "-o", format]).run().expect_code(0));
         outputs.push(scene.folder.redrive(["incidents", "list", "--state", "open,ended", "-o", format]).run().expect_code(0));
     }
+    outputs.push(scene.previewed_replay());
     let messages: Vec<_> = scene.folder.journal().failures().into_iter().map(|row| row.message).collect();
     let echoed = messages.iter().filter(|message| message.contains("***")).count();
     assert_eq!(echoed, 2 * 5, "what the endpoint echoed is there, without the secret: {messages:?}");
@@ -195,6 +207,8 @@ fn what_is_wrong_with_a_setting_is_said_without_its_secret() {
         "[kafka_property]\n\"sasl.pasword\" = \"hunter2\"".to_owned(),
         "kafka_property = \"hunter2\"".to_owned(),
         "bootstrap_server = \"SASL_SSL://me:hunter2@\"".to_owned(),
+        "schema_registry = \"http://one,http://me:hunter2@two\"".to_owned(),
+        "schema_registry = [\"http://one\", \"http://me:hunter2\"]".to_owned(),
     ];
     for (at, text) in in_files.iter().enumerate() {
         scene.folder.write("wrong.toml", text);
@@ -220,6 +234,10 @@ fn what_is_wrong_with_a_setting_is_said_without_its_secret() {
         &["consume", "--receiver-option", "worker.bearer_tokn=hunter2"],
         &["consume", "--receiver-option", "worker.bearer_token=hunter2"],
         &["consume", "--receiver-option", "nosuch.bearer_token=hunter2"],
+        &["consume", "--schema-registry", "http://me:hunter2,x@one"],
+        &["consume", "--schema-registry", "http://me:1,hunter2@one"],
+        &["consume", "--schema-registry", "http://me:1,hunter2,2@one"],
+        &["consume", "--schema-registry", "http://one/,http://me:hunter2@two:port"],
     ] {
         refuses(&scene, &arguments.join(" "), arguments);
     }

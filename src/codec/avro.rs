@@ -18,10 +18,12 @@
 //!
 //! A time outside of the years 0 to 9999, or of the day, stays a number. A logical type that is unknown, or does not fit its type, is
 //! the type alone. Hostile bodies are refused: depth, size and the length of decimals are bounded, and nothing is allocated for lengths
-//! that are only claimed.
+//! that are only claimed. Hostile schemas are refused or read, in time and memory that grow with their text alone.
 
+mod cursor;
 mod escaping;
 mod logical;
+mod parsing;
 mod projection;
 mod schema;
 #[cfg(test)]
@@ -67,7 +69,7 @@ impl AvroSchema {
     /// # Errors
     /// When it is no Avro schema, or names types that nobody defines.
     pub fn parse(text: &str, references: &[String]) -> Result<Self, AvroSchemaFault> {
-        schema::parse(text, references).map(|nodes| Self { nodes }).map_err(AvroSchemaFault)
+        parsing::parse(text, references).map(|nodes| Self { nodes }).map_err(AvroSchemaFault)
     }
 
     /// The body as one JSON document.

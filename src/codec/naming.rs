@@ -8,7 +8,16 @@ pub enum Frames {
     /// No registry is known, so nobody wrote frames for it.
     #[default]
     Ignored,
+    /// What the journal keeps is known, and no registry: only a frame of a schema that is kept is one.
+    Kept,
     Heeded,
+}
+
+/// What of a record a schema is of. A key that only looks as if it named one is no reason to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Key,
+    Value,
 }
 
 /// A schema, and where what it describes begins.
@@ -60,8 +69,14 @@ impl<'r> Hints<'r> {
 fn named(header: Option<&[u8]>, bytes: &[u8], frames: Frames) -> Result<Option<Named>, FrameFault> {
     match header {
         Some(header) => Ok(Some(Named { id: from_header(header)?, body_at: 0 })),
-        None if frames == Frames::Ignored => Ok(None),
-        None => Ok(from_frame(bytes)?.map(|(id, body)| Named { id, body_at: bytes.len() - body.len() })),
+        None => {
+            let framed = match frames {
+                Frames::Ignored => None,
+                Frames::Kept => from_frame(bytes).ok().flatten(),
+                Frames::Heeded => from_frame(bytes)?,
+            };
+            Ok(framed.map(|(id, body)| Named { id, body_at: bytes.len() - body.len() }))
+        }
     }
 }
 
@@ -89,6 +104,7 @@ mod tests {
     fn what_is_malformed_is_said() {
         assert!(hints(&[(KEY_HEADER, &[0, 1])]).of_key(b"key", Frames::Ignored).is_err());
         assert!(hints(&[]).of_value(&[0, 1], Frames::Heeded).is_err());
+        assert_eq!(hints(&[]).of_value(&[0, 1], Frames::Kept), Ok(None));
         assert!(Hints::read([(VALUE_HEADER.as_bytes(), None)].into_iter()).of_value(b"{}", Frames::Ignored).is_err());
     }
 }

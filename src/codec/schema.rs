@@ -44,6 +44,8 @@ pub enum Known {
     Schema(Arc<Schema>),
     /// No registry has it; why, for people.
     Unknown(Arc<str>),
+    /// There is no registry to ask, and it is not kept; for people.
+    NotKept(Arc<str>),
 }
 
 /// What came of asking a registry for a schema. Texts are for people and hold no secrets.

@@ -161,15 +161,15 @@ pub fn run(
         there: topics.iter().map(|topic| topic.name.clone()).collect(),
     };
     let means = match settings.doing {
-        Doing::Consume => to_consume(place, &settings, &cluster, (subscription, registry))?,
-        Doing::DryRun => to_look_on(place, &settings, &cluster, (subscription, registry))?,
+        Doing::Consume => to_consume(place, &settings, &cluster, subscription, registry)?,
+        Doing::DryRun => to_look_on(place, &settings, &cluster, subscription, registry)?,
     };
     drop(cluster);
     let Means { source, ledger, run, bindings, mut began, tally, schemas } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let finished = engine::run(source, ledger, plan(settings, router, bindings, (run, schemas)), stop, &observer)?;
+    let finished = engine::run(source, ledger, plan(settings, router, bindings, run, schemas), stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
 }
@@ -185,9 +185,9 @@ fn to_consume(
     place: &Place,
     settings: &ConsumeSettings,
     cluster: &Cluster,
-    of: (Subscription, Option<Registry>),
+    subscription: Subscription,
+    registry: Option<Registry>,
 ) -> Result<Means, BeginError> {
-    let (subscription, registry) = of;
     let targets = receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let bindings = receivers::open(&settings.receivers, &targets, Some(&place.connection))?;
     let beginning = Beginning {
@@ -209,9 +209,9 @@ fn to_look_on(
     place: &Place,
     settings: &ConsumeSettings,
     cluster: &Cluster,
-    of: (Subscription, Option<Registry>),
+    subscription: Subscription,
+    registry: Option<Registry>,
 ) -> Result<Means, BeginError> {
-    let (subscription, registry) = of;
     receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let ledger = PreviewLedger::open(&place.journal, &settings.group)?;
     let began = began(place, ledger.uuid(), ledger.counts()?);
@@ -237,8 +237,7 @@ fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Be
 
 /// What the engine is told of a run, from its settings and from what was made of them.
 #[must_use]
-pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, of: (RunId, Schemas)) -> Plan {
-    let (run, schemas) = of;
+pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, run: RunId, schemas: Schemas) -> Plan {
     Plan {
         group: settings.group,
         run,

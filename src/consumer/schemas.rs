@@ -27,5 +27,5 @@ pub(crate) fn known(
     kept: impl FnOnce(Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError>,
 ) -> Result<Schemas, ReadError> {
     let kept = kept(registry.as_ref().map(Registry::name))?;
-    Ok(Schemas { source: registry.map(|registry| Arc::new(Arc::new(registry)) as _), kept })
+    Ok(Schemas { source: registry.map(|registry| Arc::new(registry) as _), kept })
 }

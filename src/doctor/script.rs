@@ -187,7 +187,7 @@ impl Stage {
         arena.push(&raw, &self.partition, Seq(0), 0);
         let event = identify(&arena.freeze().next()?, &TypeFrom::CloudEvents).ok()?;
         // Bytes that are no JSON are handed on as bytes, as with `--format raw`.
-        let read = |event, format| decode(event, Manner { needs: Needs::ValidJson, format, frames: Frames::Ignored }, |_| None);
+        let read = |event, format| decode(event, Manner { needs: Needs::ValidJson, format, frames: Frames::Ignored }, |_, _| None);
         read(event.clone(), Format::Json).or_else(|_| read(event, Format::Raw)).ok()?.ready()
     }
 }

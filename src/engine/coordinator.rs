@@ -232,7 +232,7 @@ impl Coordinator {
                 }
             }
             Report::Known(known) => self.known(&known, now, actions),
-            Report::Parked(changes) => self.standing.change(&changes),
+            Report::Shelved(changes) => self.standing.change(&changes),
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
                 self.journaled(&progress, ticket, now, actions);

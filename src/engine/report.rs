@@ -23,7 +23,7 @@ pub(super) enum ToShard {
     },
     /// Drop what of these slots has not started.
     Abandon(Vec<Slot>),
-    /// Drop what of these slots waits for a schema: they are about to be somebody else's.
+    /// Drop what of these slots waits for a schema or for room: they are about to be somebody else's.
     LetGo(Vec<Slot>),
     Schema(Answer),
     Stop(StopLevel),
@@ -47,9 +47,9 @@ pub(super) enum ToJournal {
     End,
 }
 
-/// A change of what waits for schemas.
+/// A change of what waits for a schema, or for room, in a shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parked {
+pub struct Shelved {
     pub records: i64,
     pub bytes: i64,
 }
@@ -88,8 +88,8 @@ pub enum Report {
         stage: Stage,
     },
     Known(Vec<Known>),
-    /// So much more, or less, waits for schemas.
-    Parked(Vec<(Slot, Parked)>),
+    /// So much more, or less, waits for a schema or for room.
+    Shelved(Vec<(Slot, Shelved)>),
     /// On disk.
     Journaled {
         runs: Vec<SettledRun>,

@@ -1,7 +1,7 @@
 //! The desk where shards ask for schemas: one task that looks them up, once for all of them, and waits for registries.
 //!
-//! A lookup never holds up records whose schema is known: a shard parks what it asks for and goes on. What a registry that is away would
-//! say is not known, so nothing is answered until it is back; that is an incident, not a failure of records.
+//! A lookup never holds up records whose schema is known: a shard shelves what it asks for and goes on. What a registry that is away would
+//! say is not known, unless the journal keeps it, so nothing is answered until it is back; that is an incident, not a failure of records.
 
 #[cfg(test)]
 mod tests;
@@ -14,11 +14,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, WeakUnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec::framing::SchemaId;
-use crate::codec::naming::Frames;
+use crate::codec::naming::{Frames, Part};
 use crate::codec::registry::Registry;
 use crate::codec::schema::{Known, Lookup, SchemaText};
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Served};
@@ -45,18 +45,17 @@ pub trait SchemaSource: Send + Sync {
     /// What the registry is called: its schemas are kept under this name.
     fn name(&self) -> &str;
 
-    /// Asks once. The future ends within the source's own timeout.
-    fn look_up(&self, id: SchemaId) -> BoxFuture<'static, Lookup>;
+    /// Asks once. The future ends by itself, within four timeouts for each address.
+    fn look_up(self: Arc<Self>, id: SchemaId) -> BoxFuture<'static, Lookup>;
 }
 
-impl SchemaSource for Arc<Registry> {
+impl SchemaSource for Registry {
     fn name(&self) -> &str {
         Registry::name(self)
     }
 
-    fn look_up(&self, id: SchemaId) -> BoxFuture<'static, Lookup> {
-        let registry = Self::clone(self);
-        async move { registry.schema(id).await }.boxed()
+    fn look_up(self: Arc<Self>, id: SchemaId) -> BoxFuture<'static, Lookup> {
+        async move { self.schema(id).await }.boxed()
     }
 }
 
@@ -73,7 +72,11 @@ impl Schemas {
     /// Frames are for a registry that is known, by its address or by what it said before.
     #[must_use]
     pub fn frames(&self) -> Frames {
-        if self.source.is_some() || !self.kept.is_empty() { Frames::Heeded } else { Frames::Ignored }
+        match self.source {
+            Some(_) => Frames::Heeded,
+            None if self.kept.is_empty() => Frames::Ignored,
+            None => Frames::Kept,
+        }
     }
 }
 
@@ -93,17 +96,12 @@ pub(super) struct Ask {
     pub(super) of: Part,
 }
 
-/// What the schema is of. A key that only looks as if it named one is no reason to wait: it stays bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
-    Key,
-    Value,
-}
-
 /// What the desk answers.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) id: SchemaId,
+    /// Of a key: what is not there is not known of values, for which it is asked longer.
+    pub(super) of: Part,
     pub(super) found: Found,
 }
 
@@ -120,14 +118,16 @@ pub(super) enum Found {
 #[derive(Debug)]
 struct Open {
     of: Part,
-    since: Instant,
+    /// Since when the registry says that it has none.
+    unknown_since: Option<Instant>,
     wait: Duration,
 }
 
 pub(super) struct Desk {
     pub(super) schemas: Schemas,
     pub(super) inbox: UnboundedReceiver<Ask>,
-    pub(super) shards: Vec<UnboundedSender<ToShard>>,
+    /// Weak: a shard ends when the kafka thread lets go of it.
+    pub(super) shards: Vec<WeakUnboundedSender<ToShard>>,
     pub(super) journal: mpsc::Sender<ToJournal>,
     pub(super) away: Away,
 }
@@ -149,6 +149,8 @@ struct Silence {
     since: Instant,
     wait: Duration,
     probe_at: Instant,
+    /// There is an incident: something waits.
+    is_told: bool,
 }
 
 impl Desk {
@@ -191,19 +193,37 @@ impl Round {
             open.of = open.of.max(of);
             return;
         }
-        if let Some(text) = self.desk.schemas.kept.get(&id) {
-            let schema = Arc::new(text.read());
-            return self.answer(id, &Found::Known(Known::Schema(schema)));
-        }
+        self.open.insert(id, Open { of, unknown_since: None, wait: FIRST_WAIT });
+        let is_silent = self.silence.as_ref().is_some_and(|silence| now < silence.probe_at);
         if self.desk.schemas.source.is_none() {
-            let why = format!("schema {id} is not kept in the journal, and no registry is set to ask: --schema-registry URL");
-            return self.answer(id, &Found::ForNow(Known::Unknown(why.into())));
+            self.answer_without_registry(id);
+        } else if is_silent && self.desk.schemas.kept.contains_key(&id) {
+            self.answer_kept(id);
+        } else if self.is_given_up(now) {
+            self.answer(id, &Found::Away);
+        } else {
+            self.queue.push_back(id);
         }
-        if self.is_given_up(now) {
-            return self.answer(id, &Found::Away);
+    }
+
+    /// Without a registry there is only what the journal keeps.
+    fn answer_without_registry(&mut self, id: SchemaId) {
+        if self.answer_kept(id) {
+            return;
         }
-        self.open.insert(id, Open { of, since: now, wait: FIRST_WAIT });
-        self.queue.push_back(id);
+        let why = match self.desk.away {
+            Away::Waits => format!("no registry is set to ask for schema {id}: --schema-registry URL"),
+            Away::GoesOn => format!("the journal does not keep schema {id}, and no registry is set to ask: --schema-registry URL"),
+        };
+        self.answer(id, &Found::ForNow(Known::NotKept(why.into())));
+    }
+
+    /// Answers with what the journal keeps; says whether it does.
+    fn answer_kept(&mut self, id: SchemaId) -> bool {
+        let Some(text) = self.desk.schemas.kept.get(&id) else { return false };
+        let schema = Arc::new(text.read());
+        self.answer(id, &Found::Known(Known::Schema(schema)));
+        true
     }
 
     /// A replay found the registry away, and it is not yet time to look again.
@@ -237,8 +257,12 @@ impl Round {
         while self.out.len() < room
             && let Some(id) = self.queue.pop_front()
         {
+            // Answered meanwhile.
+            if !self.open.contains_key(&id) {
+                continue;
+            }
             let Some(source) = &self.desk.schemas.source else { return };
-            let lookup = source.look_up(id);
+            let lookup = Arc::clone(source).look_up(id);
             self.out.push(async move { (id, lookup.await) }.boxed());
         }
     }
@@ -255,6 +279,8 @@ impl Round {
                 self.denied.remove(&id);
                 self.answer(id, &found);
             }
+            // What it had once is what the records were written with.
+            Lookup::Unusable(_) | Lookup::Unknown(_) if self.answer_kept(id) => {}
             Lookup::Unusable(why) => self.answer(id, &Found::ForNow(Known::unreadable(why))),
             Lookup::Unknown(why) | Lookup::Away(why) => self.is_unknown(id, why, now),
         }
@@ -262,7 +288,8 @@ impl Round {
 
     fn is_unknown(&mut self, id: SchemaId, why: String, now: Instant) {
         let Some(open) = self.open.get_mut(&id) else { return };
-        if open.of == Part::Value && now.duration_since(open.since) < COMES_WITHIN {
+        let since = *open.unknown_since.get_or_insert(now);
+        if open.of == Part::Value && now.duration_since(since) < COMES_WITHIN {
             self.later.insert((now + open.wait, id));
             open.wait = (open.wait * 2).min(LONGEST_PAUSE);
             return;
@@ -274,17 +301,27 @@ impl Round {
     }
 
     fn is_away(&mut self, id: SchemaId, why: String, now: Instant) {
-        let silence = self.silence.get_or_insert(Silence { since: now, wait: FIRST_WAIT, probe_at: now });
+        let silence = self.silence.get_or_insert(Silence { since: now, wait: FIRST_WAIT, probe_at: now, is_told: false });
         let (is_news, lasts) = (now >= silence.probe_at, now.duration_since(silence.since));
-        self.queue.push_back(id);
+        if is_news {
+            silence.probe_at = now + silence.wait.mul_f64(0.75 + rand::random::<f64>() / 4.0);
+            silence.wait = (silence.wait * 2).min(LONGEST_WAIT);
+        }
+        if let Some(open) = self.open.get_mut(&id) {
+            open.unknown_since = None;
+            self.queue.push_back(id);
+        }
         // Others that were out when it fell silent say the same.
         if !is_news {
             return;
         }
-        silence.probe_at = now + silence.wait.mul_f64(0.75 + rand::random::<f64>() / 4.0);
-        silence.wait = (silence.wait * 2).min(LONGEST_WAIT);
+        let waits: Vec<SchemaId> = self.open.keys().copied().collect();
+        for id in waits {
+            self.answer_kept(id);
+        }
         match self.desk.away {
-            Away::Waits => self.tell(Entry::Incident(Incident::new(IncidentKey::of(IncidentKind::RegistryAway), why.clone()))),
+            _ if self.open.is_empty() => return,
+            Away::Waits => self.tell_away(&why),
             Away::GoesOn if lasts >= REPLAY_WAITS => return self.answer_where(|_, _| true, &Found::Away),
             Away::GoesOn => {}
         }
@@ -297,30 +334,37 @@ impl Round {
 
     fn answer_where(&mut self, is_such: impl Fn(SchemaId, &Open) -> bool, found: &Found) {
         let such: Vec<SchemaId> = self.open.iter().filter(|(id, open)| is_such(**id, open)).map(|(id, _)| *id).collect();
-        self.queue.retain(|queued| !such.contains(queued));
-        self.later.retain(|(_, queued)| !such.contains(queued));
         such.into_iter().for_each(|id| self.answer(id, found));
     }
 
     /// The registry answered.
     fn back(&mut self) {
-        if self.silence.take().is_some() && self.desk.away == Away::Waits {
+        if self.silence.take().is_some_and(|silence| silence.is_told) {
             self.tell(Entry::IncidentEnded(IncidentKey::of(IncidentKind::RegistryAway)));
         }
     }
 
-    fn keep(&self, id: SchemaId, schema: &SchemaText) {
-        if let Some(source) = &self.desk.schemas.source {
+    fn tell_away(&mut self, why: &str) {
+        self.tell(Entry::Incident(Incident::new(IncidentKey::of(IncidentKind::RegistryAway), why.to_owned())));
+        self.silence.iter_mut().for_each(|silence| silence.is_told = true);
+    }
+
+    fn keep(&mut self, id: SchemaId, schema: &SchemaText) {
+        let Some(source) = &self.desk.schemas.source else { return };
+        if self.desk.schemas.kept.get(&id) != Some(schema) {
             let registry = source.name().to_owned();
             self.tell(Entry::Schema(Box::new(Served { registry, id, schema: schema.clone() })));
+            self.desk.schemas.kept.insert(id, schema.clone());
         }
     }
 
     /// Whoever is gone meanwhile needs no answer: the run is over.
     fn answer(&mut self, id: SchemaId, found: &Found) {
-        self.open.remove(&id);
-        for shard in &self.desk.shards {
-            drop(shard.send(ToShard::Schema(Answer { id, found: found.clone() })));
+        let of = self.open.remove(&id).map_or(Part::Value, |open| open.of);
+        // What is there is there for both.
+        let of = if matches!(found, Found::Known(_)) { Part::Value } else { of };
+        for shard in self.desk.shards.iter().filter_map(WeakUnboundedSender::upgrade) {
+            drop(shard.send(ToShard::Schema(Answer { id, of, found: found.clone() })));
         }
     }
 

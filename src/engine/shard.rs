@@ -5,8 +5,8 @@
 
 mod ending;
 mod entries;
-mod parking;
 mod passing_over;
+mod shelving;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -26,7 +26,7 @@ use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
 use crate::engine::shard::ending::{End, Ends, Waiting};
-use crate::engine::shard::parking::Parking;
+use crate::engine::shard::shelving::Shelving;
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Refusal, Stage, Try};
@@ -64,7 +64,9 @@ pub(super) struct Shard {
     lanes: Lanes,
     out: FuturesUnordered<Running>,
     waiting: Slab<Waiting>,
-    parking: Parking,
+    /// Bytes of what was decoded for the records in `waiting`.
+    decoded: usize,
+    shelving: Shelving,
     runs: Vec<SettledRun>,
     job: JournalJob,
     level: Option<StopLevel>,
@@ -92,7 +94,8 @@ impl Shard {
             passed: Passed::default(),
             out: FuturesUnordered::new(),
             waiting: Slab::new(),
-            parking: Parking::new(asks),
+            decoded: 0,
+            shelving: Shelving::new(asks),
             runs: Vec::new(),
             job: JournalJob::default(),
             level: None,
@@ -120,6 +123,7 @@ impl Shard {
             }
             self.lanes.wake(self.now);
             self.run_ready();
+            self.go_on_with_room();
             self.flush();
         }
     }
@@ -131,21 +135,21 @@ impl Shard {
                 batch.freeze().for_each(|record| self.settle(&record, Settled::Abandoned));
             }
             ToShard::Batch(batch) => {
-                self.parking.forget_old(self.now);
+                self.shelving.forget_old(self.now);
                 batch.freeze().for_each(|record| self.walk(&record));
             }
             ToShard::Passed { topic, stage } => {
                 self.passed.pass_by_name(&topic, stage);
             }
             ToShard::Abandon(slots) => {
-                self.abandon_parked(|record| slots.contains(&record.slot()));
+                self.abandon_shelved(|record| slots.contains(&record.slot()));
                 self.abandon_queued_of(&slots);
             }
-            ToShard::LetGo(slots) => self.abandon_parked(|record| slots.contains(&record.slot())),
+            ToShard::LetGo(slots) => self.abandon_shelved(|record| slots.contains(&record.slot())),
             ToShard::Schema(answer) => self.answered(answer),
             ToShard::Stop(StopLevel::Drain) => {
                 self.level = self.level.max(Some(StopLevel::Drain));
-                self.abandon_parked(|_| true);
+                self.abandon_shelved(|_| true);
                 self.abandon_retries();
             }
             ToShard::Stop(StopLevel::Now) => self.abandon_all(),
@@ -220,7 +224,7 @@ impl Shard {
             }
             let lane = LaneId { receiver, key: event.record().order_key() };
             if !self.lanes.is_clear(lane) {
-                let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                let record = *row.get_or_insert_with(|| self.keep(event, to));
                 self.lanes.queue(lane, Queued { record, seq: event.record().seq(), history: History::default() });
                 continue;
             }
@@ -228,13 +232,13 @@ impl Shard {
             let end = match self.attempt(event, receiver, &History::default()) {
                 Started::Answered(answer) => self.judge(event, receiver, History::default(), (started, answer)),
                 Started::Pending(future) => {
-                    let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                    let record = *row.get_or_insert_with(|| self.keep(event, to));
                     self.put_out(lane, record, History::default(), (started, future));
                     continue;
                 }
             };
             if let Some((history, at)) = ends.add(receiver, end) {
-                let record = *row.get_or_insert_with(|| self.waiting.insert(Waiting::new(event, to)));
+                let record = *row.get_or_insert_with(|| self.keep(event, to));
                 self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
             }
         }
@@ -362,9 +366,9 @@ impl Shard {
     // --- telling
 
     fn flush(&mut self) {
-        let parked = self.parking.take_changes();
-        if !parked.is_empty() {
-            self.tell(Report::Parked(parked));
+        let changes = self.shelving.take_changes();
+        if !changes.is_empty() {
+            self.tell(Report::Shelved(changes));
         }
         if let Some(skipped) = self.new_types.take() {
             self.tell(Report::Skipped(skipped));

@@ -1,29 +1,29 @@
-//! Which partitions stand still because their records wait for schemas: those that would take the room of all the others.
+//! Which partitions stand still because their records wait for schemas or for room: those that would take the room of all the others.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::engine::flow::Budget;
-use crate::engine::report::Parked;
+use crate::engine::report::Shelved;
 use crate::engine::source::Flow;
 use crate::engine::tracker::Load;
 use crate::record::Slot;
 
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    parked: HashMap<Slot, Parked>,
+    shelved: HashMap<Slot, Shelved>,
     held: HashSet<Slot>,
     is_changed: bool,
 }
 
 impl Standing {
-    pub(super) fn change(&mut self, changes: &[(Slot, Parked)]) {
+    pub(super) fn change(&mut self, changes: &[(Slot, Shelved)]) {
         for (slot, change) in changes {
-            let parked = self.parked.entry(*slot).or_default();
-            parked.records += change.records;
-            parked.bytes += change.bytes;
+            let shelved = self.shelved.entry(*slot).or_default();
+            shelved.records += change.records;
+            shelved.bytes += change.bytes;
             // Of a slot that was forgotten, what is left of it is told later.
-            if parked.records <= 0 {
-                self.parked.remove(slot);
+            if shelved.records <= 0 {
+                self.shelved.remove(slot);
             }
         }
         self.is_changed = true;
@@ -31,7 +31,7 @@ impl Standing {
 
     /// It is not ours any more: nobody holds it.
     pub(super) fn forget(&mut self, slot: Slot) {
-        self.parked.remove(&slot);
+        self.shelved.remove(&slot);
         self.held.remove(&slot);
     }
 
@@ -40,14 +40,14 @@ impl Standing {
         if !std::mem::take(&mut self.is_changed) {
             return Vec::new();
         }
-        let freed: Vec<Slot> = self.held.extract_if(|slot| !self.parked.contains_key(slot)).collect();
-        let all = self.parked.values().fold(Load::default(), |all, parked| Load {
-            records: all.records + usize::try_from(parked.records).unwrap_or(0),
-            bytes: all.bytes + usize::try_from(parked.bytes).unwrap_or(0),
+        let freed: Vec<Slot> = self.held.extract_if(|slot| !self.shelved.contains_key(slot)).collect();
+        let all = self.shelved.values().fold(Load::default(), |all, shelved| Load {
+            records: all.records + usize::try_from(shelved.records).unwrap_or(0),
+            bytes: all.bytes + usize::try_from(shelved.bytes).unwrap_or(0),
         });
         let is_too_much = all.records > budget.records / 4 || all.bytes > budget.bytes / 4;
         let more: Vec<Slot> =
-            if is_too_much { self.parked.keys().copied().filter(|slot| self.held.insert(*slot)).collect() } else { Vec::new() };
+            if is_too_much { self.shelved.keys().copied().filter(|slot| self.held.insert(*slot)).collect() } else { Vec::new() };
         [(more, Flow::Held), (freed, Flow::Open)].into_iter().filter(|(slots, _)| !slots.is_empty()).collect()
     }
 }
@@ -60,8 +60,8 @@ mod tests {
         Slot { index, epoch: 1 }
     }
 
-    fn records(records: i64) -> Parked {
-        Parked { records, bytes: records }
+    fn records(records: i64) -> Shelved {
+        Shelved { records, bytes: records }
     }
 
     #[test]

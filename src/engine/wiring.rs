@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::coordinator::Coordinator;
 use crate::engine::journal_thread::{Delay, JournalThread, Patience};
@@ -92,7 +93,8 @@ pub fn run(
         to_shard
     });
     let shards: Vec<_> = shards.collect();
-    let desk = Desk { schemas, inbox: asked, shards: shards.clone(), journal: to_journal.clone(), away: away_of(mode) };
+    let weak = shards.iter().map(UnboundedSender::downgrade);
+    let desk = Desk { schemas, inbox: asked, shards: weak.collect(), journal: to_journal.clone(), away: away_of(mode) };
     runtime.spawn(desk.run());
     drop(asks);
     let kafka = KafkaThread {

@@ -14,7 +14,7 @@ pub(crate) use authorization::{Authorization, Sent};
 pub(crate) use connection::{Tls, client, invalid};
 pub(crate) use identity::without_user;
 pub(crate) use said::{QUOTED, plain_place, reason, said};
-pub(crate) use silence::{Silence, silence};
+pub(crate) use silence::{Silence, place, silence};
 
 pub use identity::{ClientCertificate, Credentials, Secret};
 

@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::io;
 
+use reqwest::Url;
+
 use crate::http::Keys;
 use crate::http::connection::CONNECTS_WITHIN;
 
@@ -15,6 +17,12 @@ pub(crate) enum Silence {
     Unreachable(String),
     /// Somebody was, and gave no whole answer.
     Broken(String),
+}
+
+/// `HOST:PORT`: who is asked, for people.
+pub(crate) fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// `error`: without its URL; `place`: who did not answer.

@@ -530,6 +530,23 @@ mod tests {
     }
 
     #[test]
+    fn a_journal_of_version_1_is_read_as_it_is_and_migrated_by_whoever_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(&folder, "old.db");
+        let mut connection = Connection::open(&place.path).unwrap();
+        connection.execute_batch(sql::FILE_SETTINGS).unwrap();
+        migrations().to_version(&mut connection, 1).unwrap();
+        connection.execute(sql::NEW_JOURNAL, ("an id", 0)).unwrap();
+        connection.close().unwrap();
+        let version = |connection: &Connection| connection.pragma_query_value::<i64, _>(None, "user_version", |row| row.get(0));
+        assert_eq!(version(&place.open_to_read().unwrap()), Ok(1));
+        assert!(crate::journal::Reader::open(&place).unwrap().schemas(None).unwrap().is_empty());
+        assert_eq!(version(&place.open_to_write().unwrap()), Ok(VERSION));
+        let reader = crate::journal::Reader::open(&place).unwrap();
+        assert_eq!((reader.uuid(), reader.schemas(None).unwrap().len()), ("an id", 0), "it is the same journal");
+    }
+
+    #[test]
     fn a_newer_journal_is_read_while_its_format_is_ours() {
         let folder = tempfile::tempdir().unwrap();
         let place = place(&folder, "newer.db");

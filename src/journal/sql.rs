@@ -155,13 +155,15 @@ pub(super) const PROGRESS_AROUND: &str = "
     SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
     WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
 
-// --- moves of groups, of which there are few (primary keys)
+// --- schemas, of which there are few (primary key, or all of them)
 
 /// A registry's schemas do not change; one that is made again does.
 pub(super) const KEEP_SCHEMA: &str =
     "INSERT OR REPLACE INTO schema (registry, id, kind, text, named_texts, kept_at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 pub(super) const KEPT_SCHEMAS: &str =
     "SELECT id, kind, text, named_texts FROM schema WHERE ?1 IS NULL OR registry = ?1 ORDER BY registry, id";
+
+// --- moves of groups, of which there are few (primary keys)
 
 pub(super) const NEW_MOVE: &str = "
     INSERT INTO offset_move (run_id, consumer_group, undoes, reason, who, at_us, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'planned')";

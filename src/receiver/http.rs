@@ -20,7 +20,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Body, Client, Method, Request, Response, Url};
 
 use crate::failure::Class;
-use crate::http::{Authorization, Sent};
+use crate::http::{Authorization, Sent, place};
 use crate::receiver::http::request::{Form, Parts};
 use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
 use crate::secrets::{redacted, secrets_of_query};
@@ -59,9 +59,7 @@ impl Http {
         let authorization =
             endpoint.credentials.map(|credentials| Authorization::open(credentials, &connection::KEYS)).transpose()?;
         let url = endpoint.url;
-        let host = url.host_str().unwrap_or_default();
-        let place = url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let secrets = secrets_of_query(&url);
+        let (place, secrets) = (place(&url), secrets_of_query(&url));
         Ok(Self { form, url, recipient: Arc::new(Recipient { client, place, authorization, secrets }) })
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::failure::{Class, Code};
-use crate::receiver::{Delivery, Receiver, ReceiverError, Step, Timekeeper, line};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper, line};
 use crate::record::Record;
 
 /// The time of the original, in milliseconds since 1970; not there when that has none.
@@ -71,6 +71,10 @@ impl Receiver for Kafka {
         let produced = self.producer.produce(record, &more);
         let topic = self.topic.clone();
         Step::Pending(Box::pin(async move { produced.await.map_err(|error| failure(error, &topic, size)) }))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Bytes
     }
 
     fn window(&self) -> NonZeroUsize {

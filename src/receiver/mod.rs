@@ -113,6 +113,7 @@ pub trait Receiver: Send + Sync + 'static {
     /// One delivery. `Ok` means: durable as far as this target promises. A panic is caught by the caller; a timeout drops the future.
     fn deliver(&self, delivery: Delivery) -> Step;
 
+    /// How far an event is read before it is delivered. What cannot be read so far is a failure of its record, for all receivers.
     fn needs(&self) -> Needs {
         Needs::Value
     }

@@ -38,6 +38,18 @@ pub(crate) fn record_of(partition: &Arc<Partition>, headers: Headers<'_>, value:
     record(partition, RawRecord { headers, value, ..raw(partition) }, 0)
 }
 
+/// The record at offset 0 with this key.
+pub(crate) fn record_keyed(
+    partition: &Arc<Partition>,
+    key: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+    value: Option<&[u8]>,
+) -> Record {
+    let mut buf = HeadersBuf::default();
+    headers.iter().for_each(|(name, value)| buf.push(name.as_bytes(), *value));
+    record(partition, RawRecord { key, headers: buf.finish(), value, ..raw(partition) }, 0)
+}
+
 /// A record without headers that stays in order with those of the same key.
 pub(crate) fn record_in_lane(partition: &Arc<Partition>, offset: i64, order_key: u64, value: &[u8]) -> Record {
     let raw = RawRecord { offset: Offset::new(offset).unwrap(), value: Some(value), ..raw(partition) };

@@ -147,8 +147,10 @@ impl Prepared {
         let replay_id = writer.begin_replay(&drawn.said())?;
         let run = writer.run().clone();
         let claims = Claims::open(&place.journal, run.run)?;
-        let reader = Reader::open(&place.journal)?;
-        let schemas = schemas::known(registry, |registry| reader.schemas(registry))?;
+        let schemas = {
+            let reader = Reader::open(&place.journal)?;
+            schemas::known(registry, |registry| reader.schemas(registry))?
+        };
         let tally = Arc::new(Counter::default());
         let limit = stop.branch();
         let max_failures = drawn.request.max_failures;

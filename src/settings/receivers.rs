@@ -4,7 +4,7 @@
 
 mod endpoint;
 pub(super) mod keys;
-pub(super) mod shown;
+mod shown;
 #[cfg(test)]
 mod tests;
 pub(super) mod told;

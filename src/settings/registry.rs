@@ -10,7 +10,6 @@ use crate::settings::delivery::duration;
 use crate::settings::error::SettingsError;
 use crate::settings::identity::{self, Both, NoSecret};
 use crate::settings::layers::{Found, Layers, Origin};
-use crate::settings::receivers::shown;
 use crate::settings::table::{
     SCHEMA_REGISTRY, SCHEMA_REGISTRY_BASIC_AUTH, SCHEMA_REGISTRY_BEARER_TOKEN, SCHEMA_REGISTRY_CA_FILE,
     SCHEMA_REGISTRY_CERTIFICATE_FILE, SCHEMA_REGISTRY_KEY_FILE, SCHEMA_REGISTRY_TIMEOUT, Setting,
@@ -47,19 +46,55 @@ pub(super) fn read(layers: &Layers<'_>) -> Result<Option<RegistrySettings>, Sett
 fn urls(layers: &Layers<'_>) -> Result<Vec<Url>, SettingsError> {
     let Some(Found { values, origin }) = layers.find(&SCHEMA_REGISTRY) else { return Ok(Vec::new()) };
     let mut urls = Vec::with_capacity(values.len());
+    // What was parted at a comma that belongs to a password.
+    let may_be_parted = values.len() > 1 && values.iter().any(|text| text.contains('@'));
     for text in values {
-        let url = Url::parse(&text).ok().filter(|url| text.contains("://") && ["http", "https"].contains(&url.scheme()));
-        let url = url.ok_or_else(|| SettingsError::Invalid {
-            name: SCHEMA_REGISTRY.name.to_owned(),
-            given: shown::url(&text),
-            origin: origin.clone(),
-            expected: "the address of a schema registry, like http://localhost:8081".to_owned(),
+        let url = address(&text).ok_or_else(|| {
+            let (given, more) = if may_be_parted {
+                (hidden(&text), "; a comma in a password is written %2C")
+            } else if text.matches("://").count() > 1 {
+                (shown(&text), "; several are a list in the settings file")
+            } else {
+                (shown(&text), "")
+            };
+            let expected = format!("the address of a schema registry, like http://localhost:8081{more}");
+            SettingsError::Invalid { name: SCHEMA_REGISTRY.name.to_owned(), given, origin: origin.clone(), expected }
         })?;
         if !urls.contains(&url) {
             urls.push(url);
         }
     }
     Ok(urls)
+}
+
+/// Several addresses in one text are none, though they may look like a URL.
+fn address(text: &str) -> Option<Url> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_one = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) && !rest.contains("://");
+    Url::parse(text).ok().filter(|_| is_one)
+}
+
+/// The scheme of a text, with what ends it, and the rest.
+fn parts(text: &str) -> (&str, &str) {
+    text.find("://").and_then(|at| text.split_at_checked(at + "://".len())).unwrap_or(("", text))
+}
+
+/// What is no address, for people. A password that is not encoded may have looked like a host, a port, a path or a query.
+fn shown(text: &str) -> String {
+    let (scheme, rest) = parts(text);
+    let (place, plain) = match rest.rsplit_once('@') {
+        Some((_, place)) => (place, format!("{scheme}***@")),
+        None => (rest, scheme.to_owned()),
+    };
+    let place = place.split('?').next().unwrap_or_default();
+    let port = place.split('/').next().unwrap_or_default().split_once(':').map_or("", |(_, port)| port);
+    // Without a user before it, it may be the password of one.
+    let may_be_password = !rest.contains('@') && !port.bytes().all(|byte| byte.is_ascii_digit());
+    if may_be_password { hidden(text) } else { plain + place }
+}
+
+fn hidden(text: &str) -> String {
+    format!("{}***", parts(text).0)
 }
 
 /// A user that stands in one address is meant for all of them: they are one registry.
@@ -106,7 +141,7 @@ fn wrong(layers: &Layers<'_>, setting: &Setting, message: &str) -> SettingsError
 mod tests {
     use super::*;
     use crate::settings::Given;
-    use crate::settings::table::SCHEMA_REGISTRY as AT;
+    use crate::settings::table::{CONFIG, SCHEMA_REGISTRY as AT};
 
     fn told(given: &[(&Setting, &str)]) -> Result<Option<RegistrySettings>, String> {
         let mut all = Given::default();
@@ -134,18 +169,58 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_address_is_shown_without_what_may_be_a_password() {
+        let expected = "the address of a schema registry, like http://localhost:8081";
+        for (given, shown) in [
+            ("localhost:8081", "localhost:8081"),
+            ("registry", "registry"),
+            ("http://a,b:8081", "b:8081"),
+            ("a:8081/v7?key=s3cret", "a:8081/v7"),
+            ("ftp://me:s3cret@a/", "ftp://***@a/"),
+            ("http://me:s3cret@a:port/", "http://***@a:port/"),
+            ("http://me:s3/s3cret@a", "http://***@a"),
+            ("http://me:s3?s3cret@a", "http://***@a"),
+            ("http://me:s3cret", "http://***"),
+            ("me:s3cret@a", "***@a"),
+            ("s3cret@a", "***@a"),
+        ] {
+            assert_eq!(
+                told(&[(&AT, given)]).unwrap_err(),
+                format!("schema-registry is `{shown}` (from --schema-registry): expected {expected}")
+            );
+        }
+        for (given, shown) in [
+            ("http://me:s3cr,et@a", "http://***"),
+            ("http://a,http://me:p,s3cret@b", "http://***"),
+            ("http://me:1,s3cret@a", "***"),
+            ("http://me:1,s3cret,2@a", "***"),
+        ] {
+            let said = format!(
+                "schema-registry is `{shown}` (from --schema-registry): expected {expected}; a comma in a password is written %2C"
+            );
+            assert_eq!(told(&[(&AT, given)]).unwrap_err(), said);
+        }
+    }
+
+    #[test]
+    fn several_addresses_in_one_text_of_a_file_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redrive.toml");
+        std::fs::write(&path, "schema_registry = \"http://a,http://me:s3cret@b\"").unwrap();
+        let path = path.display().to_string();
+        let mut given = Given::default();
+        given.add(&CONFIG, path.clone());
+        let said = read(&Layers::named(given, &|_| None).unwrap()).unwrap_err().to_string();
+        let expected =
+            "expected the address of a schema registry, like http://localhost:8081; several are a list in the settings file";
+        assert_eq!(said, format!("schema-registry is `http://***@b` (from {path}, line 1): {expected}"));
+    }
+
+    #[test]
     fn what_is_wrong_names_the_setting_and_no_secret() {
         let at = (&AT, "http://a");
         let tls = (&AT, "https://a");
         let refusals: &[(&[(&Setting, &str)], &str)] = &[
-            (
-                &[(&AT, "localhost:8081")],
-                "schema-registry is `localhost:8081` (from --schema-registry): expected the address of a schema registry, like \
-                 http://localhost:8081",
-            ),
-            (&[(&AT, "ftp://me:s3cret@a/")], "schema-registry is `ftp://***@a/` (from --schema-registry): expected"),
-            (&[(&AT, "http://me:s3cret@a:port/")], "schema-registry is `http://***@a:port/` (from --schema-registry): expected"),
-            (&[(&AT, "registry")], "schema-registry is `registry` (from --schema-registry): expected"),
             (
                 &[(&SCHEMA_REGISTRY_CA_FILE, "x")],
                 "schema-registry-ca-file is of no use without schema-registry: name its address, too (from \

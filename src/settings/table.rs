@@ -181,9 +181,12 @@ pub const SCHEMA_REGISTRY_CERTIFICATE_FILE: Setting =
     Setting::delivery("schema-registry-certificate-file", "FILE", "Our own certificate (PEM) for the schema registry");
 pub const SCHEMA_REGISTRY_KEY_FILE: Setting =
     Setting::delivery("schema-registry-key-file", "FILE", "The key (PEM) of that certificate, where it is another file");
-pub const SCHEMA_REGISTRY_TIMEOUT: Setting =
-    Setting::delivery("schema-registry-timeout", "DURATION", "How long each answer of the schema registry may take")
-        .by_default("5s");
+pub const SCHEMA_REGISTRY_TIMEOUT: Setting = Setting::delivery(
+    "schema-registry-timeout",
+    "DURATION",
+    "How long each answer of the schema registry may take; a schema with all that it refers to, four times as long",
+)
+.by_default("5s");
 pub const UNRECOGNIZED: Setting = Setting::delivery(
     "unrecognized",
     "WHAT",

@@ -2,9 +2,12 @@
 //!
 //! A record that names a schema is read with it; when the schema is not known yet, that is the answer, and the record waits.
 
+#[cfg(test)]
+mod tests;
+
 use crate::codec::framing::{FrameFault, SchemaId, from_frame};
 use crate::codec::json::{self, JsonFault};
-use crate::codec::naming::{Frames, Hints, Named};
+use crate::codec::naming::{Frames, Hints, Named, Part};
 use crate::codec::schema::{BodyFault, Known};
 use crate::event::{Content, Decoding, Event};
 use crate::failure::Refusal;
@@ -73,38 +76,46 @@ enum Kind {
     Framed(Named),
 }
 
-/// The schemas that an event names and `look` does not know.
+impl Kind {
+    fn schema(&self) -> Option<Named> {
+        match self {
+            Self::Framed(named) => Some(*named),
+            Self::Bytes | Self::Unchecked | Self::Json => None,
+        }
+    }
+}
+
+/// The schemas that an event names and `look` does not know. What cannot be read anyway names none.
 #[must_use]
-pub fn missing<'k>(event: &Event, manner: Manner, look: impl Fn(SchemaId) -> Option<&'k Known>) -> Missing {
+pub fn missing<'k>(event: &Event, manner: Manner, look: impl Fn(SchemaId, Part) -> Option<&'k Known>) -> Missing {
     if manner.needs == Needs::Bytes || matches!(manner.format, Format::Raw | Format::Json) {
         return Missing::default();
     }
     let hints = hints(event);
-    let is_unknown = |named: &Named| look(named.id).is_none();
-    let value = match kind(event, manner, &hints) {
-        Ok(Kind::Framed(named)) => Some(named),
-        Ok(_) | Err(_) => None,
-    };
-    let key = key_schema(event, manner, &hints);
-    Missing { value: value.filter(is_unknown).map(|named| named.id), key: key.filter(is_unknown).map(|named| named.id) }
+    let Ok(kind) = kind(event, manner, &hints, &look) else { return Missing::default() };
+    let unknown = |named: Named, part| look(named.id, part).is_none().then_some(named.id);
+    Missing {
+        key: key_schema(event, manner, &hints, &kind).and_then(|named| unknown(named, Part::Key)),
+        value: kind.schema().and_then(|named| unknown(named, Part::Value)),
+    }
 }
 
-/// Reads the data as far as `manner` asks for it, and says in the event what was found. `look`: what is known of a schema.
+/// Reads the data as far as `manner` asks for it, and says in the event what was found. `look`: what is known of the schema of a part.
 ///
 /// A tombstone and an empty value always pass.
 ///
 /// # Errors
 /// When the data is not what its format says.
-pub fn decode<'k>(event: Event, manner: Manner, look: impl Fn(SchemaId) -> Option<&'k Known>) -> Result<Decoded, Refusal> {
+pub fn decode<'k>(event: Event, manner: Manner, look: impl Fn(SchemaId, Part) -> Option<&'k Known>) -> Result<Decoded, Refusal> {
     if manner.needs == Needs::Bytes {
         return Ok(Decoded::Ready(event));
     }
     let hints = hints(&event);
-    let value = kind(&event, manner, &hints)?;
-    let key = key_schema(&event, manner, &hints).map(|named| (named, look(named.id)));
+    let value = kind(&event, manner, &hints, &look)?;
+    let key = key_schema(&event, manner, &hints, &value).map(|named| (named, look(named.id, Part::Key)));
     let unknown_key = key.and_then(|(named, known)| known.is_none().then_some(named.id));
     if let Kind::Framed(named) = value {
-        return match look(named.id) {
+        return match look(named.id, Part::Value) {
             Some(known) if unknown_key.is_none() => read(event, named, known, key).map(Decoded::Ready),
             known => Ok(Decoded::Needs(Missing { value: known.is_none().then_some(named.id), key: unknown_key })),
         };
@@ -128,7 +139,12 @@ fn hints(event: &Event) -> Hints<'_> {
     Hints::read(event.record().headers().iter().map(|header| (header.name, header.value)))
 }
 
-fn kind(event: &Event, manner: Manner, hints: &Hints<'_>) -> Result<Kind, Refusal> {
+fn kind<'k>(
+    event: &Event,
+    manner: Manner,
+    hints: &Hints<'_>,
+    look: impl Fn(SchemaId, Part) -> Option<&'k Known>,
+) -> Result<Kind, Refusal> {
     let Some(data) = event.data() else { return Ok(Kind::Unchecked) };
     if event.content() != Content::Unchecked {
         return Ok(Kind::Unchecked);
@@ -142,7 +158,9 @@ fn kind(event: &Event, manner: Manner, hints: &Hints<'_>) -> Result<Kind, Refusa
         Format::Json => Ok(as_checked),
         Format::Avro => framed(hints, data, Frames::Heeded)?.map(Kind::Framed).ok_or_else(|| no_frame("--format avro")),
         Format::Auto => {
-            if let Some(named) = framed(hints, data, manner.frames)? {
+            // Bytes that only look like a frame, where no registry is set.
+            let is_chance = |named: &Named| named.body_at > 0 && matches!(look(named.id, Part::Value), Some(Known::NotKept(_)));
+            if let Some(named) = framed(hints, data, manner.frames)?.filter(|named| !is_chance(named)) {
                 return Ok(Kind::Framed(named));
             }
             match Media::of(event.content_type().as_deref()) {
@@ -169,20 +187,22 @@ fn no_frame(by: &str) -> Refusal {
     )
 }
 
-/// A key is read where it can be: what cannot be stays bytes, and no record fails of it.
-fn key_schema(event: &Event, manner: Manner, hints: &Hints<'_>) -> Option<Named> {
+/// A key is read where it can be: what cannot be stays bytes, and no record fails of it. Many begin like a frame and have none, as
+/// numbers of 8 bytes do: they are taken for one beside a value that names a schema, and beside none.
+fn key_schema(event: &Event, manner: Manner, hints: &Hints<'_>, value: &Kind) -> Option<Named> {
     let key = event.record().key().filter(|key| !key.is_empty())?;
     if matches!(manner.format, Format::Raw | Format::Json) {
         return None;
     }
-    hints.of_key(key, manner.frames).ok().flatten()
+    let is_likely = value.schema().is_some() || event.record().value().is_none();
+    hints.of_key(key, if is_likely { manner.frames } else { Frames::Ignored }).ok().flatten()
 }
 
 fn read_key(event: &Event, named: Named, known: &Known) -> Option<Vec<u8>> {
     let body = event.record().key()?.get(named.body_at..)?;
     match known {
         Known::Schema(schema) => schema.json(body).ok(),
-        Known::Unknown(_) => None,
+        Known::Unknown(_) | Known::NotKept(_) => None,
     }
 }
 
@@ -190,7 +210,7 @@ fn read_key(event: &Event, named: Named, known: &Known) -> Option<Vec<u8>> {
 fn read(event: Event, named: Named, known: &Known, key: Option<(Named, Option<&Known>)>) -> Result<Event, Refusal> {
     let schema = match known {
         Known::Schema(schema) => schema,
-        Known::Unknown(why) => return Err(Refusal::permanent("unknown_schema", &**why)),
+        Known::Unknown(why) | Known::NotKept(why) => return Err(Refusal::permanent("unknown_schema", &**why)),
     };
     let key = key.and_then(|(named, known)| read_key(&event, named, known?));
     let decoding = Decoding { schema: Some(named.id), key, ..Decoding::default() };
@@ -221,7 +241,7 @@ fn checked(event: Event, frames: Frames) -> Result<Event, Refusal> {
         Ok(()) => Ok(event.with_content(Content::Json)),
         Err(fault) => {
             let mut refusal = not_json(&fault);
-            if frames == Frames::Ignored && matches!(from_frame(data), Ok(Some(_))) {
+            if frames != Frames::Heeded && matches!(from_frame(data), Ok(Some(_))) {
                 refusal.message.push_str("; it begins like a value for a schema registry: see --schema-registry");
             }
             Err(refusal)
@@ -271,5 +291,5 @@ fn unsupported(content_type: &str) -> Refusal {
 #[cfg(test)]
 pub(crate) fn decoded(event: Event, needs: Needs, format: Format) -> Result<Event, Refusal> {
     let manner = Manner { needs, format, frames: Frames::Ignored };
-    decode(event, manner, |_| None).map(|decoded| decoded.ready().expect("it names no schema"))
+    decode(event, manner, |_, _| None).map(|decoded| decoded.ready().expect("it names no schema"))
 }

@@ -7,7 +7,7 @@ use redrive::Class;
 use rustix::process::Signal;
 
 use super::kind::{Check, Kind, Outcome};
-use super::scene::{FLOOD, Place, SOON, Scene, peak_memory};
+use super::scene::{FLOOD, Place, SOON, Scene};
 use crate::support::wait;
 
 /// The most that a run may take of memory, whatever its receiver does: the budget of 8 MiB several times over, the client library's
@@ -113,7 +113,7 @@ fn huge_answers(scene: &Scene, kind: &dyn Kind) {
     let mut running = scene.start(kind, &[]);
     let settled = || kind.got(scene).len() + entries_if_any(scene);
     running.until("all is settled", SOON, |_| (settled() >= COUNT).then_some(()));
-    let peak = peak_memory(running.id());
+    let peak = running.peak_memory();
     running.signal(Signal::TERM);
     scene.end(running);
     println!("at most {peak} bytes");
@@ -136,14 +136,13 @@ fn entries_if_any(scene: &Scene) -> usize {
 /// The topic holds more than a run may take; one that hangs lets none of it go.
 fn memory(scene: &Scene, kind: &dyn Kind) {
     let mut running = scene.start(kind, &["--drain-timeout", "100ms"]);
-    let id = running.id();
     if kind.can_wait() {
         running.until("it hangs", SOON, |_| (!scene.folder.lines("hangs").is_empty()).then_some(()));
-        wait::at_most(Duration::from_millis(1_500), || (peak_memory(id) >= MEMORY).then_some(()));
+        wait::at_most(Duration::from_millis(1_500), || (running.peak_memory() >= MEMORY).then_some(()));
     } else {
         running.until("much of it is committed", SOON, |_| (committed(scene) >= FLOOD / 3).then_some(()));
     }
-    let peak = peak_memory(id);
+    let peak = running.peak_memory();
     running.signal(Signal::TERM);
     scene.end(running);
     println!("at most {peak} bytes");

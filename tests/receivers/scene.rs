@@ -106,10 +106,3 @@ fn flood(broker: &'static Broker) -> Arc<Topic<'static>> {
     };
     Arc::clone(TOPIC.get_or_init(make))
 }
-
-/// The largest that a process ever was, in bytes.
-pub(super) fn peak_memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it runs");
-    peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a size") * 1024
-}

@@ -98,6 +98,14 @@ impl Running {
         self.process.id()
     }
 
+    /// The most memory that it ever had, in bytes.
+    #[track_caller]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it runs");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a size") * 1024
+    }
+
     pub(crate) fn signal(&mut self, signal: Signal) {
         self.process.signal(signal);
     }

@@ -79,6 +79,14 @@ fn flag(setting: &Setting) -> String {
     setting.short.map_or_else(|| format!("--{}", setting.name), |short| format!("-{short}"))
 }
 
+/// Each item on its own: the end of one must not hide where the next begins.
+fn masked_items(kind: Kind, value: &str) -> String {
+    match kind {
+        Kind::Names => value.split(',').map(masked).collect::<Vec<_>>().join(","),
+        _ => masked(value),
+    }
+}
+
 fn shown(setting: &Setting, value: &str, settings: &ReplaySettings) -> String {
     // What only names where a secret is, is none.
     let is_elsewhere = |value: &str| value.starts_with('@') || value.starts_with("env:");
@@ -91,7 +99,7 @@ fn shown(setting: &Setting, value: &str, settings: &ReplaySettings) -> String {
         return receiver.map_or_else(|| masked(value), |receiver| format!("{name}={}", receiver.definition));
     }
     let may_be_secret = [KAFKA_PROPERTY.name, RECEIVER_OPTION.name].contains(&setting.name);
-    if may_be_secret && !is_elsewhere(of) { format!("{name}=…") } else { masked(value) }
+    if may_be_secret && !is_elsewhere(of) { format!("{name}=…") } else { masked_items(setting.kind, value) }
 }
 
 #[cfg(test)]
@@ -151,10 +159,16 @@ mod tests {
     fn no_secret_is_typed_again() {
         let line = typed(
             "42 --receiver 'b=exec:worker --password s3cret' --receiver w=https://shop/?token=s3cret --receiver v=http://shop/ --receiver x=https://me:s3cret@shop/ --receiver-option v.basic_auth=s3cret \
-             --receiver-option w.timeout=5s --schema-registry http://registry/?key=s3cret --schema-registry-basic-auth me:s3cret -X sasl.password=s3cret -X ssl.key.password=env:NAME",
+             --receiver-option w.timeout=5s --schema-registry http://registry/?key=s3cret --schema-registry http://one:8081/,http://me:s3cret@two -X sasl.password=s3cret -X ssl.key.password=env:NAME",
         );
         let again = plain(&line.again());
         assert!(!again.contains("s3cret"), "{again}");
         assert!(again.contains("-X ssl.key.password=env:NAME") && again.contains("v.basic_auth=…"), "{again}");
+        assert!(again.contains("--schema-registry http://one:8081/,http://***@two"), "{again}");
+        let of_registry = |given: &str| plain(&typed(&format!("42 --receiver all=discard: {given}")).again());
+        let again = of_registry("--schema-registry http://me:s3cret@one,http://me:s3cret@two/?key=s3cret,http://three");
+        assert!(again.contains("--schema-registry http://***@one,http://***@two/?key=***,http://three"), "{again}");
+        let again = of_registry("--schema-registry http://one --schema-registry-basic-auth me:s3cret");
+        assert!(again.contains("--schema-registry-basic-auth …"), "{again}");
     }
 }

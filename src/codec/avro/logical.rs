@@ -4,35 +4,41 @@ use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::tz::Offset;
-use jiff::{Span, Timestamp, civil};
+use jiff::{Span, civil};
 use num_bigint::BigInt;
 
 use crate::codec::avro::schema::{Unit, Zone};
 
 /// The longest decimal, in bytes: some 2,466 digits.
 pub(super) const MAX_DECIMAL: usize = 1_024;
+/// A decimal of more digits behind its point is shown as the bytes that it is.
+pub(super) const MAX_SCALE: u32 = 1_024;
 
-const MS_PER_DAY: i64 = 86_400_000;
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// `2026-11-28`
 pub(super) fn date(out: &mut Vec<u8>, days: i32) -> Option<()> {
-    let since = Span::new().try_days(days).ok()?;
-    let date = civil::date(1970, 1, 1).checked_add(since).ok().filter(|date| date.year() >= 0)?;
+    let date = day(days)?;
     put(out, format_args!("\"{:04}-{:02}-{:02}\"", date.year(), date.month(), date.day()))
+}
+
+/// So many days after 1970-01-01, in the years 0 to 9999.
+fn day(days: i32) -> Option<civil::Date> {
+    let since = Span::new().try_days(days).ok()?;
+    civil::date(1970, 1, 1).checked_add(since).ok().filter(|date| date.year() >= 0)
 }
 
 /// `12:34:56.789`
 pub(super) fn time_millis(out: &mut Vec<u8>, ms: i32) -> Option<()> {
     let ms = i64::from(ms);
-    (0..MS_PER_DAY).contains(&ms).then_some(())?;
+    (0..SECONDS_PER_DAY * 1_000).contains(&ms).then_some(())?;
     let (hour, minute, second) = clock(ms / 1_000);
     put(out, format_args!("\"{hour:02}:{minute:02}:{second:02}.{:03}\"", ms % 1_000))
 }
 
 /// `12:34:56.789012`
 pub(super) fn time_micros(out: &mut Vec<u8>, us: i64) -> Option<()> {
-    (0..MS_PER_DAY * 1_000).contains(&us).then_some(())?;
+    (0..SECONDS_PER_DAY * 1_000_000).contains(&us).then_some(())?;
     let (hour, minute, second) = clock(us / 1_000_000);
     put(out, format_args!("\"{hour:02}:{minute:02}:{second:02}.{:06}\"", us % 1_000_000))
 }
@@ -42,37 +48,30 @@ fn clock(seconds: i64) -> (i64, i64, i64) {
 }
 
 /// `2026-11-28T12:34:56.789Z`
+///
+/// By days and what is left of one: the last day of the year 9999 is beyond what jiff takes for a moment.
 pub(super) fn timestamp(out: &mut Vec<u8>, value: i64, unit: Unit, zone: Zone) -> Option<()> {
-    let at = match unit {
-        Unit::Millis => Timestamp::from_millisecond(value),
-        Unit::Micros => Timestamp::from_microsecond(value),
-        Unit::Nanos => Timestamp::from_nanosecond(i128::from(value)),
+    let (per_second, digits) = match unit {
+        Unit::Millis => (1_000, 3),
+        Unit::Micros => (1_000_000, 6),
+        Unit::Nanos => (1_000_000_000, 9),
     };
-    let at = Offset::UTC.to_datetime(at.ok()?);
-    (at.year() >= 0).then_some(())?;
-    let (date, time, nanos) = (at.date(), at.time(), at.subsec_nanosecond());
+    let (seconds, fraction) = (value.div_euclid(per_second), value.rem_euclid(per_second));
+    let date = day(i32::try_from(seconds.div_euclid(SECONDS_PER_DAY)).ok()?)?;
+    let (hour, minute, second) = clock(seconds.rem_euclid(SECONDS_PER_DAY));
+    let end = match zone {
+        Zone::Utc => "Z",
+        Zone::Local => "",
+    };
     put(
         out,
         format_args!(
-            "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.",
+            "\"{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{fraction:0digits$}{end}\"",
             date.year(),
             date.month(),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
+            date.day()
         ),
-    )?;
-    match unit {
-        Unit::Millis => put(out, format_args!("{:03}", nanos / 1_000_000)),
-        Unit::Micros => put(out, format_args!("{:06}", nanos / 1_000)),
-        Unit::Nanos => put(out, format_args!("{nanos:09}")),
-    }?;
-    out.extend_from_slice(match zone {
-        Zone::Utc => b"Z\"",
-        Zone::Local => b"\"",
-    });
-    Some(())
+    )
 }
 
 /// `P1M2DT3.004S`, of 12 bytes: months, days and milliseconds.

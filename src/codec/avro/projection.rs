@@ -2,7 +2,8 @@
 //!
 //! A fault costs its path only when it happens: the path is gathered on the way out.
 
-use crate::codec::avro::logical::{self, MAX_DECIMAL};
+use crate::codec::avro::cursor::{Cursor, Problem, Read};
+use crate::codec::avro::logical::{self, MAX_DECIMAL, MAX_SCALE};
 use crate::codec::avro::schema::{BytesForm, Field, IntForm, LongForm, Node, Nodes};
 use crate::codec::avro::{AvroFault, escaping};
 use crate::codec::json::{MAX_BYTES, MAX_DEPTH};
@@ -12,11 +13,12 @@ use crate::failure::kept;
 const MAX_CALLS: usize = 4 * MAX_DEPTH;
 /// As much of a path as is said, in bytes.
 const LONGEST_PATH: usize = 200;
+/// Room beyond the text that is too little to be given back, in bytes.
+const SPARE: usize = 4 * 1024;
 
 pub(super) struct Projection<'p> {
     nodes: &'p Nodes,
-    body: &'p [u8],
-    at: usize,
+    input: Cursor<'p>,
     out: Vec<u8>,
     depth: usize,
     calls: usize,
@@ -30,34 +32,22 @@ enum Step<'p> {
     Key(&'p str),
 }
 
-#[derive(Debug)]
-enum Problem {
-    /// So many bytes are wanted and not there.
-    Ends(u64),
-    Mismatch(String),
-    TooDeep,
-    TooLarge,
-    LongDecimal(usize),
-}
-
-type Walked = Result<(), Problem>;
-
 impl<'p> Projection<'p> {
     pub(super) fn new(nodes: &'p Nodes, body: &'p [u8]) -> Self {
         let out = Vec::with_capacity(body.len().saturating_mul(2).min(64 * 1024));
-        Self { nodes, body, at: 0, out, depth: 0, calls: 0, path: Vec::new() }
+        Self { nodes, input: Cursor::new(body), out, depth: 0, calls: 0, path: Vec::new() }
     }
 
     pub(super) fn run(mut self) -> Result<Vec<u8>, AvroFault> {
         match self.value(self.nodes.root()) {
             Err(problem) => Err(self.fault(&problem)),
-            Ok(()) if self.at < self.body.len() => {
-                let (left, at) = (self.body.len() - self.at, self.at);
+            Ok(()) if self.input.left() > 0 => {
+                let (left, at) = (self.input.left(), self.input.at());
                 let message = format!("{left} bytes are left behind it, from byte {at} on");
                 Err(AvroFault { code: "trailing_bytes", message })
             }
             Ok(()) if self.out.len() > MAX_BYTES => Err(self.fault(&Problem::TooLarge)),
-            Ok(()) => Ok(self.out),
+            Ok(()) => Ok(fitted(self.out)),
         }
     }
 
@@ -72,8 +62,11 @@ impl<'p> Projection<'p> {
         }
         let place = if path.is_empty() { String::new() } else { format!("at {}: ", kept(&path, LONGEST_PATH)) };
         let (code, message) = match problem {
-            Problem::Ends(more) => ("schema_mismatch", format!("it ends at byte {}, and {more} more are wanted", self.body.len())),
-            Problem::Mismatch(what) => ("schema_mismatch", format!("{what} (before byte {})", self.at)),
+            Problem::Ends(more) => {
+                let end = self.input.at() + self.input.left();
+                ("schema_mismatch", format!("it ends at byte {end}, and {more} more are wanted"))
+            }
+            Problem::Mismatch(what) => ("schema_mismatch", format!("{what} (before byte {})", self.input.at())),
             Problem::TooDeep => ("too_large", format!("it nests deeper than {MAX_DEPTH} levels")),
             Problem::TooLarge => ("too_large", format!("as JSON it has more than {MAX_BYTES} bytes")),
             Problem::LongDecimal(bytes) => {
@@ -83,7 +76,7 @@ impl<'p> Projection<'p> {
         AvroFault { code, message: format!("{place}{message}") }
     }
 
-    fn value(&mut self, node: usize) -> Walked {
+    fn value(&mut self, node: usize) -> Read<()> {
         if self.out.len() > MAX_BYTES {
             return Err(Problem::TooLarge);
         }
@@ -91,29 +84,32 @@ impl<'p> Projection<'p> {
         match nodes.get(node) {
             None => return Err(Problem::Mismatch("the schema has no such type".to_owned())),
             Some(Node::Null) => self.out.extend_from_slice(b"null"),
-            Some(Node::Boolean) => self.boolean()?,
+            Some(Node::Boolean) => {
+                let text: &[u8] = if self.input.boolean()? { b"true" } else { b"false" };
+                self.out.extend_from_slice(text);
+            }
             Some(Node::Int(form)) => self.int(*form)?,
             Some(Node::Long(form)) => self.long(*form)?,
             Some(Node::Float) => self.float()?,
             Some(Node::Double) => self.double()?,
             Some(Node::Text) => {
-                let text = self.text()?;
+                let text = self.input.text()?;
                 escaping::quote(&mut self.out, text);
             }
             Some(Node::Bytes(form)) => {
-                let bytes = self.sized()?;
+                let bytes = self.input.sized()?;
                 self.bytes(bytes, *form)?;
             }
             Some(Node::Fixed(size, form)) => {
-                let bytes = self.take(*size as u64)?;
+                let bytes = self.input.take(*size as u64)?;
                 self.bytes(bytes, *form)?;
             }
             Some(Node::Enum(symbols)) => {
-                let symbol = self.choice(symbols, "symbol of an enum")?;
+                let symbol = self.input.choice(symbols, "symbol of an enum")?;
                 self.out.extend_from_slice(symbol);
             }
             Some(Node::Union(variants)) => {
-                let variant = *self.choice(variants, "branch of a union")?;
+                let variant = *self.input.choice(variants, "branch of a union")?;
                 self.nested(0, |walk| walk.value(variant))?;
             }
             Some(Node::Record(fields)) => self.nested(1, |walk| walk.record(fields))?,
@@ -124,7 +120,7 @@ impl<'p> Projection<'p> {
     }
 
     /// One call deeper, and so many levels of JSON.
-    fn nested(&mut self, levels: usize, walk: impl FnOnce(&mut Self) -> Walked) -> Walked {
+    fn nested(&mut self, levels: usize, walk: impl FnOnce(&mut Self) -> Read<()>) -> Read<()> {
         self.depth += levels;
         self.calls += 1;
         if self.depth > MAX_DEPTH || self.calls > MAX_CALLS {
@@ -136,7 +132,7 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    fn record(&mut self, fields: &'p [Field]) -> Walked {
+    fn record(&mut self, fields: &'p [Field]) -> Read<()> {
         for field in fields {
             self.out.extend_from_slice(&field.before);
             if let Err(problem) = self.value(field.node) {
@@ -148,10 +144,10 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    fn array(&mut self, items: usize) -> Walked {
+    fn array(&mut self, items: usize) -> Read<()> {
         self.out.push(b'[');
         let mut at = 0;
-        while let Some(count) = self.block()? {
+        while let Some(count) = self.input.block()? {
             for _ in 0..count {
                 if at > 0 {
                     self.out.push(b',');
@@ -167,15 +163,15 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    fn map(&mut self, values: usize) -> Walked {
+    fn map(&mut self, values: usize) -> Read<()> {
         self.out.push(b'{');
         let mut is_first = true;
-        while let Some(count) = self.block()? {
+        while let Some(count) = self.input.block()? {
             for _ in 0..count {
                 if !std::mem::take(&mut is_first) {
                     self.out.push(b',');
                 }
-                let key = self.text()?;
+                let key = self.input.text()?;
                 escaping::quote(&mut self.out, key);
                 self.out.push(b':');
                 if let Err(problem) = self.value(values) {
@@ -188,38 +184,8 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    /// How many items the next block has; `None` at the end. A negative count is followed by the block's size.
-    fn block(&mut self) -> Result<Option<u64>, Problem> {
-        let count = self.varint("the number of items in a block")?;
-        if count < 0 {
-            let size = self.varint("the size of a block")?;
-            let left = (self.body.len() - self.at) as u64;
-            match u64::try_from(size) {
-                Err(_) => return Err(Problem::Mismatch(format!("a block has {size} bytes"))),
-                Ok(size) if size > left => return Err(Problem::Ends(size - left)),
-                Ok(_) => {}
-            }
-        }
-        Ok(Some(count.unsigned_abs()).filter(|count| *count > 0))
-    }
-
-    fn boolean(&mut self) -> Walked {
-        match self.take(1)? {
-            [0] => self.out.extend_from_slice(b"false"),
-            [1] => self.out.extend_from_slice(b"true"),
-            other => {
-                return Err(Problem::Mismatch(format!(
-                    "a boolean is {}: expected 0 or 1",
-                    other.first().copied().unwrap_or_default()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn int(&mut self, form: IntForm) -> Walked {
-        let value = self.varint("an int")?;
-        let value = i32::try_from(value).map_err(|_| Problem::Mismatch(format!("an int is {value}: it has more than 32 bits")))?;
+    fn int(&mut self, form: IntForm) -> Read<()> {
+        let value = self.input.int()?;
         let written = match form {
             IntForm::Plain => None,
             IntForm::Date => logical::date(&mut self.out, value),
@@ -231,8 +197,8 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    fn long(&mut self, form: LongForm) -> Walked {
-        let value = self.varint("a long")?;
+    fn long(&mut self, form: LongForm) -> Read<()> {
+        let value = self.input.long("a long")?;
         let written = match form {
             LongForm::Plain => None,
             LongForm::TimeMicros => logical::time_micros(&mut self.out, value),
@@ -244,18 +210,16 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    fn float(&mut self) -> Walked {
-        let bytes = self.take(4)?;
-        let value = f32::from_le_bytes(bytes.try_into().unwrap_or_default());
+    fn float(&mut self) -> Read<()> {
+        let value = f32::from_le_bytes(self.input.array()?);
         if !self.not_finite(f64::from(value)) {
             self.out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
         }
         Ok(())
     }
 
-    fn double(&mut self) -> Walked {
-        let bytes = self.take(8)?;
-        let value = f64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    fn double(&mut self) -> Read<()> {
+        let value = f64::from_le_bytes(self.input.array()?);
         if !self.not_finite(value) {
             self.out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
         }
@@ -274,17 +238,14 @@ impl<'p> Projection<'p> {
         true
     }
 
-    fn bytes(&mut self, bytes: &'p [u8], form: BytesForm) -> Walked {
+    fn bytes(&mut self, bytes: &[u8], form: BytesForm) -> Read<()> {
         let written = match form {
             BytesForm::Plain => None,
-            BytesForm::Decimal { .. } | BytesForm::BigDecimal if bytes.len() > MAX_DECIMAL + 16 => {
-                return Err(Problem::LongDecimal(bytes.len()));
-            }
-            BytesForm::Decimal { scale } => {
-                logical::decimal(&mut self.out, bytes, scale);
-                Some(())
-            }
-            BytesForm::BigDecimal => return self.big_decimal(bytes),
+            BytesForm::Decimal { scale } => Some(self.decimal(bytes, scale)?),
+            BytesForm::BigDecimal => match big_decimal(bytes) {
+                Some((number, scale)) => Some(self.decimal(number, scale)?),
+                None => None,
+            },
             BytesForm::Uuid => logical::uuid(&mut self.out, bytes),
             BytesForm::Duration => logical::duration(&mut self.out, bytes),
         };
@@ -294,69 +255,28 @@ impl<'p> Projection<'p> {
         Ok(())
     }
 
-    /// A number with its own scale: in Avro's encoding its bytes, then the scale. What is none is bytes.
-    fn big_decimal(&mut self, bytes: &'p [u8]) -> Walked {
-        let mut inner = Self::new(self.nodes, bytes);
-        let parts = inner.sized().and_then(|number| Ok((number, inner.varint("a scale")?)));
-        let whole = parts.ok().filter(|_| inner.at == bytes.len());
-        let fits = whole.and_then(|(number, scale)| Some((number, u32::try_from(scale).ok().filter(|scale| *scale <= 1_024)?)));
-        match fits {
-            Some((number, scale)) => logical::decimal(&mut self.out, number, scale),
-            None => logical::base64(&mut self.out, bytes),
+    fn decimal(&mut self, number: &[u8], scale: u32) -> Read<()> {
+        if number.len() > MAX_DECIMAL {
+            return Err(Problem::LongDecimal(number.len()));
         }
+        logical::decimal(&mut self.out, number, scale);
         Ok(())
     }
+}
 
-    fn choice<T>(&mut self, of: &'p [T], what: &str) -> Result<&'p T, Problem> {
-        let index = self.varint(what)?;
-        let chosen = usize::try_from(index).ok().and_then(|index| of.get(index));
-        chosen.ok_or_else(|| Problem::Mismatch(format!("the {what} is number {index}, and there are {}", of.len())))
-    }
+/// A number with its own scale: in Avro's encoding its bytes, then the scale. What is none is bytes.
+fn big_decimal(bytes: &[u8]) -> Option<(&[u8], u32)> {
+    let mut input = Cursor::new(bytes);
+    let (number, scale) = (input.sized().ok()?, input.int().ok()?);
+    let scale = u32::try_from(scale).ok().filter(|scale| *scale <= MAX_SCALE)?;
+    (input.left() == 0).then_some((number, scale))
+}
 
-    fn text(&mut self) -> Result<&'p str, Problem> {
-        let bytes = self.sized()?;
-        std::str::from_utf8(bytes).map_err(|error| Problem::Mismatch(format!("a string is not UTF-8: {error}")))
+/// The text is kept until it is delivered, so the room that it does not need is given back.
+fn fitted(mut text: Vec<u8>) -> Vec<u8> {
+    let spare = text.capacity() - text.len();
+    if spare > SPARE.max(text.len() / 2) {
+        text.shrink_to_fit();
     }
-
-    fn sized(&mut self) -> Result<&'p [u8], Problem> {
-        let length = self.varint("a length")?;
-        let length = u64::try_from(length).map_err(|_| Problem::Mismatch(format!("a length is {length}")))?;
-        self.take(length)
-    }
-
-    fn take(&mut self, length: u64) -> Result<&'p [u8], Problem> {
-        let rest = self.body.get(self.at..).unwrap_or_default();
-        let taken = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-        let taken = taken.ok_or(Problem::Ends(length.saturating_sub(rest.len() as u64)))?;
-        self.at += taken.len();
-        Ok(taken)
-    }
-
-    #[inline]
-    fn varint(&mut self, what: &str) -> Result<i64, Problem> {
-        // Nearly all are one byte: a length below 64.
-        if let Some(first @ ..0x80) = self.body.get(self.at) {
-            self.at += 1;
-            return Ok(i64::from(first >> 1) ^ -i64::from(first & 1));
-        }
-        self.long_varint(what)
-    }
-
-    fn long_varint(&mut self, what: &str) -> Result<i64, Problem> {
-        let rest = self.body.get(self.at..).unwrap_or_default();
-        let mut value = 0u64;
-        for (at, byte) in rest.iter().take(10).enumerate() {
-            let bits = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit.
-            if at == 9 && bits > 1 {
-                break;
-            }
-            value |= bits << (7 * at);
-            if byte & 0x80 == 0 {
-                self.at += at + 1;
-                return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
-            }
-        }
-        Err(if rest.len() < 10 { Problem::Ends(1) } else { Problem::Mismatch(format!("{what} has more than 64 bits")) })
-    }
+    text
 }

@@ -2,12 +2,12 @@
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::Number;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::codec::framing::SchemaId;
-use crate::codec::registry::place::{Reference, Reply};
+use crate::codec::registry::place::{Question, Reference, Reply};
 use crate::codec::schema::SchemaKind;
 use crate::failure::kept;
 use crate::http::{reason, said};
@@ -66,11 +66,20 @@ enum Version {
     Text(String),
 }
 
+/// What registries say when they have something not: Confluent's, Apicurio, Karapace and Redpanda.
+#[derive(Deserialize)]
+struct No {
+    #[serde(rename = "error_code")]
+    _code: Number,
+}
+
 /// What kind of answer a status is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Success,
-    /// It has none.
-    None,
+    /// It has none, if it is a registry.
+    No,
+    /// It does not let us in.
     Refusal,
     /// Nothing can be learned from it now.
     Silence,
@@ -79,9 +88,7 @@ enum Meaning {
 /// # Errors
 /// Why there is none of this id, or why that is not known.
 pub(super) fn schema(id: SchemaId, reply: &Reply) -> Result<Served, Lack> {
-    // Registries that know only numbers.
-    let knows_no_guids = matches!(id, SchemaId::Guid(_)) && reply.status == StatusCode::NOT_IMPLEMENTED;
-    if knows_no_guids || matches!(meaning(reply.status), Meaning::None) {
+    if is_no(reply) {
         return Err(Lack::Unknown(format!("schema {id} is not in the registry: {}", told(reply))));
     }
     served(reply, &format!("schema {id}"))
@@ -91,15 +98,45 @@ pub(super) fn schema(id: SchemaId, reply: &Reply) -> Result<Served, Lack> {
 /// As [`schema`]; `whose`: which schema refers to it.
 pub(super) fn reference(whose: SchemaId, of: &Reference, reply: &Reply) -> Result<Served, Lack> {
     let of = format!("subject {} version {}", kept(&of.subject, SHOWN), kept(&of.version, SHOWN));
-    if matches!(meaning(reply.status), Meaning::None) {
+    if is_no(reply) {
         return Err(Lack::Unusable(format!("schema {whose} refers to {of}, which is not in the registry: {}", told(reply))));
     }
     served(reply, &format!("{of}, which schema {whose} refers to,"))
 }
 
+/// True for a "no" that does not show itself whose it is.
+///
+/// Registries explain what they do not have. Where the body is empty, the path may be no registry's: so answer Apicurio beside its API, and
+/// proxies. And what a registry that knows only numbers says of a GUID it says of any path that it does not know, each in its own way.
+pub(super) fn is_doubtful(question: &Question<'_>, reply: &Reply) -> bool {
+    let may_be_path = match (question, reply.status) {
+        (_, StatusCode::NOT_FOUND) if is_empty(reply) => true,
+        (Question::Schema(SchemaId::Guid(_)), status) => {
+            [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED].contains(&status)
+        }
+        _ => false,
+    };
+    may_be_path && no(reply).is_err()
+}
+
+/// True when a registry says that it has none.
+fn is_no(reply: &Reply) -> bool {
+    meaning(reply.status) == Meaning::No && (reply.is_of_registry || no(reply).is_ok())
+}
+
+fn no(reply: &Reply) -> serde_json::Result<No> {
+    serde_json::from_slice(&reply.body)
+}
+
+fn is_empty(reply: &Reply) -> bool {
+    reply.body.trim_ascii().is_empty()
+}
+
 fn served(reply: &Reply, what: &str) -> Result<Served, Lack> {
-    if !matches!(meaning(reply.status), Meaning::Success) {
-        return Err(Lack::Away(told(reply)));
+    match meaning(reply.status) {
+        Meaning::Success => {}
+        Meaning::No => return Err(Lack::Away(nobodys(reply))),
+        Meaning::Refusal | Meaning::Silence => return Err(Lack::Away(told(reply))),
     }
     let Body { schema: text, kind, references } =
         serde_json::from_slice(&reply.body).map_err(|error| Lack::Away(no_registry(reply, &error, "a text \"schema\"")))?;
@@ -125,10 +162,7 @@ pub(super) fn kinds(reply: &Reply) -> Result<Vec<String>, CheckFault> {
         Meaning::Refusal => Err(CheckFault::Refused(told(reply))),
         Meaning::Silence => Err(CheckFault::Away(told(reply))),
         // Old ones do not know the question, and say so as a registry does.
-        Meaning::None => match serde_json::from_slice::<Value>(&reply.body) {
-            Ok(Value::Object(members)) if members.contains_key("error_code") => Ok(Vec::new()),
-            _ => Err(CheckFault::NoRegistry(told(reply))),
-        },
+        Meaning::No => no(reply).map(|_| Vec::new()).map_err(|_| CheckFault::NoRegistry(told(reply))),
     }
 }
 
@@ -137,7 +171,7 @@ fn meaning(status: StatusCode) -> Meaning {
         200..=299 => Meaning::Success,
         401 | 403 | 407 => Meaning::Refusal,
         408 | 425 | 429 => Meaning::Silence,
-        400..=499 => Meaning::None,
+        400..=499 | 501 => Meaning::No,
         _ => Meaning::Silence,
     }
 }
@@ -155,7 +189,7 @@ fn told(reply: &Reply) -> String {
         add(": ");
         add(&words);
     }
-    if matches!(meaning(reply.status), Meaning::Refusal) {
+    if meaning(reply.status) == Meaning::Refusal {
         add(" (schema-registry-basic-auth or schema-registry-bearer-token)");
         if let Some(trouble) = &reply.trouble {
             add("; ");
@@ -167,15 +201,26 @@ fn told(reply: &Reply) -> String {
 
 /// A success that is no registry's. Nothing of it is quoted: it is not for us, and may be anything.
 fn no_registry(reply: &Reply, error: &serde_json::Error, expected: &str) -> String {
-    let why = if reply.body.trim_ascii().is_empty() {
+    let why = unlike(reply, error, expected);
+    format!("{}: {}, and that is no registry's answer: {why}", reply.asked, status(reply.status))
+}
+
+/// A "no" that nobody shows to be a registry's.
+fn nobodys(reply: &Reply) -> String {
+    let why = no(reply).err().map(|error| unlike(reply, &error, "a number \"error_code\"")).unwrap_or_default();
+    format!("{}, and that is no registry's answer: {why}; --schema-registry may name the wrong address", told(reply))
+}
+
+/// How an answer differs from a registry's.
+fn unlike(reply: &Reply, error: &serde_json::Error, expected: &str) -> String {
+    if is_empty(reply) {
         "it is empty".to_owned()
     } else if error.is_data() {
         format!("it is JSON without {expected}")
     } else {
         let of_type = reply.content_type.as_deref().unwrap_or("no content type");
         format!("it is not JSON ({})", kept(of_type, SHOWN))
-    };
-    format!("{}: {}, and that is no registry's answer: {why}", reply.asked, status(reply.status))
+    }
 }
 
 impl From<Named> for Reference {

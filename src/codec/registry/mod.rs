@@ -1,7 +1,8 @@
 //! The client of a schema registry, in the protocol that Confluent's began and others speak: what does it call this id?
 //!
-//! One lookup asks each address once and waits for nobody longer than its timeout; when it is asked again is its caller's business. What
-//! a registry does not have is told from what it does not say: the first is known, the second is an outage.
+//! One lookup asks each address once and waits at none of them longer than four timeouts; when it is asked again is its caller's business.
+//! What a registry does not have is told from what it does not say: the first is known, the second is an outage. So is the "no" of somebody
+//! who may be no registry at all: a proxy, or a server at an address that was one.
 
 mod answer;
 mod place;
@@ -38,7 +39,7 @@ pub struct RegistrySettings {
     pub ca_file: Option<PathBuf>,
     /// Who we are in TLS.
     pub client_certificate: Option<ClientCertificate>,
-    /// For each answer, whole.
+    /// For each answer, whole; a schema with all that it refers to has four times as long.
     pub timeout: Duration,
 }
 
@@ -110,31 +111,34 @@ impl Registry {
         &self.name
     }
 
-    /// One lookup: asks each address once, without waiting in between, the one that answered last first. What one of them does not have
-    /// is unknown only when none of the others is away.
+    /// One lookup: asks each address once, without waiting in between, the one that answered last first, until one has the schema. It is
+    /// unknown when one of them says so and none has it, whether or not others are away: one that is behind is asked again by whoever
+    /// does not believe it yet. The registry is away when none answers.
     pub async fn schema(&self, id: SchemaId) -> Lookup {
         let first = self.answered.load(Ordering::Relaxed);
         let (mut unknown, mut away) = (None, Vec::new());
         let in_turn = self.places.iter().enumerate().cycle().skip(first).take(self.places.len());
         for (at, place) in in_turn {
-            let asked = place.schema(id).await;
-            if !matches!(asked, Err(Lack::Away(_))) && away.is_empty() && unknown.is_none() {
-                self.answered.store(at, Ordering::Relaxed);
-            }
-            match asked {
+            let answers = || self.answered.store(at, Ordering::Relaxed);
+            match place.schema(id).await {
                 Ok(found) => {
-                    self.answered.store(at, Ordering::Relaxed);
+                    answers();
                     return Lookup::Found(found);
                 }
-                Err(Lack::Unusable(why)) => return Lookup::Unusable(why),
-                Err(Lack::Unknown(why)) => unknown = unknown.or(Some(why)),
+                Err(Lack::Unusable(why)) => {
+                    answers();
+                    return Lookup::Unusable(why);
+                }
+                Err(Lack::Unknown(why)) => {
+                    unknown.get_or_insert_with(|| {
+                        answers();
+                        why
+                    });
+                }
                 Err(Lack::Away(why)) => away.push(why),
             }
         }
-        match unknown {
-            Some(why) if away.is_empty() => Lookup::Unknown(why),
-            _ => Lookup::Away(away.join("; ")),
-        }
+        unknown.map_or_else(|| Lookup::Away(away.join("; ")), Lookup::Unknown)
     }
 
     /// For a check-up: does each of its addresses answer, and as a registry?

@@ -16,7 +16,7 @@ use crate::codec::registry::answer::{self, Lack};
 use crate::codec::registry::references;
 use crate::codec::schema::SchemaText;
 use crate::failure::kept;
-use crate::http::{Authorization, QUOTED, Sent, plain_place, silence};
+use crate::http::{Authorization, QUOTED, Sent, place, plain_place, silence};
 use crate::secrets::{redacted, secrets_of_query};
 
 const ACCEPTED: &str = "application/vnd.schemaregistry.v1+json, application/json";
@@ -25,6 +25,8 @@ const LONGEST: usize = 8 * 1024 * 1024;
 /// As much of a refusal is read.
 const LONGEST_REFUSAL: usize = 64 * 1024;
 const MOST_REDIRECTS: usize = 5;
+/// A schema with all that it refers to takes many answers; together they have no more than so many timeouts.
+const WHOLE_WITHIN: u32 = 4;
 
 /// An address, and as whom it is asked.
 pub(super) struct Place {
@@ -64,6 +66,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// Why our credentials may not be the current ones.
     pub(super) trouble: Option<String>,
+    /// Another answer shows that a registry is there.
+    pub(super) is_of_registry: bool,
 }
 
 impl Question<'_> {
@@ -91,10 +95,29 @@ impl Place {
         &self.shown
     }
 
-    /// A schema with all that it refers to.
+    /// A schema with all that it refers to, within four timeouts.
     pub(super) async fn schema(&self, id: SchemaId) -> Result<SchemaText, Lack> {
-        let reply = self.ask(&Question::Schema(id)).await.map_err(Lack::Away)?;
-        references::gathered(self, id, answer::schema(id, &reply)?).await
+        let within = self.timeout.saturating_mul(WHOLE_WITHIN);
+        let whole = async {
+            let reply = self.answer(&Question::Schema(id)).await?;
+            references::gathered(self, id, answer::schema(id, &reply)?).await
+        };
+        timeout(within, whole).await.unwrap_or_else(|_| {
+            Err(Lack::Away(format!(
+                "schema {id} and what it refers to did not come whole within {within:?} from {}, which is {WHOLE_WITHIN} times \
+                 --schema-registry-timeout",
+                self.shown
+            )))
+        })
+    }
+
+    /// As `ask`. Of an answer that may be anybody's another question finds out whether a registry is there.
+    pub(super) async fn answer(&self, question: &Question<'_>) -> Result<Reply, Lack> {
+        let mut reply = self.ask(question).await.map_err(Lack::Away)?;
+        if answer::is_doubtful(question, &reply) {
+            reply.is_of_registry = self.ask(&Question::Kinds).await.is_ok_and(|reply| answer::kinds(&reply).is_ok());
+        }
+        Ok(reply)
     }
 
     /// # Errors
@@ -161,12 +184,6 @@ fn bare(url: &Url) -> String {
     url.into()
 }
 
-/// `HOST:PORT`
-fn place(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
 /// A refusal is one, also when the rest of its words is missing.
 async fn read(mut response: Response) -> reqwest::Result<Result<Reply, String>> {
     let status = response.status();
@@ -188,5 +205,5 @@ async fn read(mut response: Response) -> reqwest::Result<Result<Reply, String>> 
             break;
         }
     }
-    Ok(Ok(Reply { asked: String::new(), status, content_type, body, trouble: None }))
+    Ok(Ok(Reply { asked: String::new(), status, content_type, body, trouble: None, is_of_registry: false }))
 }

@@ -50,7 +50,7 @@ pub(super) async fn gathered(place: &Place, id: SchemaId, root: Served) -> Resul
             if seen.len() + 1 == MOST {
                 return Err(beyond(format!("with all that it refers to it is more than {MOST} schemas")));
             }
-            let reply = place.ask(&Question::Reference(&reference)).await.map_err(Lack::Away)?;
+            let reply = place.answer(&Question::Reference(&reference)).await?;
             let served = answer::reference(id, &reference, &reply)?;
             seen.insert(reference);
             bytes += served.text.len();

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wiremock::matchers::{header, headers, method, path};
+use wiremock::matchers::{header, headers, method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
@@ -106,10 +106,11 @@ async fn statuses_say_whether_it_has_none_or_is_away() {
         assert_eq!(why.contains("schema-registry-basic-auth"), [401, 403, 407].contains(&status), "{why}");
         away(registry.schema(GUID).await);
     }
-    for status in [400, 404, 405, 406, 410, 422] {
+    for status in [400, 404, 405, 406, 410, 422, 501] {
         let server = MockServer::start().await;
-        respond(&server, "/schemas/ids/7", ResponseTemplate::new(status).insert_header("content-type", "application/json")).await;
-        respond(&server, GUID_PATH, ResponseTemplate::new(status)).await;
+        for at in ["/schemas/ids/7", GUID_PATH] {
+            serve(&server, at, status, &json!({"error_code": 40403, "message": "Schema not found"})).await;
+        }
         let registry = registry(&[&server.uri()]);
         let why = unknown(registry.schema(SEVEN).await);
         assert!(
@@ -117,13 +118,68 @@ async fn statuses_say_whether_it_has_none_or_is_away() {
             "{why}"
         );
         unknown(registry.schema(GUID).await);
+        assert_eq!(server.received_requests().await.unwrap().len(), 2, "nothing else is asked");
+    }
+}
+
+/// What proxies and other servers say of a path that they do not know.
+#[tokio::test]
+async fn a_no_that_is_no_registrys_is_an_outage() {
+    let page = |status: u16, text: &str, of_type: &str| ResponseTemplate::new(status).set_body_raw(text.as_bytes(), of_type);
+    for (answer, expected) in [
+        (
+            page(404, "<html>nginx</html>", "text/html"),
+            "404 Not Found, and that is no registry's answer: it is not JSON (text/html)",
+        ),
+        (page(404, "no route", "text/plain"), "404 Not Found: no route, and that is no registry's answer: it is not JSON"),
+        (page(404, "", "application/json"), "404 Not Found, and that is no registry's answer: it is empty"),
+        (page(405, "", "text/plain"), "405 Method Not Allowed, and that is no registry's answer: it is empty"),
+        (page(400, "<html>plain HTTP</html>", "text/html"), "400 Bad Request, and that is no registry's answer: it is not JSON"),
+        (page(501, "", "text/plain"), "501 Not Implemented, and that is no registry's answer: it is empty"),
+        (
+            page(404, r#"{"status": 404, "error": "No endpoint"}"#, "application/json"),
+            "404 Not Found: No endpoint, and that is no registry's answer: it is JSON without a number \"error_code\"",
+        ),
+        (
+            page(404, r#"{"error_code": "none"}"#, "application/json"),
+            "404 Not Found, and that is no registry's answer: it is JSON without a number \"error_code\"",
+        ),
+        (page(404, r#"[{"error_code": 7}]"#, "application/json"), "it is JSON without a number \"error_code\""),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        let registry = registry(&[&server.uri()]);
+        let why = away(registry.schema(SEVEN).await);
+        let begins = format!("GET {}/schemas/ids/7: ", server.uri());
+        assert!(why.starts_with(&begins) && why.contains(expected), "{why}");
+        assert!(why.ends_with("; --schema-registry may name the wrong address"), "{why}");
+        away(registry.schema(GUID).await);
+    }
+}
+
+/// Apicurio says nothing of a path that it does not know; Karapace and Redpanda know no GUIDs, and say so as of any path.
+#[tokio::test]
+async fn a_no_that_may_be_anybodys_is_believed_where_a_registry_answers() {
+    let refusals = [(404, ""), (404, "\"Not Found\""), (404, r#"{"message": "Not found", "code": 404}"#), (405, ""), (501, "")];
+    for (status, body) in refusals {
+        for types in [(200, json!(["AVRO"])), (404, json!({"error_code": 404, "message": "HTTP 404 Not Found"}))] {
+            let server = MockServer::start().await;
+            serve(&server, "/schemas/types", types.0, &types.1).await;
+            respond(&server, GUID_PATH, ResponseTemplate::new(status).set_body_string(body)).await;
+            let why = unknown(registry(&[&server.uri()]).schema(GUID).await);
+            assert!(why.contains(&format!("{GUID_PATH}: {status}")), "{why}");
+            assert_eq!(server.received_requests().await.unwrap().len(), 2);
+        }
     }
     let server = MockServer::start().await;
-    respond(&server, "/schemas/ids/7", ResponseTemplate::new(501)).await;
-    respond(&server, GUID_PATH, ResponseTemplate::new(501)).await;
+    serve(&server, "/schemas/types", 200, &json!(["AVRO"])).await;
+    respond(&server, "/schemas/ids/7", ResponseTemplate::new(404)).await;
+    respond(&server, "/schemas/ids/8", ResponseTemplate::new(404).set_body_string("<html></html>")).await;
+    respond(&server, GUID_PATH, ResponseTemplate::new(400)).await;
     let registry = registry(&[&server.uri()]);
-    away(registry.schema(SEVEN).await);
-    unknown(registry.schema(GUID).await);
+    unknown(registry.schema(SEVEN).await);
+    away(registry.schema(SchemaId::Number(8)).await);
+    away(registry.schema(GUID).await);
 }
 
 #[tokio::test]
@@ -266,6 +322,10 @@ async fn a_redirect_to_tls_on_the_same_host_is_followed_and_not_back() {
 async fn several_addresses_are_asked_in_turn() {
     let (one, two) = (MockServer::start().await, MockServer::start().await);
     serve(&two, "/schemas/ids/7", 200, &json!({"schema": AVRO})).await;
+    for server in [&one, &two] {
+        let none = ResponseTemplate::new(404).set_body_json(json!({"error_code": 40403}));
+        Mock::given(method("GET")).respond_with(none).with_priority(6).mount(server).await;
+    }
     let both = registry(&[&one.uri(), &two.uri()]);
     assert_eq!(both.name(), one.uri());
     for _ in 0..3 {
@@ -277,9 +337,12 @@ async fn several_addresses_are_asked_in_turn() {
     let none = unknown(both.schema(SchemaId::Number(8)).await);
     assert!(none.contains("404 Not Found"), "{none}");
     let nobody = nobody();
-    let half = registry(&[&one.uri(), &nobody]);
-    let why = away(half.schema(SEVEN).await);
-    assert!(why.contains("nobody listens") && !why.contains("404"), "the other may have it: {why}");
+    for half in [[one.uri(), nobody.clone()], [nobody.clone(), one.uri()]] {
+        let half = registry(&half.each_ref().map(String::as_str));
+        let why = unknown(half.schema(SEVEN).await);
+        assert!(why.contains("404") && !why.contains("nobody listens"), "one that answers is enough: {why}");
+        assert_eq!(half.places[half.answered.load(Ordering::Relaxed)].shown(), one.uri());
+    }
     let none = registry(&[&nobody, &nobody.replace("127.0.0.1", "localhost")]);
     assert_eq!(away(none.schema(SEVEN).await).matches("/schemas/ids/7: ").count(), 2);
 }
@@ -345,15 +408,46 @@ async fn references_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_registry_that_drips_references_is_away() {
+    let server = MockServer::start().await;
+    let to: Vec<_> = (0..255).map(|at| (at.to_string(), json!(1))).collect();
+    let to: Vec<_> = to.iter().map(|(to, version)| (to.as_str(), version.clone())).collect();
+    serve(&server, "/schemas/ids/7", 200, &refers("root", &to)).await;
+    // Each in time, and all of them far from it.
+    let answer = ResponseTemplate::new(200).set_body_json(json!({"schema": AVRO})).set_delay(Duration::from_millis(50));
+    Mock::given(method("GET")).and(path_regex("^/subjects/")).respond_with(answer).mount(&server).await;
+    let within = Duration::from_millis(600);
+    let registry = Registry::new(&RegistrySettings { timeout: within, ..settings(&[&server.uri()]) }).unwrap();
+    let why = away(registry.schema(SEVEN).await);
+    assert_eq!(
+        why,
+        format!(
+            "schema 7 and what it refers to did not come whole within 2.4s from {}, which is 4 times --schema-registry-timeout",
+            server.uri()
+        )
+    );
+    assert!(server.received_requests().await.unwrap().len() > 2);
+}
+
+#[tokio::test]
 async fn a_reference_that_is_not_there_is_named() {
     let server = MockServer::start().await;
     serve(&server, "/schemas/ids/7", 200, &refers("root", &[("money", json!(3))])).await;
     let registry = registry(&[&server.uri()]);
-    let why = unusable(registry.schema(SEVEN).await);
     let asked = format!("GET {}/subjects/money/versions/3: 404 Not Found", server.uri());
-    assert_eq!(why, format!("schema 7 refers to subject money version 3, which is not in the registry: {asked}"));
-    serve(&server, "/subjects/money/versions/3", 503, &json!({})).await;
-    away(registry.schema(SEVEN).await);
+    let missing = format!("schema 7 refers to subject money version 3, which is not in the registry: {asked}");
+    let why = away(registry.schema(SEVEN).await);
+    assert!(why.starts_with(&format!("{asked}, and that is no registry's answer: it is empty")), "{why}");
+    serve(&server, "/schemas/types", 200, &json!([])).await;
+    assert_eq!(unusable(registry.schema(SEVEN).await), missing);
+    serve(&server, "/subjects/money/versions/3", 404, &json!({"error_code": 40402})).await;
+    assert_eq!(unusable(registry.schema(SEVEN).await), missing);
+    for (status, body) in [(503, json!({})), (405, json!({}))] {
+        server.reset().await;
+        serve(&server, "/schemas/ids/7", 200, &refers("root", &[("money", json!(3))])).await;
+        serve(&server, "/subjects/money/versions/3", status, &body).await;
+        away(registry.schema(SEVEN).await);
+    }
     for bad in [json!([{"name": "x"}]), json!("x"), json!([{"subject": "x", "version": [1]}])] {
         server.reset().await;
         serve(&server, "/schemas/ids/7", 200, &json!({"schema": "root", "references": bad})).await;

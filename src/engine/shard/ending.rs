@@ -80,11 +80,18 @@ impl Waiting {
 }
 
 impl Shard {
+    /// Gives the record a row in the table.
+    pub(super) fn keep(&mut self, event: &Event, open: ReceiverSet) -> usize {
+        self.decoded += event.decoded_size();
+        self.waiting.insert(Waiting::new(event, open))
+    }
+
     pub(super) fn merge(&mut self, row: usize, ends: Ends) {
         let Some(waiting) = self.waiting.get_mut(row) else { return };
         let is_complete = waiting.merge(ends);
         if is_complete {
             let Waiting { event, ends, .. } = self.waiting.remove(row);
+            self.decoded -= event.decoded_size();
             self.finish(&event, ends);
         }
     }
@@ -160,9 +167,10 @@ impl Shard {
     /// Lets go of everything: futures are dropped, nothing that is open settles.
     pub(super) fn abandon_all(&mut self) {
         self.level = Some(StopLevel::Now);
-        self.abandon_parked(|_| true);
+        self.abandon_shelved(|_| true);
         self.out.clear();
         drop(self.lanes.drain_matching(|_| true));
+        self.decoded = 0;
         for (_, waiting) in std::mem::take(&mut self.waiting) {
             self.give_up(waiting.event.record(), waiting.ends.delivered);
         }

@@ -40,13 +40,9 @@ impl Reader {
     }
 }
 
-/// `None`: a row that another version wrote.
+/// `None`: a row that this version cannot have written.
 fn schema(row: &Row<'_>) -> rusqlite::Result<Option<(SchemaId, SchemaText)>> {
-    let (id, kind, named): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(3)?);
-    let text = SchemaText {
-        kind: SchemaKind::named(&kind),
-        text: row.get(2)?,
-        references: serde_json::from_str(&named).unwrap_or_default(),
-    };
-    Ok(id.parse().ok().map(|id| (id, text)))
+    let (id, kind, text, named): (String, String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    let (Ok(id), Ok(references)) = (id.parse(), serde_json::from_str(&named)) else { return Ok(None) };
+    Ok(Some((id, SchemaText { kind: SchemaKind::named(&kind), text, references })))
 }

@@ -9,7 +9,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use reqwest::header::{AUTHORIZATION, DATE};
 use reqwest::{Method, StatusCode, Url};
 
-use crate::http::Authorization;
+use crate::http::{Authorization, place};
 use crate::receiver::http::{Endpoint, connection, silence};
 
 /// Each step.
@@ -65,7 +65,7 @@ impl Answered {
 /// # Errors
 /// Says at which step it ends.
 pub fn reach(endpoint: &Endpoint) -> Result<SocketAddr, Unanswered> {
-    let Some((host, port)) = place(&endpoint.url) else {
+    let Some((host, port)) = address(&endpoint.url) else {
         return Err(Unanswered { step: Step::Settings, why: "its URL has no host".to_owned() });
     };
     let named = |error: io::Error| Unanswered { step: Step::Dns, why: format!("{host}: {error}") };
@@ -85,7 +85,7 @@ pub fn reach(endpoint: &Endpoint) -> Result<SocketAddr, Unanswered> {
 /// # Errors
 /// Says why there is no TLS.
 pub fn certificate(endpoint: &Endpoint, at: SocketAddr) -> Result<Option<CertificateDates>, Unanswered> {
-    let Some((host, _)) = place(&endpoint.url).filter(|_| endpoint.url.scheme() == "https") else { return Ok(None) };
+    let Some((host, _)) = address(&endpoint.url).filter(|_| endpoint.url.scheme() == "https") else { return Ok(None) };
     let failed = |why: String| Unanswered { step: Step::Tls, why };
     let dates = || -> Result<_, String> {
         let mut connector = SslConnector::builder(SslMethod::tls()).map_err(|error| error.to_string())?;
@@ -116,11 +116,10 @@ pub async fn options(endpoint: &Endpoint) -> Result<Answered, Unanswered> {
         request =
             request.header(AUTHORIZATION, Authorization::open(credentials, &connection::KEYS).map_err(settings)?.sent().header);
     }
-    let host = place(&endpoint.url).map_or_else(String::new, |(host, port)| format!("{host}:{port}"));
     let asked_at = Instant::now();
     let answer = request.send().await.map_err(|error| {
         let is_tls = endpoint.url.scheme() == "https" && error.is_connect();
-        let why = silence::failure(error, &host).message;
+        let why = silence::failure(error, &place(&endpoint.url)).message;
         Unanswered { step: if is_tls { Step::Tls } else { Step::Http }, why }
     })?;
     let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
@@ -132,7 +131,8 @@ fn http_date(text: &str) -> Option<i64> {
     jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp().as_millisecond())
 }
 
-fn place(url: &Url) -> Option<(String, u16)> {
+/// What is connected to: a number of IPv6 stands there without the brackets that it has in a URL.
+fn address(url: &Url) -> Option<(String, u16)> {
     let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
     Some((host.to_owned(), url.port_or_known_default()?))
 }

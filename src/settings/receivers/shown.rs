@@ -31,7 +31,7 @@ pub(super) fn refusal(error: &TargetError) -> String {
 }
 
 /// What is no URL. A password in it that is not encoded may have looked like a host, a port or a path.
-pub(in crate::settings) fn url(text: &str) -> String {
+fn url(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once(':') else { return text.to_owned() };
     let slashes = if rest.starts_with("//") { "//" } else { "" };
     let place = rest.split('?').next().unwrap_or_default();

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::AvroSchema;
 use crate::codec::framing::from_frame;
@@ -48,6 +48,41 @@ fn tampered(random: &mut StdRng, bytes: &mut Vec<u8>) {
     }
 }
 
+fn one_of<'a>(random: &mut StdRng, of: &[&'a str]) -> &'a str {
+    of[random.random_range(0..of.len())]
+}
+
+/// A schema of anything: types that are named and not there, that hold themselves, that are there twice, that lack what they need.
+fn generated(random: &mut StdRng, depth: usize) -> Value {
+    const NAMES: [&str; 7] = ["A", "A", "B", "a.A", ".B", "a-b.C", "long"];
+    const PRIMITIVES: [&str; 8] = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+    const LOGICAL: [&str; 8] =
+        ["decimal", "big-decimal", "uuid", "date", "time-micros", "timestamp-millis", "local-timestamp-nanos", "duration"];
+    let inner = |random: &mut StdRng| generated(random, depth - 1);
+    match random.random_range(if depth == 0 { 6..11 } else { 0..11 }) {
+        0 => json!({ "type": "array", "items": inner(random) }),
+        1 => json!({ "type": "map", "values": inner(random) }),
+        2 => (0..random.random_range(0..4)).map(|_| inner(random)).collect(),
+        3 => json!({ "type": inner(random), "logicalType": one_of(random, &LOGICAL) }),
+        4 | 5 => {
+            let field = |at: usize, random: &mut StdRng| json!({ "name": format!("f{}", at % 4), "type": inner(random) });
+            let fields: Vec<Value> = (0..random.random_range(0..5)).map(|at| field(at, random)).collect();
+            json!({ "type": one_of(random, &["record", "error"]), "name": one_of(random, &NAMES), "fields": fields })
+        }
+        6 => json!({ "type": "enum", "name": one_of(random, &NAMES), "namespace": "a", "symbols": ["X", "\u{0}", ""] }),
+        7 => {
+            let size = [0, 12, 16, u64::MAX][random.random_range(0..4)];
+            json!({ "type": "fixed", "name": one_of(random, &NAMES), "size": size, "logicalType": one_of(random, &LOGICAL), "precision": 9 })
+        }
+        8 => one_of(random, &NAMES).into(),
+        9 => one_of(random, &PRIMITIVES).into(),
+        _ => {
+            let (of, logical) = (one_of(random, &PRIMITIVES), one_of(random, &LOGICAL));
+            json!({ "type": of, "logicalType": logical, "precision": random.random_range(-1..9), "scale": random.random_range(-1..9) })
+        }
+    }
+}
+
 #[test]
 fn hostile_bytes_are_refused_or_read() {
     let schemas: serde_json::Map<String, Value> = serde_json::from_str(&real("schemas.json")).unwrap();
@@ -61,7 +96,7 @@ fn hostile_bytes_are_refused_or_read() {
     let lasts = if std::env::var_os("REDRIVE_TEST_FULL").is_some() { LASTS.1 } else { LASTS.0 };
     let seed: u64 = rand::random();
     println!("seed {seed}");
-    let (mut random, began, mut counts) = (StdRng::seed_from_u64(seed), Instant::now(), [0u64; 4]);
+    let (mut random, began, mut counts) = (StdRng::seed_from_u64(seed), Instant::now(), [0u64; 5]);
     while began.elapsed() < lasts {
         let mut bytes = bodies[random.random_range(0..bodies.len())].clone();
         tampered(&mut random, &mut bytes);
@@ -88,7 +123,15 @@ fn hostile_bytes_are_refused_or_read() {
             drop(schema.to_json(body));
             counts[3] += 1;
         }
+        let references: Vec<String> = (0..random.random_range(0..3)).map(|_| generated(&mut random, 2).to_string()).collect();
+        if let Ok(schema) = AvroSchema::parse(&generated(&mut random, 5).to_string(), &references) {
+            if let Ok(text) = schema.to_json(body) {
+                json::check(&text).unwrap_or_else(|fault| panic!("{fault} of seed {seed}: {}", String::from_utf8_lossy(&text)));
+            }
+            counts[4] += 1;
+        }
+        assert!(started.elapsed() < LONGEST, "seed {seed}: {:?}", started.elapsed());
     }
-    println!("{counts:?}: broken frames, read, refused, tampered schemas that are schemas; in {:?}", began.elapsed());
+    println!("{counts:?}: broken frames, read, refused, schemas that are some: tampered, generated; in {:?}", began.elapsed());
     assert!(counts.iter().skip(1).all(|count| *count > 0), "{counts:?}");
 }
