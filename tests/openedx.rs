@@ -167,6 +167,15 @@ fn every_event_is_decoded_as_the_oracle_says_also_when_the_registry_is_gone() {
         assert_eq!(item(&output)["delivered"], live.len(), "{}", output.stderr);
         bus.compare(&taken(&folder, name));
     }
+    // Whoever starts meanwhile has what the journal keeps: under any address of the registry, and when none is set.
+    for (name, more) in [("other.jsonl", vec!["--schema-registry", &format!("http://{NOBODY},{url}")]), ("none.jsonl", Vec::new())]
+    {
+        let (group, to) = (unique("openedx"), format!("all=file:{name}"));
+        let always = ["consume", "-b", &broker.bootstrap(), "-g", &group, "--topic-prefix", &bus.environment, "--from", "earliest"];
+        let consume = folder.redrive(always).args(bus.arguments()).args(["--until-end", "--receiver", &to]).args(more);
+        consume.within(SOON).run().expect_code(0);
+        bus.compare(&taken(&folder, name));
+    }
     assert_eq!(folder.journal().incidents(), []);
 }
 

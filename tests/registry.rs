@@ -270,8 +270,11 @@ fn a_topic_in_protobuf_is_stopped_by_the_guard_which_knows_the_flag() {
     let id = registry.register(&unique("protobuf"), Language::Protobuf, "syntax = \"proto3\"; message All { int32 a = 1; }");
     topic.produce(&vec![framed(id, &[0, 8, 1]); 20]);
     let url = registry.url();
-    let arguments = ["--from", "earliest", "--until-end", "--receiver", "all=file:all.jsonl", "--schema-registry", &url];
-    let output = folder.consume(&topic, &group, arguments).run().expect_code(4);
+    let always = ["--from", "earliest", "--until-end", "--receiver", "all=file:all.jsonl"];
+    let output = folder.consume(&topic, &group, always).run().expect_code(4);
+    assert!(output.stderr.contains("hint: the values are written for a schema registry: name it with --schema-registry URL"));
+    let arguments = [&always[..], &["--schema-registry", &url]].concat();
+    let output = folder.consume(&topic, &group, arguments.clone()).run().expect_code(4);
     assert!(output.stderr.contains("--format raw") && output.stderr.contains("PROTOBUF"), "{}", output.stderr);
     let journal = folder.journal();
     assert_eq!((journal.failures(), folder.lines("all.jsonl").len()), (vec![], 0));
@@ -322,15 +325,18 @@ fn schemas_by_guid_and_schemas_that_break_the_rules() {
     assert_eq!(asked_for("ids/1"), 1);
 }
 
-/// Nine bytes that mean a million: what is decoded before its turn comes has a bound.
+/// A list of nothing in few bytes is long in JSON: what is decoded before its turn comes has a bound.
 #[test]
 fn values_that_swell_do_not_fill_the_memory() {
     const RECORDS: usize = 400;
+    const SWELLS: &str = r#"{"type":"record","name":"Swells","fields":[{"name":"padding","type":{"type":"fixed","name":"P","size":8000}},
+        {"name":"nothing","type":{"type":"array","items":"null"}}]}"#;
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("swell"));
     let topic = broker.topic("swell", 1);
-    let registry = Endpoint::start(|_, stream| serve(stream, r#"{"type":"array","items":"null"}"#));
+    let registry = Endpoint::start(|_, stream| serve(stream, SWELLS));
     // 200,000 items.
-    topic.produce(&vec![framed(1, &[0x80, 0xb5, 0x18, 0]); RECORDS]);
+    let body = [[7; 8_000].as_slice(), &[0x80, 0xb5, 0x18, 0]].concat();
+    topic.produce(&vec![framed(1, &body); RECORDS]);
     let (slow, url) = (workers::target(&folder, "slow", 0.01), format!("http://{}", registry.address()));
     let arguments = ["--from", "earliest", "--receiver", &slow, "--receiver", "all=file:all.jsonl", "--schema-registry", &url];
     let mut running = folder.consume(&topic, &group, arguments).spawn();
@@ -340,6 +346,22 @@ fn values_that_swell_do_not_fill_the_memory() {
     assert!(peak < 200_000_000, "{peak} bytes");
     let lines = folder.lines("all.jsonl");
     assert!(lines.len() == RECORDS && lines.iter().all(|line| line.len() > 1_000_000));
+}
+
+/// As few bytes as that alone are refused before they cost anything: the others of the run do not wait for them.
+#[test]
+fn a_list_of_nothing_without_end_is_too_large() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("endless"));
+    let topic = broker.topic("endless", 2);
+    let registry = Endpoint::start(|_, stream| serve(stream, r#"{"type":"array","items":"null"}"#));
+    let endless = framed(1, &[0x80, 0x80, 0x80, 0x80, 0x80, 0x40]);
+    topic.produce(&[vec![endless; 300], vec![Sample::event("order.placed", "1", "{}").to(1); 300]].concat());
+    let url = format!("http://{}", registry.address());
+    let arguments = ["--from", "earliest", "--until-end", "--receiver", "all=file:all.jsonl", "--schema-registry", &url];
+    folder.consume(&topic, &group, arguments).args(["--no-startup-guard"]).within(SOON).run().expect_code(0);
+    let failures = folder.journal().failures();
+    assert!(failures.len() == 300 && failures.iter().all(|row| row.code == "too_large"), "{:?}", failures.first());
+    assert_eq!((folder.lines("all.jsonl").len(), folder.journal().incidents()), (300, vec![]));
 }
 
 /// What a program of a user's own sees of an event in Avro.

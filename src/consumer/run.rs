@@ -1,6 +1,5 @@
 //! One run, from its settings to its end: the means of a consumer, or of a dry run, and the engine between them.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -8,9 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::codec::framing::SchemaId;
 use crate::codec::registry::Registry;
-use crate::codec::schema::SchemaText;
 use crate::consumer::dry_run::{Preview, Tally};
 use crate::consumer::{receivers, schemas, topics};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd, RunId};
@@ -199,7 +196,7 @@ fn to_consume(
     let writer = Writer::open(&place.journal, &beginning)?;
     let reader = Reader::open(&place.journal)?;
     let failures = reader.counts()?;
-    let schemas = live(registry, |registry| reader.schemas(registry))?;
+    let schemas = schemas::known(registry, |names| reader.schemas(names))?;
     let began = began(place, Some(writer.run().journal_uuid.as_str()), failures);
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
     Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas })
@@ -215,19 +212,11 @@ fn to_look_on(
     receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
     let ledger = PreviewLedger::open(&place.journal, &settings.group)?;
     let began = began(place, ledger.uuid(), ledger.counts()?);
-    let schemas = live(registry, |registry| ledger.schemas(registry))?;
+    let schemas = schemas::known(registry, |names| ledger.schemas(names))?;
     let mut tally = Tally::default();
     let bindings = tally.stand_ins(&settings.receivers);
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
     Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas })
-}
-
-/// Without a registry nothing is taken for a frame, whatever an earlier run was told.
-fn live(
-    registry: Option<Registry>,
-    kept: impl FnOnce(Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError>,
-) -> Result<Schemas, ReadError> {
-    if registry.is_some() { schemas::known(registry, kept) } else { Ok(Schemas::default()) }
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {

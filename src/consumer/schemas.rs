@@ -18,14 +18,14 @@ pub(crate) fn registry(settings: Option<&RegistrySettings>) -> Result<Option<Reg
     settings.map(Registry::new).transpose().map_err(BeginError::Registry)
 }
 
-/// `kept`: what the journal keeps of the registry of this name, of all when there is none.
+/// `kept`: what the journal keeps of the registry of these names, of all when there is none.
 ///
 /// # Errors
 /// When the journal cannot be read.
 pub(crate) fn known(
     registry: Option<Registry>,
-    kept: impl FnOnce(Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError>,
+    kept: impl FnOnce(&[&str]) -> Result<HashMap<SchemaId, SchemaText>, ReadError>,
 ) -> Result<Schemas, ReadError> {
-    let kept = kept(registry.as_ref().map(Registry::name))?;
+    let kept = kept(&registry.as_ref().map(Registry::names).unwrap_or_default())?;
     Ok(Schemas { source: registry.map(|registry| Arc::new(registry) as _), kept })
 }

@@ -35,7 +35,7 @@ fn judged(checked: Checked) -> Finding {
             .mend("--schema-registry is the whole address, with its path: of Apicurio's, http://HOST:PORT/apis/ccompat/v7"),
         Err(CheckFault::Away(why)) => HERE
             .problem(&url, format!("it does not answer: {why}"))
-            .mend("see that it runs there, and that no firewall is between; while it is away, records that need it wait"),
+            .mend("see that it runs there, that no firewall is between, and of https:// that its certificate is trusted (--schema-registry-ca-file); while it is away, records that need it wait"),
     }
 }
 

@@ -3,12 +3,10 @@
 //! Producers go on meanwhile: what lies beyond an end is not read, or a partition that is written to all the time would keep the run for
 //! ever.
 
-use std::collections::HashMap;
-
 use crate::record::{NextOffset, Offset, Slot};
 
 #[derive(Debug, Default)]
-pub(super) struct Ends(HashMap<Slot, End>);
+pub(super) struct Ends(foldhash::HashMap<Slot, End>);
 
 #[derive(Debug)]
 struct End {

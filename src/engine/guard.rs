@@ -49,6 +49,11 @@ impl NothingWorks {
         match self.stage {
             Stage::Identify => self.where_the_type_may_be(type_from),
             Stage::Route => "no receiver takes these types: see the receivers' types, or --unrecognized skip".to_owned(),
+            // The first one's own words name the flag where no registry is set.
+            Stage::Decode if self.message.contains("--schema-registry") => {
+                "the values are written for a schema registry: name it with --schema-registry URL, --format raw hands them on as bytes"
+                    .to_owned()
+            }
             Stage::Decode if self.codes.contains_key("unknown_schema") => {
                 "the values name schemas that are not in the registry: see --schema-registry, --format raw hands them on as bytes"
                     .to_owned()

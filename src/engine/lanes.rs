@@ -4,7 +4,7 @@
 //! that is answered at once never touches the map. Pure bookkeeping: what runs, and when, is the shard's business.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::num::NonZeroUsize;
 
 use tokio::time::Instant;
@@ -56,7 +56,8 @@ struct Allowance {
 
 #[derive(Debug)]
 pub(super) struct Lanes {
-    lanes: HashMap<LaneId, Lane>,
+    /// Looked into for each delivery.
+    lanes: foldhash::HashMap<LaneId, Lane>,
     receivers: Vec<Allowance>,
     timers: BinaryHeap<Reverse<(Instant, LaneId)>>,
 }
@@ -65,7 +66,7 @@ impl Lanes {
     /// `limits`: for each receiver how many deliveries may be out at once in this shard, and in one lane.
     pub(super) fn new(limits: impl Iterator<Item = (usize, NonZeroUsize)>) -> Self {
         let receivers = limits.map(|(free, window)| Allowance { free, window: window.get(), ready: VecDeque::new() }).collect();
-        Self { lanes: HashMap::new(), receivers, timers: BinaryHeap::new() }
+        Self { lanes: foldhash::HashMap::default(), receivers, timers: BinaryHeap::new() }
     }
 
     /// True when a new delivery of this lane may run at once: nothing is before it, and the receiver has room.

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::pending;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::codec::framing::SchemaId;
 use crate::codec::naming::{Frames, Part};
 use crate::codec::registry::Registry;
-use crate::codec::schema::{Known, Lookup, SchemaText};
+use crate::codec::schema::{Known, Lookup, Schema, SchemaText};
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Served};
 use crate::engine::report::{JournalJob, ToJournal, ToShard};
 
@@ -37,8 +37,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Lookups that are out at once.
 const AT_ONCE: usize = 8;
-/// Keys' schemas that are remembered not to be any.
-const MOST_DENIED: usize = 1_024;
 
 /// Where schemas are looked up.
 pub trait SchemaSource: Send + Sync {
@@ -142,7 +140,6 @@ struct Round {
     out: FuturesUnordered<BoxFuture<'static, (SchemaId, Lookup)>>,
     /// Since when the registry is away, and when it is asked again.
     silence: Option<Silence>,
-    denied: HashSet<SchemaId>,
 }
 
 struct Silence {
@@ -163,7 +160,6 @@ impl Desk {
             later: BTreeSet::new(),
             out: FuturesUnordered::new(),
             silence: None,
-            denied: HashSet::new(),
         };
         loop {
             let due = round.due();
@@ -194,16 +190,17 @@ impl Round {
             return;
         }
         self.open.insert(id, Open { of, unknown_since: None, wait: FIRST_WAIT });
-        let is_silent = self.silence.as_ref().is_some_and(|silence| now < silence.probe_at);
         if self.desk.schemas.source.is_none() {
-            self.answer_without_registry(id);
-        } else if is_silent && self.desk.schemas.kept.contains_key(&id) {
-            self.answer_kept(id);
-        } else if self.is_given_up(now) {
-            self.answer(id, &Found::Away);
-        } else {
-            self.queue.push_back(id);
+            return self.answer_without_registry(id);
         }
+        let is_silent = self.silence.as_ref().is_some_and(|silence| now < silence.probe_at);
+        if is_silent && (self.answer_kept(id) || self.answer_key(id)) {
+            return;
+        }
+        if self.is_given_up(now) {
+            return self.answer(id, &Found::Away);
+        }
+        self.queue.push_back(id);
     }
 
     /// Without a registry there is only what the journal keeps.
@@ -224,6 +221,15 @@ impl Round {
         let schema = Arc::new(text.read());
         self.answer(id, &Found::Known(Known::Schema(schema)));
         true
+    }
+
+    /// A key is not waited for while the registry is away: most that begin like a frame are none. Says whether it is one.
+    fn answer_key(&mut self, id: SchemaId) -> bool {
+        let is_key = self.open.get(&id).is_some_and(|open| open.of == Part::Key);
+        if is_key {
+            self.answer(id, &Found::ForNow(Known::Unknown("the registry is away".into())));
+        }
+        is_key
     }
 
     /// A replay found the registry away, and it is not yet time to look again.
@@ -276,7 +282,6 @@ impl Round {
             Lookup::Found(text) => {
                 let found = Found::Known(Known::Schema(Arc::new(text.read())));
                 self.keep(id, &text);
-                self.denied.remove(&id);
                 self.answer(id, &found);
             }
             // What it had once is what the records were written with.
@@ -293,9 +298,6 @@ impl Round {
             self.later.insert((now + open.wait, id));
             open.wait = (open.wait * 2).min(LONGEST_PAUSE);
             return;
-        }
-        if self.denied.len() < MOST_DENIED {
-            self.denied.insert(id);
         }
         self.answer(id, &Found::ForNow(Known::Unknown(why.into())));
     }
@@ -316,25 +318,13 @@ impl Round {
             return;
         }
         let waits: Vec<SchemaId> = self.open.keys().copied().collect();
-        for id in waits {
-            self.answer_kept(id);
-        }
+        let left: Vec<SchemaId> = waits.into_iter().filter(|id| !self.answer_kept(*id) && !self.answer_key(*id)).collect();
         match self.desk.away {
-            _ if self.open.is_empty() => return,
-            Away::Waits => self.tell_away(&why),
-            Away::GoesOn if lasts >= REPLAY_WAITS => return self.answer_where(|_, _| true, &Found::Away),
+            _ if left.is_empty() => {}
+            Away::Waits => self.tell_away(why),
+            Away::GoesOn if lasts >= REPLAY_WAITS => left.into_iter().for_each(|id| self.answer(id, &Found::Away)),
             Away::GoesOn => {}
         }
-        // A key whose schema was none before is not waited for.
-        let unknown = Found::ForNow(Known::Unknown(why.into()));
-        let denied = std::mem::take(&mut self.denied);
-        self.answer_where(|id, open| open.of == Part::Key && denied.contains(&id), &unknown);
-        self.denied = denied;
-    }
-
-    fn answer_where(&mut self, is_such: impl Fn(SchemaId, &Open) -> bool, found: &Found) {
-        let such: Vec<SchemaId> = self.open.iter().filter(|(id, open)| is_such(**id, open)).map(|(id, _)| *id).collect();
-        such.into_iter().for_each(|id| self.answer(id, found));
     }
 
     /// The registry answered.
@@ -344,8 +334,8 @@ impl Round {
         }
     }
 
-    fn tell_away(&mut self, why: &str) {
-        self.tell(Entry::Incident(Incident::new(IncidentKey::of(IncidentKind::RegistryAway), why.to_owned())));
+    fn tell_away(&mut self, why: String) {
+        self.tell(Entry::Incident(Incident::new(IncidentKey::of(IncidentKind::RegistryAway), why)));
         self.silence.iter_mut().for_each(|silence| silence.is_told = true);
     }
 
@@ -361,6 +351,11 @@ impl Round {
     /// Whoever is gone meanwhile needs no answer: the run is over.
     fn answer(&mut self, id: SchemaId, found: &Found) {
         let of = self.open.remove(&id).map_or(Part::Value, |open| open.of);
+        if let Found::Known(Known::Schema(schema)) | Found::ForNow(Known::Schema(schema)) = found
+            && let Schema::Unreadable(why) = &**schema
+        {
+            tracing::warn!(schema = %id, why, "values of a schema that cannot be used are handed on as bytes");
+        }
         // What is there is there for both.
         let of = if matches!(found, Found::Known(_)) { Part::Value } else { of };
         for shard in self.desk.shards.iter().filter_map(WeakUnboundedSender::upgrade) {

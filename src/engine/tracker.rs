@@ -3,7 +3,7 @@
 //! The mark of a slot is the position of its first unsettled record: nothing at or above it may be committed. Results for an
 //! assignment that is over free their budget and change nothing else.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::ledger::{Counts, Progress};
@@ -82,7 +82,8 @@ struct Assigned {
 /// All assignments, and the load that they hold together.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    slots: HashMap<Slot, Assigned>,
+    /// Looked into for each record.
+    slots: foldhash::HashMap<Slot, Assigned>,
     load: Load,
     totals: Counts,
 }

@@ -48,8 +48,8 @@ impl PreviewLedger {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn schemas(&self, registry: Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError> {
-        self.reader.as_ref().map_or(Ok(HashMap::new()), |reader| reader.schemas(registry))
+    pub fn schemas(&self, names: &[&str]) -> Result<HashMap<SchemaId, SchemaText>, ReadError> {
+        self.reader.as_ref().map_or(Ok(HashMap::new()), |reader| reader.schemas(names))
     }
 
     /// # Errors

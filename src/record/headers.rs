@@ -145,6 +145,7 @@ fn read_long_varint(rest: &mut &[u8]) -> Option<i64> {
     None
 }
 
+#[inline]
 fn read_header<'a>(rest: &mut &'a [u8]) -> Option<Header<'a>> {
     let name = read_bytes(rest)??;
     let value = read_bytes(rest)?;
@@ -152,6 +153,7 @@ fn read_header<'a>(rest: &mut &'a [u8]) -> Option<Header<'a>> {
 }
 
 /// `None`: malformed; `Some(None)`: null.
+#[inline]
 fn read_bytes<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let len = read_varint(rest)?;
     if len == -1 {

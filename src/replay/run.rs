@@ -149,7 +149,7 @@ impl Prepared {
         let claims = Claims::open(&place.journal, run.run)?;
         let schemas = {
             let reader = Reader::open(&place.journal)?;
-            schemas::known(registry, |registry| reader.schemas(registry))?
+            schemas::known(registry, |names| reader.schemas(names))?
         };
         let tally = Arc::new(Counter::default());
         let limit = stop.branch();

@@ -57,7 +57,7 @@ impl Decoded {
         if value.is_none() && key.is_none() {
             return Ok(Self::default());
         }
-        let kept = reader.schemas(None)?;
+        let kept = reader.schemas(&[])?;
         let meaning =
             |named: Option<(SchemaId, Vec<u8>)>| named.and_then(|(id, body)| Some(Meaning::of(id, kept.get(&id)?, &body)));
         Ok(Self { value: meaning(value), key: meaning(key) })

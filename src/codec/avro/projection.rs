@@ -11,6 +11,10 @@ use crate::failure::kept;
 
 /// Unions within unions are no levels of JSON, and take room on the stack all the same.
 const MAX_CALLS: usize = 4 * MAX_DEPTH;
+/// What takes no bytes at all can be there without end: JSON is at most so much longer than the body that it is made of, in bytes for each
+/// of its own, beside some that any body may have.
+const SWELLS: usize = 128;
+const ALWAYS: usize = 64 * 1024;
 /// As much of a path as is said, in bytes.
 const LONGEST_PATH: usize = 200;
 /// Room beyond the text that is too little to be given back, in bytes.
@@ -20,6 +24,8 @@ pub(super) struct Projection<'p> {
     nodes: &'p Nodes,
     input: Cursor<'p>,
     out: Vec<u8>,
+    /// Bytes that `out` may have.
+    most: usize,
     depth: usize,
     calls: usize,
     /// Where a fault is, innermost first.
@@ -35,7 +41,8 @@ enum Step<'p> {
 impl<'p> Projection<'p> {
     pub(super) fn new(nodes: &'p Nodes, body: &'p [u8]) -> Self {
         let out = Vec::with_capacity(body.len().saturating_mul(2).min(64 * 1024));
-        Self { nodes, input: Cursor::new(body), out, depth: 0, calls: 0, path: Vec::new() }
+        let most = body.len().saturating_mul(SWELLS).saturating_add(ALWAYS).min(MAX_BYTES);
+        Self { nodes, input: Cursor::new(body), out, most, depth: 0, calls: 0, path: Vec::new() }
     }
 
     pub(super) fn run(mut self) -> Result<Vec<u8>, AvroFault> {
@@ -46,7 +53,7 @@ impl<'p> Projection<'p> {
                 let message = format!("{left} bytes are left behind it, from byte {at} on");
                 Err(AvroFault { code: "trailing_bytes", message })
             }
-            Ok(()) if self.out.len() > MAX_BYTES => Err(self.fault(&Problem::TooLarge)),
+            Ok(()) if self.out.len() > self.most => Err(self.fault(&Problem::TooLarge)),
             Ok(()) => Ok(fitted(self.out)),
         }
     }
@@ -68,7 +75,10 @@ impl<'p> Projection<'p> {
             }
             Problem::Mismatch(what) => ("schema_mismatch", format!("{what} (before byte {})", self.input.at())),
             Problem::TooDeep => ("too_large", format!("it nests deeper than {MAX_DEPTH} levels")),
-            Problem::TooLarge => ("too_large", format!("as JSON it has more than {MAX_BYTES} bytes")),
+            Problem::TooLarge => {
+                let bytes = self.input.at() + self.input.left();
+                ("too_large", format!("as JSON it has more than {} bytes, and is made of {bytes}", self.most))
+            }
             Problem::LongDecimal(bytes) => {
                 ("too_large", format!("a decimal has {bytes} bytes, and at most {MAX_DECIMAL} are read"))
             }
@@ -77,7 +87,7 @@ impl<'p> Projection<'p> {
     }
 
     fn value(&mut self, node: usize) -> Read<()> {
-        if self.out.len() > MAX_BYTES {
+        if self.out.len() > self.most {
             return Err(Problem::TooLarge);
         }
         let nodes = self.nodes;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::codec::framing::SchemaId;
-use crate::codec::registry::place::{Question, Reference, Reply};
+use crate::codec::registry::place::{Question, Reference, Reply, too_long};
 use crate::codec::schema::SchemaKind;
 use crate::failure::kept;
 use crate::http::{reason, said};
@@ -99,7 +99,7 @@ pub(super) fn schema(id: SchemaId, reply: &Reply) -> Result<Served, Lack> {
 pub(super) fn reference(whose: SchemaId, of: &Reference, reply: &Reply) -> Result<Served, Lack> {
     let of = format!("subject {} version {}", kept(&of.subject, SHOWN), kept(&of.version, SHOWN));
     if is_no(reply) {
-        return Err(Lack::Unusable(format!("schema {whose} refers to {of}, which is not in the registry: {}", told(reply))));
+        return Err(Lack::Unknown(format!("schema {whose} refers to {of}, which is not in the registry: {}", told(reply))));
     }
     served(reply, &format!("{of}, which schema {whose} refers to,"))
 }
@@ -134,6 +134,9 @@ fn is_empty(reply: &Reply) -> bool {
 
 fn served(reply: &Reply, what: &str) -> Result<Served, Lack> {
     match meaning(reply.status) {
+        Meaning::Success if reply.is_cut => {
+            return Err(Lack::Unusable(format!("{what} is too long: {}: {}", reply.asked, too_long())));
+        }
         Meaning::Success => {}
         Meaning::No => return Err(Lack::Away(nobodys(reply))),
         Meaning::Refusal | Meaning::Silence => return Err(Lack::Away(told(reply))),

@@ -45,7 +45,6 @@ pub struct RegistrySettings {
 
 /// A registry that can be asked. Its futures must be polled inside a tokio runtime.
 pub struct Registry {
-    name: String,
     places: Vec<Place>,
     /// Which of them answered last: it is asked first.
     answered: AtomicUsize,
@@ -100,15 +99,22 @@ impl Registry {
             let authorization = of_url.map(open).transpose()?.or_else(|| for_all.clone());
             places.push(Place::new(client.clone(), url, authorization, *timeout));
         }
-        let name = places.first().map(|place| place.shown().to_owned());
-        let name = name.ok_or_else(|| invalid("schema-registry names no address: expected a URL".to_owned()))?;
-        Ok(Self { name, places, answered: AtomicUsize::new(0) })
+        if places.is_empty() {
+            return Err(invalid("schema-registry names no address: expected a URL".to_owned()));
+        }
+        Ok(Self { places, answered: AtomicUsize::new(0) })
     }
 
-    /// What its schemas are cached under: the first URL without user, password, query and trailing slash.
+    /// What its schemas are cached under: the address that answered last, without user, password, query and trailing slash.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.places.get(self.answered.load(Ordering::Relaxed)).map_or("", Place::shown)
+    }
+
+    /// What its schemas may be cached under: all of its addresses, as [`Registry::name`] has them.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.places.iter().map(Place::shown).collect()
     }
 
     /// One lookup: asks each address once, without waiting in between, the one that answered last first, until one has the schema. It is

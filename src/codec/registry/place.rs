@@ -66,6 +66,8 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     /// Why our credentials may not be the current ones.
     pub(super) trouble: Option<String>,
+    /// It is JSON, and longer than is read: the body is missing.
+    pub(super) is_cut: bool,
     /// Another answer shows that a registry is there.
     pub(super) is_of_registry: bool,
 }
@@ -184,12 +186,17 @@ fn bare(url: &Url) -> String {
     url.into()
 }
 
+/// Why a schema is not read, or a page that is none.
+pub(super) fn too_long() -> String {
+    format!("its answer is longer than {} MiB", LONGEST >> 20)
+}
+
 /// A refusal is one, also when the rest of its words is missing.
 async fn read(mut response: Response) -> reqwest::Result<Result<Reply, String>> {
     let status = response.status();
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|text| text.to_str().ok()).map(str::to_owned);
     let longest = if status.is_success() { LONGEST } else { LONGEST_REFUSAL };
-    let mut body = Vec::new();
+    let (mut body, mut is_cut) = (Vec::new(), false);
     loop {
         let chunk = match response.chunk().await {
             Ok(Some(chunk)) => chunk,
@@ -198,12 +205,13 @@ async fn read(mut response: Response) -> reqwest::Result<Result<Reply, String>> 
         };
         body.extend_from_slice(&chunk);
         if body.len() > longest {
-            if status.is_success() {
-                return Ok(Err(format!("its answer is longer than {} MiB", LONGEST >> 20)));
-            }
-            body.truncate(longest);
+            is_cut = status.is_success();
+            body.truncate(if is_cut { 0 } else { longest });
             break;
         }
     }
-    Ok(Ok(Reply { asked: String::new(), status, content_type, body, trouble: None, is_of_registry: false }))
+    if is_cut && !content_type.as_deref().is_some_and(|of_type| of_type.contains("json")) {
+        return Ok(Err(too_long()));
+    }
+    Ok(Ok(Reply { asked: String::new(), status, content_type, body, trouble: None, is_cut, is_of_registry: false }))
 }

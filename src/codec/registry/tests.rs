@@ -11,7 +11,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::codec::schema::{SchemaKind, SchemaText};
 use crate::http::Secret;
-use crate::http::doubles::certificates::{Pair, Valid};
+use crate::http::doubles::certificates::{Trust, Valid};
 use crate::http::doubles::server::{Server, Stream, close, until_closed};
 
 const SEVEN: SchemaId = SchemaId::Number(7);
@@ -215,6 +215,9 @@ async fn a_success_that_is_no_registrys_is_an_outage() {
     let server = MockServer::start().await;
     let body = json!({"schema": "x".repeat(9 << 20)});
     serve(&server, "/schemas/ids/7", 200, &body).await;
+    assert!(unusable(registry(&[&server.uri()]).schema(SEVEN).await).ends_with("its answer is longer than 8 MiB"));
+    let server = MockServer::start().await;
+    respond(&server, "/schemas/ids/7", page(&"x".repeat(9 << 20), "text/html")).await;
     assert!(away(registry(&[&server.uri()]).schema(SEVEN).await).ends_with("its answer is longer than 8 MiB"));
 }
 
@@ -307,13 +310,13 @@ async fn a_redirect_elsewhere_is_an_outage_that_names_the_address() {
 #[tokio::test]
 async fn a_redirect_to_tls_on_the_same_host_is_followed_and_not_back() {
     let tls = Trust::new();
-    let (secure, settings) = tls.server();
+    let (secure, settings) = server(&tls);
     let plain = MockServer::start().await;
     let at = format!("http://localhost:{}", plain.address().port());
     respond(&plain, "/schemas/ids/7", redirect(&format!("https://localhost:{}/x", secure.port()))).await;
     let both = RegistrySettings { urls: vec![Url::parse(&at).unwrap()], ..settings.clone() };
     assert_eq!(found(Registry::new(&both).unwrap().schema(SEVEN).await).text, "\"string\"");
-    let back = tls.server_saying(&format!("HTTP/1.1 302 Go\r\nlocation: {at}/schemas/ids/7\r\ncontent-length: 0\r\n\r\n"));
+    let back = server_saying(&tls, &format!("HTTP/1.1 302 Go\r\nlocation: {at}/schemas/ids/7\r\ncontent-length: 0\r\n\r\n"));
     let why = away(Registry::new(&back.1).unwrap().schema(SEVEN).await);
     assert!(why.contains("another server"), "{why}");
 }
@@ -327,9 +330,10 @@ async fn several_addresses_are_asked_in_turn() {
         Mock::given(method("GET")).respond_with(none).with_priority(6).mount(server).await;
     }
     let both = registry(&[&one.uri(), &two.uri()]);
-    assert_eq!(both.name(), one.uri());
+    assert_eq!(both.names(), [one.uri(), two.uri()]);
     for _ in 0..3 {
         assert_eq!(found(both.schema(SEVEN).await).text, AVRO);
+        assert_eq!(both.name(), two.uri(), "the one that has it");
     }
     let asked = async |server: &MockServer| server.received_requests().await.unwrap().len();
     assert_eq!((asked(&one).await, asked(&two).await), (1, 3), "the one that answered last is asked first");
@@ -439,9 +443,9 @@ async fn a_reference_that_is_not_there_is_named() {
     let why = away(registry.schema(SEVEN).await);
     assert!(why.starts_with(&format!("{asked}, and that is no registry's answer: it is empty")), "{why}");
     serve(&server, "/schemas/types", 200, &json!([])).await;
-    assert_eq!(unusable(registry.schema(SEVEN).await), missing);
+    assert_eq!(unknown(registry.schema(SEVEN).await), missing);
     serve(&server, "/subjects/money/versions/3", 404, &json!({"error_code": 40402})).await;
-    assert_eq!(unusable(registry.schema(SEVEN).await), missing);
+    assert_eq!(unknown(registry.schema(SEVEN).await), missing);
     for (status, body) in [(503, json!({})), (405, json!({}))] {
         server.reset().await;
         serve(&server, "/schemas/ids/7", 200, &refers("root", &[("money", json!(3))])).await;
@@ -507,39 +511,19 @@ fn files_and_credentials_that_are_none_are_named_at_the_start() {
     assert!(said.starts_with("schema-registry-ca-file no.pem cannot be read: "), "{said}");
 }
 
-/// An authority that clients trust through a file, and a folder for files.
-struct Trust {
-    authority: Pair,
-    folder: tempfile::TempDir,
+fn server(trust: &Trust) -> (Server, RegistrySettings) {
+    server_saying(trust, SCHEMA)
 }
 
-impl Trust {
-    fn new() -> Self {
-        let trust = Self { authority: Pair::authority("an authority"), folder: tempfile::tempdir().unwrap() };
-        trust.write("ca.pem", &trust.authority.certificate_pem());
-        trust
-    }
+fn server_saying(trust: &Trust, answer: &str) -> (Server, RegistrySettings) {
+    of(trust, Server::saying_over_tls(trust.authority.issue("localhost", Valid::Now).acceptor().build(), answer))
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    fn server(&self) -> (Server, RegistrySettings) {
-        self.server_saying(SCHEMA)
-    }
-
-    fn server_saying(&self, answer: &str) -> (Server, RegistrySettings) {
-        self.of(Server::saying_over_tls(self.authority.issue("localhost", Valid::Now).acceptor().build(), answer))
-    }
-
-    /// The settings of a client that trusts the authority.
-    fn of(&self, server: Server) -> (Server, RegistrySettings) {
-        let url = format!("https://localhost:{}", server.port());
-        let settings = RegistrySettings { ca_file: Some(self.folder.path().join("ca.pem")), ..settings(&[&url]) };
-        (server, settings)
-    }
+/// The settings of a client that trusts the authority.
+fn of(trust: &Trust, server: Server) -> (Server, RegistrySettings) {
+    let url = format!("https://localhost:{}", server.port());
+    let settings = RegistrySettings { ca_file: Some(trust.ca_file()), ..settings(&[&url]) };
+    (server, settings)
 }
 
 const SCHEMA: &str = "HTTP/1.1 200 OK\r\ncontent-length: 23\r\n\r\n{\"schema\":\"\\\"string\\\"\"}";
@@ -547,21 +531,17 @@ const SCHEMA: &str = "HTTP/1.1 200 OK\r\ncontent-length: 23\r\n\r\n{\"schema\":\
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_and_may_ask_who_we_are() {
     let trust = Trust::new();
-    let (_server, settings) = trust.server();
+    let (_server, settings) = server(&trust);
     assert_eq!(found(Registry::new(&settings).unwrap().schema(SEVEN).await).text, "\"string\"");
     let stranger = RegistrySettings { ca_file: None, ..settings };
     let why = away(Registry::new(&stranger).unwrap().schema(SEVEN).await);
     assert!(why.contains("signed by nobody who is trusted here") && why.contains("schema-registry-ca-file names a CA"), "{why}");
 
     let acceptor = trust.authority.issue("localhost", Valid::Now).acceptor_of_clients(&trust.authority);
-    let (_server, settings) = trust.of(Server::saying_over_tls(acceptor, SCHEMA));
+    let (_server, settings) = of(&trust, Server::saying_over_tls(acceptor, SCHEMA));
     let why = away(Registry::new(&settings).unwrap().schema(SEVEN).await);
     assert!(why.contains("(schema-registry-certificate-file and schema-registry-key-file)"), "{why}");
-    let client = trust.authority.issue("shop", Valid::Now);
-    let client_certificate = Some(ClientCertificate {
-        certificate_file: trust.write("client.pem", &client.certificate_pem()),
-        key_file: trust.write("client.key", &client.key_pem()),
-    });
+    let client_certificate = Some(trust.client("shop", &trust.authority));
     let known = RegistrySettings { client_certificate, ..settings };
     assert_eq!(found(Registry::new(&known).unwrap().schema(SEVEN).await).text, "\"string\"");
 }

@@ -137,13 +137,16 @@ async fn a_registry_that_is_away_is_asked_now_and_then_and_answers_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_named_no_schema_before_is_not_waited_for() {
-    let mut scene = scene([unknown(), away()], Away::Waits);
-    scene.ask(0, Part::Key);
-    assert!(matches!(scene.answer().await.0.found, Found::ForNow(_)));
-    scene.ask(0, Part::Key);
-    let (answer, waited) = scene.answer().await;
-    assert!(matches!(answer.found, Found::ForNow(Known::Unknown(_))) && waited.is_zero(), "{answer:?} {waited:?}");
+async fn a_key_is_not_waited_for_and_troubles_nobody() {
+    let mut scene = scene([away()], Away::Waits);
+    for id in [1, 2] {
+        scene.ask(id, Part::Key);
+        let (answer, waited) = scene.answer().await;
+        assert!(matches!((answer.of, &answer.found), (Part::Key, Found::ForNow(Known::Unknown(_)))), "{answer:?}");
+        assert!(waited.is_zero(), "{waited:?}");
+    }
+    assert_eq!(scene.says.asked.lock().unwrap().len(), 1, "it is known to be away");
+    assert!(scene.told().is_empty(), "nothing waits for it");
 }
 
 /// A registry that comes back may be loading still: what it has not yet is waited for from then on.

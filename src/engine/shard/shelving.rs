@@ -24,10 +24,14 @@ use crate::stage::{Decoded, Manner, Missing, decode, missing};
 /// What was decoded and waits for receivers has no more bytes than this in one shard, or is one record: a few bytes can mean many.
 const MOST_DECODED: usize = 32 * 1024 * 1024;
 
+/// What takes so long to decode that no receiver is to be blamed for it, in bytes of JSON.
+const LARGE: usize = 64 * 1024;
+
 /// What one shard knows of schemas, and what waits for more.
 pub(super) struct Shelving {
     asks: UnboundedSender<Ask>,
-    known: HashMap<SchemaId, Believed>,
+    /// Looked into for each record that names a schema.
+    known: foldhash::HashMap<SchemaId, Believed>,
     /// What is believed for a while, and until when: the oldest first.
     doubts: VecDeque<(Instant, SchemaId)>,
     asked: HashMap<SchemaId, Part>,
@@ -60,7 +64,7 @@ impl Shelving {
     pub(super) fn new(asks: UnboundedSender<Ask>) -> Self {
         Self {
             asks,
-            known: HashMap::new(),
+            known: foldhash::HashMap::default(),
             doubts: VecDeque::new(),
             asked: HashMap::new(),
             wanted: HashMap::new(),
@@ -136,6 +140,9 @@ impl Shelving {
             });
             !queue.is_empty()
         });
+        if self.queues.is_empty() {
+            self.wanted.clear();
+        }
         taken.iter().for_each(|record| self.count(record, -1));
         taken
     }
@@ -161,6 +168,9 @@ impl Shard {
         match decode(event.clone(), manner, |id, part| self.shelving.look(id, part)) {
             Ok(Decoded::Ready(event)) => {
                 self.pass(event.record(), Stage::Decode);
+                if event.decoded_size() > LARGE {
+                    self.now = Instant::now();
+                }
                 self.deliver(&event, to);
             }
             Ok(Decoded::Needs(missing)) => return Some((Waits { event, to, manner }, missing)),

@@ -1,5 +1,7 @@
 //! Certificates, made for each test: an authority, and what it signs.
 
+use std::path::PathBuf;
+
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
@@ -11,7 +13,42 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
 
+use crate::http::ClientCertificate;
+
 const DAY: i64 = 24 * 60 * 60;
+
+/// An authority that clients trust through a file, and a folder for files.
+pub(crate) struct Trust {
+    pub(crate) authority: Pair,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Trust {
+    pub(crate) fn new() -> Self {
+        let trust = Self { authority: Pair::authority("an authority"), folder: tempfile::tempdir().unwrap() };
+        trust.write("ca.pem", &trust.authority.certificate_pem());
+        trust
+    }
+
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// A client of this name, by this authority.
+    pub(crate) fn client(&self, name: &str, authority: &Pair) -> ClientCertificate {
+        let client = authority.issue(name, Valid::Now);
+        ClientCertificate {
+            certificate_file: self.write("client.pem", &client.certificate_pem()),
+            key_file: self.write("client.key", &client.key_pem()),
+        }
+    }
+}
 
 /// A certificate and its key.
 pub(crate) struct Pair {

@@ -13,12 +13,23 @@ use crate::journal::sql;
 const SINCE_VERSION: i64 = 2;
 
 impl Reader {
-    /// The schemas of a registry. Of all of them when `registry` is `None`, but for ids that mean one thing here and another there.
+    /// The schemas of a registry, under any of its names. Of all registries when there is no name, but for ids that mean one thing here
+    /// and another there.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn schemas(&self, registry: Option<&str>) -> Result<HashMap<SchemaId, SchemaText>, ReadError> {
-        self.kept_schemas(registry).map_err(|error| self.failed(error))
+    pub fn schemas(&self, names: &[&str]) -> Result<HashMap<SchemaId, SchemaText>, ReadError> {
+        if names.is_empty() {
+            return self.kept_schemas(None).map_err(|error| self.failed(error));
+        }
+        let mut all = HashMap::new();
+        for name in names {
+            let kept = self.kept_schemas(Some(name)).map_err(|error| self.failed(error))?;
+            for (id, schema) in kept {
+                all.entry(id).or_insert(schema);
+            }
+        }
+        Ok(all)
     }
 
     fn kept_schemas(&self, registry: Option<&str>) -> rusqlite::Result<HashMap<SchemaId, SchemaText>> {

@@ -1,53 +1,25 @@
 //! TLS against real servers with real certificates: who is trusted, who we are, and what is said when it fails.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
 use super::{at, fails};
 use crate::http::ClientCertificate;
-use crate::http::doubles::certificates::{Pair, Valid};
+use crate::http::doubles::certificates::{Pair, Trust, Valid};
 use crate::http::doubles::server::Server;
 use crate::receiver::http::{Endpoint, Http};
 use crate::receiver::samples::{deliver, delivery};
 
-/// An authority that clients trust through a file, and a folder for files.
-struct Trust {
-    authority: Pair,
-    folder: tempfile::TempDir,
+/// A server of this name and its endpoint, as a client that trusts the authority has it.
+fn server(trust: &Trust, name: &str, valid: Valid) -> (Server, Endpoint) {
+    of(trust, Server::over_tls(trust.authority.issue(name, valid).acceptor().build()))
 }
 
-impl Trust {
-    fn new() -> Self {
-        let trust = Self { authority: Pair::authority("an authority"), folder: tempfile::tempdir().unwrap() };
-        trust.write("ca.pem", &trust.authority.certificate_pem());
-        trust
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    /// A server of this name and its endpoint, as a client that trusts the authority has it.
-    fn server(&self, name: &str, valid: Valid) -> (Server, Endpoint) {
-        self.of(Server::over_tls(self.authority.issue(name, valid).acceptor().build()))
-    }
-
-    fn of(&self, server: Server) -> (Server, Endpoint) {
-        let endpoint = Endpoint { ca_file: Some(self.folder.path().join("ca.pem")), ..at(&localhost(server.port())) };
-        (server, endpoint)
-    }
-
-    fn client(&self, name: &str, authority: &Pair) -> ClientCertificate {
-        let client = authority.issue(name, Valid::Now);
-        ClientCertificate {
-            certificate_file: self.write("client.pem", &client.certificate_pem()),
-            key_file: self.write("client.key", &client.key_pem()),
-        }
-    }
+fn of(trust: &Trust, server: Server) -> (Server, Endpoint) {
+    let endpoint = Endpoint { ca_file: Some(trust.ca_file()), ..at(&localhost(server.port())) };
+    (server, endpoint)
 }
 
 fn localhost(port: u16) -> String {
@@ -63,7 +35,7 @@ async fn unreachable(endpoint: Endpoint) -> String {
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted() {
     let trust = Trust::new();
-    let (server, endpoint) = trust.server("localhost", Valid::Now);
+    let (server, endpoint) = server(&trust, "localhost", Valid::Now);
     let http = Http::open(endpoint).unwrap();
     assert_eq!(deliver(&http, delivery(0, 0, &json!(1))).await, Ok(()));
     assert_eq!(deliver(&http, delivery(1, 0, &json!(1))).await, Ok(()));
@@ -73,15 +45,15 @@ async fn an_authority_of_ones_own_is_trusted() {
 #[tokio::test]
 async fn whoever_is_not_who_was_meant_gets_nothing() {
     let trust = Trust::new();
-    let (expired, endpoint) = trust.server("localhost", Valid::Yesterday);
+    let (expired, endpoint) = server(&trust, "localhost", Valid::Yesterday);
     let message = unreachable(endpoint).await;
     assert_eq!(message, format!("TLS with localhost:{} failed: its certificate has expired", expired.port()));
 
-    let (other, endpoint) = trust.server("else.example", Valid::Now);
+    let (other, endpoint) = server(&trust, "else.example", Valid::Now);
     let message = unreachable(endpoint).await;
     assert_eq!(message, format!("TLS with localhost:{} failed: its certificate is for another name", other.port()));
 
-    let (stranger, endpoint) = trust.server("localhost", Valid::Now);
+    let (stranger, endpoint) = server(&trust, "localhost", Valid::Now);
     let message = unreachable(Endpoint { ca_file: None, ..endpoint }).await;
     assert!(message.contains("is signed by nobody who is trusted here") && message.contains("ca_file"), "{message}");
     for server in [expired, other, stranger] {
@@ -93,7 +65,7 @@ async fn whoever_is_not_who_was_meant_gets_nothing() {
 async fn a_server_may_want_to_know_who_we_are() {
     let trust = Trust::new();
     let acceptor = trust.authority.issue("localhost", Valid::Now).acceptor_of_clients(&trust.authority);
-    let (server, endpoint) = trust.of(Server::over_tls(acceptor));
+    let (server, endpoint) = of(&trust, Server::over_tls(acceptor));
     let message = unreachable(endpoint.clone()).await;
     assert!(message.contains("it wants a client certificate (certificate_file"), "{message}");
 
@@ -126,7 +98,7 @@ async fn who_speaks_no_tls_is_told_from_who_is_away() {
     assert!(plain.requests().is_empty());
 
     let trust = Trust::new();
-    let (server, _) = trust.server("localhost", Valid::Now);
+    let (server, _) = server(&trust, "localhost", Valid::Now);
     let (class, code, message) = fails(at(&format!("http://localhost:{}/", server.port()))).await;
     assert_eq!((class, code.as_str()), ("transient", "bad_reply"), "{message}");
 }
@@ -157,7 +129,7 @@ fn files_that_are_not_what_they_should_be_are_named_at_the_start() {
     let other = trust.write("other.key", &trust.authority.key_pem());
     assert!(with(&pair.certificate_file, &other).contains("do not belong together"));
 
-    let plain = Endpoint { ca_file: Some(trust.folder.path().join("ca.pem")), ..at("http://localhost/events") };
+    let plain = Endpoint { ca_file: Some(trust.ca_file()), ..at("http://localhost/events") };
     assert!(refused(plain).contains("are for https://"));
     let one_file =
         trust.write("both.pem", &[std::fs::read(&pair.certificate_file).unwrap(), std::fs::read(&pair.key_file).unwrap()].concat());
