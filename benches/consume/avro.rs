@@ -7,10 +7,9 @@
 mod event;
 mod loops;
 
-use std::array;
 use std::io::Write as _;
 
-use crate::numbers::{grouped, median};
+use crate::numbers::{grouped, medians};
 use crate::support::{Broker, Endpoint, Folder};
 use crate::task::{Measured, Role, Task};
 use crate::topic::Events;
@@ -49,7 +48,7 @@ pub(crate) fn measure(broker: &Broker, count: u64, rounds: u32) -> Result<Verdic
         print(&round.to_string(), &row);
         rows.push(row);
     }
-    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    let medians: Row = medians(&rows);
     print("median", &medians);
     let [_, _, _, ratio, ..] = medians;
     let verdict = Verdict::at_least(RATIO, ratio);

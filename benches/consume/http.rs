@@ -2,10 +2,9 @@
 //!
 //! Which of one thread and many is the better bare loop changes with the machine; so both are measured, and the faster one counts.
 
-use std::array;
 use std::time::Duration;
 
-use crate::numbers::{grouped, median};
+use crate::numbers::{grouped, medians};
 use crate::posting::CONNECTIONS;
 use crate::service::LISTENS;
 use crate::support::Folder;
@@ -43,7 +42,7 @@ pub(crate) fn measure(events: &Events, rounds: u32) -> Result<Verdict> {
         print(&round.to_string(), &row);
         rows.push(row);
     }
-    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    let medians: Row = medians(&rows);
     print("median", &medians);
     let [_, _, _, ratio, ..] = medians;
     let verdict = Verdict::at_least(RATIO, ratio);

@@ -1,5 +1,7 @@
 //! Numbers: as people read them, and the middle of many.
 
+use std::array;
+
 /// `1,234,567`
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -11,6 +13,11 @@ pub(crate) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Of each column, over all rows.
+pub(crate) fn medians<const COLUMNS: usize>(rows: &[[f64; COLUMNS]]) -> [f64; COLUMNS] {
+    array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())))
 }
 
 /// `0` when there are none.

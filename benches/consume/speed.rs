@@ -1,8 +1,6 @@
 //! Speed: the bare loop and redrive in turn, and their ratio pair by pair, so that what changes on the machine meanwhile meets both.
 
-use std::array;
-
-use crate::numbers::median;
+use crate::numbers::medians;
 use crate::support::Folder;
 use crate::task::{Measured, Role};
 use crate::topic::Events;
@@ -27,7 +25,7 @@ pub(crate) fn measure(events: &Events, rounds: u32) -> Result<Verdict> {
         print(&round.to_string(), &row);
         rows.push(row);
     }
-    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    let medians: Row = medians(&rows);
     print("median", &medians);
     let [_, _, ratio, ..] = medians;
     let verdict = Verdict::at_least(RATIO, ratio);

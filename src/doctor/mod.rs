@@ -15,6 +15,8 @@ mod script;
 mod topics;
 mod worker;
 
+use std::io;
+
 use crate::journal::{ExamineError, Place};
 use crate::kafka::{ClusterError, Connection};
 use crate::settings::{CheckedSettings, Effective, Origin, OutputFormat};
@@ -139,6 +141,18 @@ impl Finding {
         self.mends.push(mend.into());
         self
     }
+}
+
+/// Waits for what an event loop is needed for, in threads of its own.
+///
+/// # Errors
+/// When threads cannot be made.
+fn in_threads<T>(look: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let seen = runtime.block_on(look);
+    // A name server that does not answer may keep a thread.
+    runtime.shutdown_background();
+    Ok(seen)
 }
 
 /// Makes all checks, one after the other.

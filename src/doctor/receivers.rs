@@ -6,7 +6,7 @@ use crate::doctor::access;
 use crate::doctor::broker::milliseconds;
 use crate::doctor::clock::Clocks;
 use crate::doctor::topics::Partitions;
-use crate::doctor::{Checkup, Finding, Section, worker};
+use crate::doctor::{Checkup, Finding, Section, in_threads, worker};
 use crate::kafka::Examiner;
 use crate::receiver::{self, Endpoint, FileFound, MadeOf, ProbeStep, Specification, Target, Unanswered};
 use crate::settings::OutputFormat;
@@ -37,15 +37,8 @@ pub(super) fn check(
             .push(HERE.skipped("receivers", "none is named").mend("--receiver NAME=TARGET, or [[receiver]] in the settings file"));
         return;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            findings.push(HERE.problem("receivers", format!("no threads to look at them: {error}")));
-            return;
-        }
-    };
     let round = Round { checkup, examiner, topics };
-    runtime.block_on(async {
+    let looked_at = in_threads(async {
         for receiver in receivers {
             match tokio::time::timeout(WITHIN, probe(&round, receiver, clocks)).await {
                 Ok(found) => findings.extend(found),
@@ -56,8 +49,9 @@ pub(super) fn check(
             findings.extend(hand_script(checkup, receiver).await);
         }
     });
-    // A name server that does not answer may keep a thread.
-    runtime.shutdown_background();
+    if let Err(error) = looked_at {
+        findings.push(HERE.problem("receivers", format!("no threads to look at them: {error}")));
+    }
 }
 
 async fn hand_script(checkup: &Checkup, receiver: &Specification) -> Vec<Finding> {

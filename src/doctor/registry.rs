@@ -1,7 +1,7 @@
 //! The schema registry: whether each of its addresses answers, as a registry, and lets us in.
 
 use crate::codec::registry::{CheckFault, Checked, Registry, RegistrySettings};
-use crate::doctor::{Finding, Section};
+use crate::doctor::{Finding, Section, in_threads};
 
 const HERE: Section = Section::Registry;
 
@@ -13,13 +13,10 @@ pub(super) fn check(settings: Option<&RegistrySettings>, findings: &mut Vec<Find
         Ok(registry) => registry,
         Err(error) => return findings.push(HERE.problem("settings", error.to_string()).mend("mend the setting that it names")),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return findings.push(HERE.problem("threads", format!("no threads to look at it: {error}"))),
-    };
-    findings.extend(runtime.block_on(registry.check()).into_iter().map(judged));
-    // A name server that does not answer may keep a thread.
-    runtime.shutdown_background();
+    match in_threads(registry.check()) {
+        Ok(checked) => findings.extend(checked.into_iter().map(judged)),
+        Err(error) => findings.push(HERE.problem("threads", format!("no threads to look at it: {error}"))),
+    }
 }
 
 fn judged(checked: Checked) -> Finding {

@@ -18,7 +18,7 @@ use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
-use crate::engine::schemas::{Ask, Away, Desk};
+use crate::engine::schemas::{Ask, Away, Desk, Schemas};
 use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
@@ -82,8 +82,9 @@ pub fn run(
     let journal = named("redrive-journal", move || journal.run())?;
     let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
     let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());
-    let (schemas, mode) = (plan.schemas.clone(), plan.mode);
-    let walk = Arc::new(walk(plan, shard_count));
+    let mode = plan.mode;
+    let (walk, schemas) = walk(plan, shard_count);
+    let walk = Arc::new(walk);
     // Bounded by the budget: each question is of a record that was admitted, and of each schema once.
     let (asks, asked) = tokio::sync::mpsc::unbounded_channel::<Ask>();
     let shards = (0..shard_count).map(|_| {
@@ -153,12 +154,13 @@ fn away_of(mode: Mode) -> Away {
     }
 }
 
-fn walk(plan: Plan, shards: usize) -> Walk {
+/// What shards share, and what is the desk's.
+fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
     let addresses = plan.bindings.iter().map(|binding| {
         let address = Address { group: plan.group.clone(), receiver: binding.name.clone() };
         Arc::new(address)
     });
-    Walk {
+    let walk = Walk {
         vigils: plan.bindings.iter().map(|_| Vigil::default()).collect(),
         addresses: addresses.collect(),
         router: plan.router,
@@ -170,7 +172,8 @@ fn walk(plan: Plan, shards: usize) -> Walk {
         mode: plan.mode,
         concurrency: plan.concurrency.get().div_euclid(shards),
         is_guarded: plan.guard == Guarding::On,
-    }
+    };
+    (walk, plan.schemas)
 }
 
 /// Whether the start-up guard watches.

@@ -8,7 +8,7 @@ use crate::engine::start::{OnGap, OnTruncation, StartFrom};
 use crate::engine::{Conduct, Guarding, UntilEnd};
 use crate::receiver::{Receivers, Specification};
 use crate::record::is_topic_name;
-use crate::settings::delivery::{self, Delivery, duration};
+use crate::settings::delivery::{self, Delivery, above_zero, duration};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
@@ -133,7 +133,7 @@ fn max_records(text: &str) -> Result<u64, String> {
 }
 
 fn idle_exit(text: &str) -> Result<Duration, String> {
-    duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 10s or 5m".to_owned())
+    above_zero(text, "500ms, 10s or 5m")
 }
 
 fn start_from(text: &str) -> Result<StartFrom, String> {

@@ -71,6 +71,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     offsets::duration(text).ok_or_else(|| "a duration like 500ms, 10s, 5m, 2h or 7d".to_owned())
 }
 
+/// `like`: some, for people.
+pub(super) fn above_zero(text: &str, like: &str) -> Result<Duration, String> {
+    offsets::duration(text).filter(|time| !time.is_zero()).ok_or_else(|| format!("a duration above 0, like {like}"))
+}
+
 fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a whole number from 1".to_owned())
 }

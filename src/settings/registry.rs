@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use crate::codec::registry::RegistrySettings;
 use crate::http::{ClientCertificate, Credentials, Secret, without_user};
-use crate::settings::delivery::duration;
+use crate::settings::delivery::above_zero;
 use crate::settings::error::SettingsError;
 use crate::settings::identity::{self, Both, NoSecret};
 use crate::settings::layers::{Found, Layers, Origin};
@@ -129,7 +129,7 @@ fn client_certificate(layers: &Layers<'_>) -> Result<Option<ClientCertificate>, 
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    duration(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| "a duration above 0, like 500ms, 5s or 1m".to_owned())
+    above_zero(text, "500ms, 5s or 1m")
 }
 
 fn wrong(layers: &Layers<'_>, setting: &Setting, message: &str) -> SettingsError {

@@ -1,9 +1,8 @@
 //! Journaled failures: live and replay in turn, and their ratio round by round, so that what changes on the machine meanwhile meets both.
 
-use std::array;
 use std::time::Instant;
 
-use crate::numbers::{grouped, median};
+use crate::numbers::{grouped, medians};
 use crate::support::Folder;
 use crate::task::{Measured, Role, Task};
 use crate::topic::Events;
@@ -29,7 +28,7 @@ pub(super) fn measure(events: &Events, rounds: u32) -> Result<Verdict> {
         print(&round.to_string(), &row);
         rows.push(row);
     }
-    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    let medians: Row = medians(&rows);
     print("median", &medians);
     let [_, _, _, ratio, ..] = medians;
     let peak = rows.iter().map(|[.., peak]| *peak).fold(0.0, f64::max);

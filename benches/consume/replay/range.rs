@@ -1,8 +1,6 @@
 //! A range of a topic: that a replay reads it, and no more of the topic than that.
 
-use std::array;
-
-use crate::numbers::{grouped, median};
+use crate::numbers::{grouped, medians};
 use crate::support::{Broker, Folder};
 use crate::task::{Role, Task};
 use crate::topic::Events;
@@ -35,7 +33,7 @@ pub(super) fn measure(broker: &Broker, records: u64, rounds: u32) -> Result<Verd
         print(&round.to_string(), &row);
         rows.push(row);
     }
-    let medians: Row = array::from_fn(|column| median(rows.iter().filter_map(|row| row.get(column).copied())));
+    let medians: Row = medians(&rows);
     print("median", &medians);
     let most = rows.iter().map(|[_, fetched, ..]| (fetched * 1e6 - AHEAD) / bytes).fold(0.0, f64::max);
     let verdict = Verdict::below(FETCHED, most);

@@ -47,19 +47,13 @@ impl Decoded {
     pub(super) fn of(failure: &FailureDetail, reader: &Reader) -> Result<Self, ReadError> {
         let headers = failure.headers.iter();
         let hints = Hints::read(headers.map(|(name, value)| (name.0.as_slice(), value.as_ref().map(|value| value.0.as_slice()))));
-        // What is malformed names nothing.
-        let body = |bytes: &Bytes, named: Result<Option<Named>, FrameFault>| {
-            let Named { id, body_at } = named.ok().flatten()?;
-            Some((id, bytes.0.get(body_at..)?.to_vec()))
-        };
         let value = failure.value.as_ref().and_then(|bytes| body(bytes, hints.of_value(&bytes.0, Frames::Heeded)));
         let key = failure.item.key.as_ref().and_then(|bytes| body(bytes, hints.of_key(&bytes.0, Frames::Heeded)));
         if value.is_none() && key.is_none() {
             return Ok(Self::default());
         }
         let kept = reader.schemas(&[])?;
-        let meaning =
-            |named: Option<(SchemaId, Vec<u8>)>| named.and_then(|(id, body)| Some(Meaning::of(id, kept.get(&id)?, &body)));
+        let meaning = |named: Option<(SchemaId, &[u8])>| named.and_then(|(id, body)| Some(Meaning::of(id, kept.get(&id)?, body)));
         Ok(Self { value: meaning(value), key: meaning(key) })
     }
 
@@ -68,6 +62,12 @@ impl Decoded {
         let said = self.value.is_some() || self.key.is_some();
         said.then(|| DecodedJson { key: self.key.as_ref().map(Meaning::view), value: self.value.as_ref().map(Meaning::view) })
     }
+}
+
+/// The schema that bytes name, and what it describes. What is malformed names nothing.
+fn body(bytes: &Bytes, named: Result<Option<Named>, FrameFault>) -> Option<(SchemaId, &[u8])> {
+    let Named { id, body_at } = named.ok().flatten()?;
+    Some((id, bytes.0.get(body_at..)?))
 }
 
 impl Meaning {
