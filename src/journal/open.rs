@@ -19,7 +19,7 @@ use crate::journal::sql;
 
 const APPLICATION_ID: i64 = 0x5244_5256;
 /// The schema that this version writes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// The oldest reader that can read it.
 const FORMAT: i64 = 1;
 /// A SQLite database has at least one page, and a page has at least 512 bytes.
@@ -349,6 +349,7 @@ fn migrations() -> Migrations<'static> {
     Migrations::new(vec![
         M::up(include_str!("../../migrations/0001_journal.sql")),
         M::up(include_str!("../../migrations/0002_schemas.sql")),
+        M::up(include_str!("../../migrations/0003_policy.sql")),
     ])
 }
 
