@@ -97,6 +97,7 @@ pub(super) fn definitions(bindings: &[Binding]) -> Vec<ReceiverDefinition> {
             "types": binding.types,
             "timeout_ms": u64::try_from(binding.timeout.as_millis()).unwrap_or(u64::MAX),
             "retries": binding.retries,
+            "on_outage": binding.on_outage.as_str(),
         }),
     };
     bindings.iter().map(definition).collect()

@@ -13,12 +13,13 @@ use crate::consumer::{receivers, schemas, topics};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
+use crate::engine::rereading::{NothingAgain, OpenAgain};
 use crate::engine::schemas::Schemas;
 use crate::engine::source::{Source, SourceError};
 use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
-use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, UnjoinedSource};
+use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;
 use crate::settings::{ConsumeSettings, Doing, Enabled};
@@ -127,6 +128,7 @@ struct Means {
     /// Of a dry run.
     tally: Option<Tally>,
     schemas: Schemas,
+    open_again: Box<dyn OpenAgain>,
 }
 
 /// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
@@ -162,11 +164,12 @@ pub fn run(
         Doing::DryRun => to_look_on(place, &settings, &cluster, subscription, registry)?,
     };
     drop(cluster);
-    let Means { source, ledger, run, bindings, mut began, tally, schemas } = means;
+    let Means { source, ledger, run, bindings, mut began, tally, schemas, open_again } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let finished = engine::run(source, ledger, plan(settings, router, bindings, run, schemas), stop, &observer)?;
+    let plan = Plan { open_again, ..plan(settings, router, bindings, run, schemas) };
+    let finished = engine::run(source, ledger, plan, stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
 }
@@ -198,8 +201,13 @@ fn to_consume(
     let failures = reader.counts()?;
     let schemas = schemas::known(registry, |names| reader.schemas(names))?;
     let began = began(place, Some(writer.run().journal_uuid.as_str()), failures);
+    let open_again = Box::new(Unjoined {
+        connection: place.connection.clone(),
+        cluster_id: cluster.id().to_owned(),
+        group: settings.group.clone(),
+    });
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas })
+    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas, open_again })
 }
 
 fn to_look_on(
@@ -216,7 +224,8 @@ fn to_look_on(
     let mut tally = Tally::default();
     let bindings = tally.stand_ins(&settings.receivers);
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas })
+    let open_again = Box::new(NothingAgain);
+    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, open_again })
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {
@@ -235,6 +244,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         router,
         format: settings.format,
         schemas,
+        open_again: Box::new(NothingAgain),
         mode: Mode::Live,
         guard: settings.guard,
         concurrency: settings.concurrency,

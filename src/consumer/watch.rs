@@ -101,7 +101,14 @@ impl Observer for Watchers {
                 Entry::Failed(failed) => self.failed(failed),
                 Entry::Incident(incident) => self.incident(&incident.key, IncidentStage::Open, &incident.message),
                 Entry::IncidentEnded(key) => self.incident(key, IncidentStage::Over, ""),
-                Entry::Delivered(_) | Entry::Passed { .. } | Entry::PassedOver(_) | Entry::Progress(_) | Entry::Schema(_) => {}
+                Entry::Delivered(_)
+                | Entry::Passed { .. }
+                | Entry::PassedOver(_)
+                | Entry::Progress(_)
+                | Entry::Deferred(_)
+                | Entry::CaughtUp(_)
+                | Entry::NotDeferred(_)
+                | Entry::Schema(_) => {}
             }
         }
     }

@@ -5,7 +5,9 @@
 
 mod assignment;
 mod commits;
+mod deferral;
 mod ending;
+mod outages;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -15,11 +17,14 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batches::Batches;
 use crate::engine::conduct::Conduct;
+use crate::engine::detached::Detached;
 use crate::engine::ends::Ends;
 use crate::engine::flow::{Admission, Appetite};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
 use crate::engine::new_types::Skipped;
+use crate::engine::outages::Outages;
+use crate::engine::rereading::Came;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{Flow, Offer, Polled};
 use crate::engine::standing::Standing;
@@ -29,10 +34,14 @@ use crate::record::{NextOffset, RawRecord, Slot};
 /// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.
 const RESUMES_WITHIN: Duration = Duration::from_secs(2);
 
+pub use outages::Named;
+
 /// What a coordinator is told.
 #[derive(Clone, Debug)]
 pub struct CoordinatorOptions {
     pub shards: usize,
+    /// In the order in which they are numbered.
+    pub receivers: Vec<Named>,
     /// Names the journal and the run in commits.
     pub run: RunId,
     pub conduct: Conduct,
@@ -42,6 +51,8 @@ pub struct CoordinatorOptions {
 #[derive(Debug)]
 pub enum Input<'a> {
     Polled(Polled<'a>),
+    /// Of what is read again.
+    Again(Came<'a>),
     Report(Report),
     /// Time passed.
     Tick,
@@ -97,6 +108,10 @@ pub struct Coordinator {
     /// Where each slot ends, when it is read to its end.
     ends: Ends,
     standing: Standing,
+    outages: Outages,
+    detached: Vec<Detached>,
+    /// How many ranges were read again: their slots are told apart by it.
+    reread: u32,
     has_started: bool,
     assigned: HashSet<Slot>,
     /// Some partition was assigned, whether or not it still is.
@@ -123,6 +138,9 @@ impl Coordinator {
             busy_at: now,
             ends: Ends::default(),
             standing: Standing::default(),
+            outages: Outages::default(),
+            detached: Vec::new(),
+            reread: 0,
             has_started: false,
             assigned: HashSet::new(),
             had_any: false,
@@ -133,9 +151,10 @@ impl Coordinator {
     /// Takes one thing in and says what is to be done about it.
     pub fn step(&mut self, input: Input<'_>, now: Instant, actions: &mut Vec<Action>) {
         // A record is the common case, and the clock's work can wait for the next tick.
-        let is_record = matches!(input, Input::Polled(Polled::Record(_)));
+        let is_record = matches!(input, Input::Polled(Polled::Record(_)) | Input::Again(Came::Record(_)));
         match input {
             Input::Polled(polled) => self.polled(polled, now, actions),
+            Input::Again(came) => self.reread(&came, actions),
             Input::Report(report) => self.report(report, now, actions),
             Input::Stop(level) => self.stop(level, now, actions),
             Input::Tick => {}
@@ -232,7 +251,12 @@ impl Coordinator {
                 }
             }
             Report::Known(known) => self.known(&known, now, actions),
-            Report::Shelved(changes) => self.standing.change(&changes),
+            Report::Signal(receiver, signal) => self.signal(receiver, signal, now, actions),
+            Report::Shelved(mut changes) => {
+                // What is read again has a bound of its own.
+                changes.retain(|(slot, _)| !self.is_reread(*slot));
+                self.standing.change(&changes);
+            }
             Report::Journaled { runs, progress, ticket } => {
                 self.settle(&runs);
                 self.journaled(&progress, ticket, now, actions);
@@ -262,7 +286,7 @@ impl Coordinator {
             let mut held = Vec::new();
             self.batches.push(raw, &partition, seq, &mut held);
             self.batches.flush(&mut held);
-            self.parked = Some((SettledRun { slot: raw.slot, first: seq, len: 1, how: Settled::Abandoned }, held));
+            self.parked = Some((SettledRun::of_one(raw.slot, seq, Settled::Abandoned), held));
         }
         self.note_position(raw.slot, raw.offset.next(), actions);
         if self.options.conduct.max_records.is_some_and(|max| self.admitted >= max) {
@@ -326,6 +350,7 @@ impl Coordinator {
 
     fn keep_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
         actions.extend(self.guard.take_quiet(now).into_iter().map(Action::Journal));
+        self.ask_receivers(now, actions);
         self.drain_revocations(now, actions);
         if now >= self.next_commit {
             self.next_commit = now + self.options.conduct.commit_interval;
@@ -341,7 +366,8 @@ impl Coordinator {
                 self.finish_reading(StopReason::Done, actions);
             }
         }
-        self.keep_draining(load, now, actions);
+        self.go_on_with_missed(now, actions);
+        self.keep_draining(now, actions);
     }
 
     fn each_shard(&self, actions: &mut Vec<Action>, message: impl Fn() -> ToShard) {

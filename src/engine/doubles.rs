@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batches::Order;
 use crate::engine::conduct::{Conduct, UntilEnd};
-use crate::engine::coordinator::CoordinatorOptions;
+use crate::engine::coordinator::{CoordinatorOptions, Named};
+use crate::receiver::OnOutage;
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::source::{
@@ -37,7 +38,8 @@ pub(crate) fn conduct() -> Conduct {
 }
 
 pub(crate) fn options(conduct: Conduct) -> CoordinatorOptions {
-    CoordinatorOptions { shards: 1, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
+    let receivers = vec![Named { name: "billing".into(), on_outage: OnOutage::Wait }];
+    CoordinatorOptions { shards: 1, receivers, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
 }
 
 pub(crate) fn topic(name: &str) -> Arc<Topic> {
@@ -288,5 +290,5 @@ impl Ledger for MemoryLedger {
 }
 
 pub(crate) fn unknown(slot: Slot) -> Known {
-    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Debts::default() }
+    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Debts::default(), deferred: Vec::new() }
 }

@@ -222,6 +222,7 @@ impl JournalThread {
         for JournalJob { entries: of_job, runs, ticket } in jobs {
             let progress = of_job.iter().filter_map(|entry| match entry {
                 Entry::Progress(progress) => Some((progress.partition.slot, progress.to)),
+                Entry::CaughtUp(caught_up) => Some((caught_up.partition.slot, caught_up.to)),
                 _ => None,
             });
             reports.push(Report::Journaled { runs, progress: progress.collect(), ticket });

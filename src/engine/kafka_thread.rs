@@ -12,11 +12,15 @@ use crate::engine::coordinator::{Coordinator, Input};
 use crate::engine::flow::Appetite;
 use crate::engine::observer::Observer;
 use crate::engine::report::{Action, Dispatch, Report, StopReason, ToJournal, ToShard};
+use crate::engine::rereading::{Came, Rereaders};
 use crate::engine::source::{CommitError, CommitResult, CommitStarted, Mark, Polled, Source, SourceError};
 use crate::engine::stop::StopToken;
+use crate::record::ReceiverSet;
 
 /// How long one poll waits when nothing is there: long enough not to spin, short enough to look around.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
+/// As `LOOK_AROUND`, while something is read again.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// The clock's work is done at least every so many records.
 const RECORDS_PER_TICK: u32 = 64;
 /// Joining a group takes a moment; longer than this is worth a word.
@@ -25,6 +29,7 @@ const COMMIT_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) struct KafkaThread {
     pub(super) source: Box<dyn Source>,
+    pub(super) rereaders: Rereaders,
     pub(super) coordinator: Coordinator,
     pub(super) shards: Vec<UnboundedSender<ToShard>>,
     pub(super) reports: Receiver<Report>,
@@ -40,6 +45,15 @@ pub(super) struct Ended {
     pub(super) source: Box<dyn Source>,
     pub(super) coordinator: Coordinator,
     pub(super) reason: StopReason,
+}
+
+/// What came of looking at what is read again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Record,
+    Nothing,
+    /// Nobody looked.
+    Idle,
 }
 
 impl KafkaThread {
@@ -66,10 +80,16 @@ impl KafkaThread {
             if let Some(reason) = self.perform() {
                 break reason;
             }
-            let was_record = match self.coordinator.appetite() {
-                Appetite::Poll => self.poll(if is_idle { LOOK_AROUND } else { Duration::ZERO }, now, &mut is_idle),
-                Appetite::WaitUntil(until) => self.wait(until.saturating_duration_since(now).min(LOOK_AROUND)),
+            let came_again = self.read_again(now);
+            let most = match came_again {
+                Again::Record => Duration::ZERO,
+                Again::Nothing => LOOK_AGAIN,
+                Again::Idle => LOOK_AROUND,
             };
+            let was_record = match self.coordinator.appetite() {
+                Appetite::Poll => self.poll(if is_idle { most } else { Duration::ZERO }, now, &mut is_idle),
+                Appetite::WaitUntil(until) => self.wait(until.saturating_duration_since(now).min(most)),
+            } || came_again == Again::Record;
             since_tick = if was_record { since_tick + 1 } else { RECORDS_PER_TICK };
             if since_tick >= RECORDS_PER_TICK {
                 since_tick = 0;
@@ -82,7 +102,27 @@ impl KafkaThread {
                 break reason;
             }
         };
+        self.rereaders.close();
         Ended { source: self.source, coordinator: self.coordinator, reason }
+    }
+
+    /// One look at what is read again, if anything is wanted of it.
+    fn read_again(&mut self, now: Instant) -> Again {
+        let wanted = if self.rereaders.is_idle() { ReceiverSet::NONE } else { self.coordinator.wants_again() };
+        if wanted.is_empty() {
+            return Again::Idle;
+        }
+        match self.rereaders.poll(wanted) {
+            Ok(came) => {
+                let again = if matches!(came, Came::Record(_)) { Again::Record } else { Again::Nothing };
+                self.coordinator.step(Input::Again(came), now, &mut self.actions);
+                again
+            }
+            Err(error) => {
+                self.finished.get_or_insert(StopReason::Source(error));
+                Again::Nothing
+            }
+        }
     }
 
     /// One poll; says whether it brought a record.
@@ -147,6 +187,8 @@ impl KafkaThread {
             }
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
             Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
+            Action::ReadAgain(ranges) => self.rereaders.read(ranges).map_err(StopReason::Source),
+            Action::LeaveAgain(slots) => self.rereaders.leave(&slots).map_err(StopReason::Source),
             Action::Release(slots) => self.source.release(&slots).map_err(StopReason::Source),
             Action::Draining(reason) => {
                 self.observer.stopping(&reason, self.coordinator.load());

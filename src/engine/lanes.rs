@@ -34,6 +34,20 @@ pub(super) struct History {
     pub(super) first_started: Option<Instant>,
     /// Those that failed, oldest first.
     pub(super) tries: Vec<Try>,
+    /// Those before them that found the receiver down: no failures of the event.
+    pub(super) in_vain: u32,
+}
+
+impl History {
+    /// The number of the next try.
+    pub(super) fn next_attempt(&self) -> u32 {
+        u32::try_from(self.tries.len()).unwrap_or(u32::MAX).saturating_add(self.in_vain).saturating_add(1)
+    }
+
+    /// The receiver is down: whatever was tried, it begins anew.
+    pub(super) fn of_no_avail(&self) -> Self {
+        Self { first_started: None, tries: Vec::new(), in_vain: self.next_attempt() - 1 }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -45,13 +59,46 @@ struct Lane {
     is_listed: bool,
 }
 
+/// Whether deliveries of a receiver may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gate {
+    #[default]
+    Open,
+    Held,
+    /// Held, but for the one that is to find out whether the receiver is back.
+    AsksOne,
+    /// That one, by its record in the shard's table.
+    Asked(usize),
+}
+
 #[derive(Debug)]
 struct Allowance {
+    gate: Gate,
     /// Deliveries that may still start.
     free: usize,
     window: usize,
     /// Lanes that have something to run.
     ready: VecDeque<LaneId>,
+}
+
+impl Allowance {
+    /// One that comes new may start at once.
+    fn may_start(&self) -> bool {
+        self.gate == Gate::Open && self.free > 0
+    }
+
+    /// One that waited may start.
+    fn may_go_on(&self) -> bool {
+        matches!(self.gate, Gate::Open | Gate::AsksOne) && self.free > 0
+    }
+}
+
+impl Lane {
+    /// Puts a delivery in its place. Where several were out, others may have come back before it.
+    fn put(&mut self, queued: Queued) {
+        let before = self.queue.iter().take_while(|other| other.seq < queued.seq).count();
+        self.queue.insert(before, queued);
+    }
 }
 
 #[derive(Debug)]
@@ -65,13 +112,13 @@ pub(super) struct Lanes {
 impl Lanes {
     /// `limits`: for each receiver how many deliveries may be out at once in this shard, and in one lane.
     pub(super) fn new(limits: impl Iterator<Item = (usize, NonZeroUsize)>) -> Self {
-        let receivers = limits.map(|(free, window)| Allowance { free, window: window.get(), ready: VecDeque::new() }).collect();
-        Self { lanes: foldhash::HashMap::default(), receivers, timers: BinaryHeap::new() }
+        let receivers = limits.map(|(free, window)| Allowance { gate: Gate::Open, free, window: window.get(), ready: VecDeque::new() });
+        Self { lanes: foldhash::HashMap::default(), receivers: receivers.collect(), timers: BinaryHeap::new() }
     }
 
     /// True when a new delivery of this lane may run at once: nothing is before it, and the receiver has room.
     pub(super) fn is_clear(&self, id: LaneId) -> bool {
-        let has_room = self.receivers.get(usize::from(id.receiver.0)).is_some_and(|allowance| allowance.free > 0);
+        let has_room = self.receivers.get(usize::from(id.receiver.0)).is_some_and(Allowance::may_start);
         has_room && (self.lanes.is_empty() || self.lanes.get(&id).is_none_or(|lane| self.lane_is_clear(id, lane)))
     }
 
@@ -105,12 +152,10 @@ impl Lanes {
         self.list(id);
     }
 
-    /// Puts a delivery back in its place at the front of its lane, to be tried again at `at`; the lane waits for it. Where several
-    /// were out, others may have come back before it.
+    /// Puts a delivery back in its place at the front of its lane, to be tried again at `at`; the lane waits for it.
     pub(super) fn retry(&mut self, id: LaneId, queued: Queued, at: Instant) {
         let lane = self.lanes.entry(id).or_default();
-        let before = lane.queue.iter().take_while(|other| other.seq < queued.seq).count();
-        lane.queue.insert(before, queued);
+        lane.put(queued);
         lane.not_before = Some(at);
         self.timers.push(Reverse((at, id)));
     }
@@ -137,7 +182,7 @@ impl Lanes {
     /// The next delivery that may run; it counts as out from here.
     pub(super) fn next(&mut self) -> Option<(LaneId, Queued)> {
         loop {
-            let allowance = self.receivers.iter_mut().find(|allowance| allowance.free > 0 && !allowance.ready.is_empty())?;
+            let allowance = self.receivers.iter_mut().find(|allowance| allowance.may_go_on() && !allowance.ready.is_empty())?;
             let window = allowance.window;
             let id = allowance.ready.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
@@ -148,27 +193,61 @@ impl Lanes {
                 self.list(id);
                 continue;
             };
+            self.asked(id.receiver, queued.record);
             self.occupy(id);
             self.list(id);
             return Some((id, queued));
         }
     }
 
+    // --- gates
+
+    pub(super) fn gate(&self, receiver: ReceiverIx) -> Gate {
+        self.receivers.get(usize::from(receiver.0)).map_or(Gate::Open, |allowance| allowance.gate)
+    }
+
+    pub(super) fn set_gate(&mut self, receiver: ReceiverIx, gate: Gate) {
+        if let Some(allowance) = self.receivers.get_mut(usize::from(receiver.0)) {
+            allowance.gate = gate;
+        }
+    }
+
+    /// The first delivery behind a gate that asks one is that one.
+    fn asked(&mut self, receiver: ReceiverIx, record: usize) {
+        if self.gate(receiver) == Gate::AsksOne {
+            self.set_gate(receiver, Gate::Asked(record));
+        }
+    }
+
+    /// Puts a delivery back in its place, to be tried whenever its receiver may be.
+    pub(super) fn put_back(&mut self, id: LaneId, queued: Queued) {
+        let lane = self.lanes.entry(id).or_default();
+        lane.put(queued);
+        // Nothing of the lane goes before it, whatever else there waited for.
+        lane.not_before = None;
+        self.list(id);
+    }
+
+    /// Takes out the queued deliveries of a receiver that `matches` names by their record.
+    pub(super) fn drain_of(&mut self, receiver: ReceiverIx, matches: impl Fn(usize) -> bool) -> Vec<(LaneId, Queued)> {
+        self.drain(|id, _| id.receiver == receiver, |queued| matches(queued.record))
+    }
+
     /// Takes out whatever waits for a retry, with everything behind it in its lane: what is given up must not be overtaken.
     pub(super) fn drain_retrying(&mut self) -> Vec<(LaneId, Queued)> {
         self.timers.clear();
-        self.drain(|lane| lane.not_before.take().is_some(), |_| true)
+        self.drain(|_, lane| lane.not_before.take().is_some(), |_| true)
     }
 
     /// Takes out the queued deliveries that `matches` names by their record.
     pub(super) fn drain_matching(&mut self, matches: impl Fn(usize) -> bool) -> Vec<(LaneId, Queued)> {
-        self.drain(|_| true, |queued| matches(queued.record))
+        self.drain(|_, _| true, |queued| matches(queued.record))
     }
 
-    fn drain(&mut self, mut of: impl FnMut(&mut Lane) -> bool, matches: impl Fn(&Queued) -> bool) -> Vec<(LaneId, Queued)> {
+    fn drain(&mut self, mut of: impl FnMut(LaneId, &mut Lane) -> bool, matches: impl Fn(&Queued) -> bool) -> Vec<(LaneId, Queued)> {
         let mut taken = Vec::new();
         for (id, lane) in &mut self.lanes {
-            if !of(lane) {
+            if !of(*id, lane) {
                 continue;
             }
             let waits = lane.not_before.and(lane.queue.front().map(|queued| queued.record));

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::codec::framing::SchemaId;
 use crate::codec::schema::SchemaText;
+use crate::engine::detached::Range;
 use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
@@ -32,6 +33,10 @@ pub enum Entry {
     /// A replay that holds the record's entry did not deliver it: it lets go of it.
     PassedOver(PassedOver),
     Progress(Progress),
+    /// With the progress that it is part of.
+    Deferred(Deferred),
+    CaughtUp(CaughtUp),
+    NotDeferred(NotDeferred),
     Incident(Incident),
     IncidentEnded(IncidentKey),
     /// A schema that a registry served.
@@ -94,6 +99,34 @@ pub struct Progress {
     pub from: NextOffset,
     pub to: NextOffset,
     pub counts: Counts,
+}
+
+/// A receiver is down, and is to have so many events of what lies in `from..to` later. A range that begins where the last one ends goes
+/// on with it.
+#[derive(Clone, Debug)]
+pub struct Deferred {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub from: NextOffset,
+    pub to: NextOffset,
+    pub events: u64,
+}
+
+/// Of what was deferred, everything below `to` has settled for this receiver.
+#[derive(Clone, Debug)]
+pub struct CaughtUp {
+    /// As it is read again.
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub to: NextOffset,
+}
+
+/// The group reads from `from` on once more: what of it was deferred comes to the receiver with everything else.
+#[derive(Clone, Debug)]
+pub struct NotDeferred {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub from: NextOffset,
 }
 
 /// Of records, not of deliveries; their sum is the number of records in the range.
@@ -258,6 +291,14 @@ pub struct Known {
     pub highest: NextOffset,
     /// What is open of this group at or above the lowest possible start.
     pub debts: Debts,
+    /// What receivers missed and nobody has delivered since, ascending for each.
+    pub deferred: Vec<KnownDeferred>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDeferred {
+    pub receiver: String,
+    pub range: Range,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

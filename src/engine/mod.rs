@@ -7,6 +7,7 @@ mod batches;
 mod conduct;
 pub mod coordinator;
 mod delivery;
+pub mod detached;
 #[cfg(test)]
 pub(crate) mod doubles;
 mod ends;
@@ -16,12 +17,15 @@ mod journal_thread;
 mod kafka_thread;
 mod lanes;
 pub mod ledger;
+pub mod missed;
 #[cfg(test)]
 mod model;
 mod new_types;
 pub mod observer;
+mod outages;
 mod passed;
 pub mod report;
+pub mod rereading;
 pub mod schemas;
 mod shard;
 pub mod source;
@@ -42,8 +46,9 @@ pub use batches::Order;
 pub use conduct::{Conduct, UntilEnd};
 pub use wiring::{Finished, Guarding, Summary, run};
 
-use crate::engine::coordinator::CoordinatorOptions;
+use crate::engine::coordinator::{CoordinatorOptions, Named};
 use crate::engine::ledger::RunId;
+use crate::engine::rereading::OpenAgain;
 use crate::engine::schemas::Schemas;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
@@ -60,6 +65,8 @@ pub struct Plan {
     pub router: Router,
     pub format: Format,
     pub schemas: Schemas,
+    /// Reads what receivers missed.
+    pub open_again: Box<dyn OpenAgain>,
     pub mode: Mode,
     pub guard: Guarding,
     /// Deliveries that each receiver may have out at once.
@@ -69,7 +76,9 @@ pub struct Plan {
 
 impl Plan {
     fn coordinator(&self, shards: usize) -> CoordinatorOptions {
-        CoordinatorOptions { shards, run: self.run.clone(), conduct: self.conduct.clone() }
+        let named = |binding: &Binding| Named { name: binding.name.clone(), on_outage: binding.on_outage };
+        let receivers = self.bindings.iter().map(named).collect();
+        CoordinatorOptions { shards, receivers, run: self.run.clone(), conduct: self.conduct.clone() }
     }
 }
 

@@ -125,7 +125,7 @@ impl World {
     fn new(lasting: Lasting, epoch: u32, now: Instant) -> Self {
         let conduct = Conduct { order: Order::Key, budget: BUDGET, drain_timeout: Duration::from_secs(1), ..conduct() };
         let run = RunId { journal_uuid: "j".into(), run: i64::from(epoch) };
-        let options = CoordinatorOptions { shards: 2, run, conduct };
+        let options = CoordinatorOptions { shards: 2, receivers: Vec::new(), run, conduct };
         Self {
             coordinator: Coordinator::new(options, now),
             now,
@@ -177,6 +177,7 @@ impl World {
                     self.step(Input::Report(Report::CommittedNow { results, ticket }));
                 }
                 Action::Flow(flow) => self.is_held = flow == crate::engine::source::Flow::Held,
+                Action::ReadAgain(_) | Action::LeaveAgain(_) => panic!("no receiver is ever down here"),
                 Action::FlowOf(..) => panic!("nothing waits for a schema here"),
                 Action::Release(slots) => self.released.extend(slots),
                 Action::Draining(_) => {}
@@ -196,6 +197,8 @@ impl World {
             }
             // Nothing waits for a schema here.
             ToShard::LetGo(_) | ToShard::Schema(_) => {}
+            // No receiver is ever down here.
+            ToShard::Gate(..) | ToShard::Probe(_) | ToShard::Detach(..) | ToShard::Keep(..) | ToShard::Attach(..) => {}
             // A shard gives up what did not start; here that is everything of the slots.
             ToShard::Abandon(slots) => {
                 let (given_up, kept): (Vec<_>, Vec<_>) =
@@ -258,6 +261,7 @@ impl World {
         let last = ranges.and_then(|ranges| ranges.last());
         let highest = ranges.and_then(|ranges| ranges.iter().map(|range| range.1).max()).unwrap_or(0);
         Known {
+            deferred: Vec::new(),
             slot: offer.slot,
             topic_known: true,
             other_uuid: false,
@@ -348,7 +352,7 @@ impl World {
 }
 
 fn run_of(record: &Record, how: Settled) -> SettledRun {
-    SettledRun { slot: record.slot(), first: record.seq(), len: 1, how }
+    SettledRun::of_one(record.slot(), record.seq(), how)
 }
 
 struct EngineTest;

@@ -1,16 +1,18 @@
 //! What the engine's threads tell each other.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::engine::guard::NothingWorks;
 use crate::engine::ledger::{Entry, Known, LedgerError};
 use crate::engine::new_types::Skipped;
+use crate::engine::rereading::Again;
 use crate::engine::schemas::Answer;
 use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
 use crate::engine::tracker::SettledRun;
-use crate::failure::Stage;
-use crate::record::{Arena, NextOffset, Slot};
+use crate::failure::{Code, Stage};
+use crate::record::{Arena, NextOffset, ReceiverIx, Slot};
 
 /// To a shard.
 #[derive(Debug)]
@@ -26,7 +28,48 @@ pub(super) enum ToShard {
     /// Drop what of these slots waits for a schema or for room: they are about to be somebody else's.
     LetGo(Vec<Slot>),
     Schema(Answer),
+    /// Whether deliveries of the receiver may start.
+    Gate(ReceiverIx, Gate),
+    /// Let one delivery of the receiver, which is down, find out whether it is back; answered by a signal.
+    Probe(ReceiverIx),
+    /// What the receiver is to have of these slots is deferred from here on, and what of them waits for it as well.
+    Detach(ReceiverIx, Vec<Slot>),
+    /// What the receiver is to have of the slot is kept from this offset on, until it is attached.
+    Keep(ReceiverIx, Slot, NextOffset),
+    /// The receiver has all that it missed of the slot: what was kept for it follows.
+    Attach(ReceiverIx, Slot),
     Stop(StopLevel),
+}
+
+/// Of a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Open,
+    Held,
+}
+
+/// What deliveries say about their receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Down(FoundDown),
+    /// As the one says that was to find out.
+    StillDown(FoundDown),
+    /// It answers again.
+    Up,
+    /// Nothing of it waits where one was to be asked.
+    NobodyToAsk,
+}
+
+/// A receiver is down, as some deliveries say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDown {
+    /// How many of them.
+    pub count: u64,
+    /// Code and message of the last one.
+    pub code: Code,
+    pub message: String,
+    /// It asked to be left alone for so long.
+    pub quiet: Option<Duration>,
 }
 
 /// How urgently the engine is asked to stop.
@@ -88,6 +131,7 @@ pub enum Report {
         stage: Stage,
     },
     Known(Vec<Known>),
+    Signal(ReceiverIx, Signal),
     /// So much more, or less, waits for a schema or for room.
     Shelved(Vec<(Slot, Shelved)>),
     /// On disk.
@@ -118,6 +162,9 @@ pub enum Action {
     /// As `Flow`, of these slots alone.
     FlowOf(Vec<Slot>, Flow),
     Release(Vec<Slot>),
+    /// Read these ranges again, each for one receiver.
+    ReadAgain(Vec<Again>),
+    LeaveAgain(Vec<Slot>),
     /// The run admits nothing more and waits for what is out.
     Draining(StopReason),
     Finish(StopReason),

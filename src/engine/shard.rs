@@ -5,6 +5,8 @@
 
 mod ending;
 mod entries;
+mod judging;
+mod outage;
 mod passing_over;
 mod shelving;
 
@@ -18,21 +20,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
 use crate::codec::naming::Frames;
-use crate::engine::delivery::{self, Answer, Done, Running, Started};
+use crate::engine::delivery::{self, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
-use crate::engine::shard::ending::{End, Ends, Waiting};
+use crate::engine::shard::ending::{Ends, Waiting};
+use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
-use crate::failure::{Refusal, Stage, Try};
-use crate::policy::{self, Decision, Sign, Situation, Vigil};
+use crate::failure::{Refusal, Stage};
+use crate::policy::Vigil;
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
-use crate::record::{ReceiverIx, ReceiverSet, Record};
+use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
 
 /// A receiver's code that holds its thread this long holds up every other receiver of the shard.
@@ -67,6 +70,7 @@ pub(super) struct Shard {
     /// Bytes of what was decoded for the records in `waiting`.
     decoded: usize,
     shelving: Shelving,
+    away: Away,
     runs: Vec<SettledRun>,
     job: JournalJob,
     level: Option<StopLevel>,
@@ -96,6 +100,7 @@ impl Shard {
             waiting: Slab::new(),
             decoded: 0,
             shelving: Shelving::new(asks),
+            away: Away::default(),
             runs: Vec::new(),
             job: JournalJob::default(),
             level: None,
@@ -123,6 +128,7 @@ impl Shard {
             }
             self.lanes.wake(self.now);
             self.run_ready();
+            self.tell_unasked();
             self.go_on_with_room();
             self.flush();
         }
@@ -142,18 +148,30 @@ impl Shard {
                 self.passed.pass_by_name(&topic, stage);
             }
             ToShard::Abandon(slots) => {
-                self.abandon_shelved(|record| slots.contains(&record.slot()));
+                self.let_go(&slots);
                 self.abandon_queued_of(&slots);
             }
-            ToShard::LetGo(slots) => self.abandon_shelved(|record| slots.contains(&record.slot())),
+            ToShard::LetGo(slots) => self.let_go(&slots),
             ToShard::Schema(answer) => self.answered(answer),
+            ToShard::Gate(receiver, gate) => self.set_gate(receiver, gate),
+            ToShard::Probe(receiver) => self.probe(receiver),
+            ToShard::Detach(receiver, slots) => self.detach(receiver, &slots),
+            ToShard::Keep(receiver, slot, from) => self.keep_from(receiver, slot, from),
+            ToShard::Attach(receiver, slot) => self.attach(receiver, slot),
             ToShard::Stop(StopLevel::Drain) => {
                 self.level = self.level.max(Some(StopLevel::Drain));
                 self.abandon_shelved(|_| true);
+                self.let_go_of_all_held();
                 self.abandon_retries();
             }
             ToShard::Stop(StopLevel::Now) => self.abandon_all(),
         }
+    }
+
+    /// Drops what of these slots waits for what may never come.
+    fn let_go(&mut self, slots: &[Slot]) {
+        self.abandon_shelved(|record| slots.contains(&record.slot()));
+        self.let_go_of_held(slots);
     }
 
     // --- the walk of one record
@@ -191,7 +209,7 @@ impl Shard {
             self.pass_over(record, ReceiverSet::NONE, WhyNot::Unrecognized);
             self.settle_with_job(record, Settled::Skipped);
         } else {
-            self.settle(record, Settled::Skipped);
+            self.settle_skipped(record);
         }
     }
 
@@ -204,7 +222,7 @@ impl Shard {
             written.push(entries::passed(record, before, self.walk.mode));
         }
         if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
-            let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
+            let run = SettledRun::of_one(record.slot(), record.seq(), Settled::Failed);
             let job = JournalJob { entries: written, runs: vec![run], ticket: None };
             return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
         }
@@ -223,9 +241,18 @@ impl Shard {
                 continue;
             }
             let lane = LaneId { receiver, key: event.record().order_key() };
-            if !self.lanes.is_clear(lane) {
+            let course = self.course(receiver, event.record());
+            if course == Course::Defer {
+                ends.deferred = ends.deferred.with(receiver);
+                continue;
+            }
+            if course == Course::Keep || !self.lanes.is_clear(lane) {
                 let record = *row.get_or_insert_with(|| self.keep(event, to));
-                self.lanes.queue(lane, Queued { record, seq: event.record().seq(), history: History::default() });
+                let queued = Queued { record, seq: event.record().seq(), history: History::default() };
+                match course {
+                    Course::Keep => self.keep_for(lane, event.record().slot(), queued),
+                    _ => self.lanes.queue(lane, queued),
+                }
                 continue;
             }
             let started = self.now;
@@ -239,7 +266,7 @@ impl Shard {
             };
             if let Some((history, at)) = ends.add(receiver, end) {
                 let record = *row.get_or_insert_with(|| self.keep(event, to));
-                self.retry(lane, Queued { record, seq: event.record().seq(), history }, at);
+                self.again(lane, Queued { record, seq: event.record().seq(), history }, at, event);
             }
         }
         match row {
@@ -255,8 +282,7 @@ impl Shard {
         else {
             return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
-        let attempt = u32::try_from(history.tries.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let delivery = Delivery { event: event.clone(), attempt, mode: walk.mode, to: Arc::clone(to) };
+        let delivery = Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to) };
         let started = delivery::start(binding, delivery);
         let now = Instant::now();
         let held = now.duration_since(self.now);
@@ -274,71 +300,6 @@ impl Shard {
         self.lanes.occupy(lane);
         let history = History { first_started: history.first_started.or(Some(started)), ..history };
         self.out.push(Running::new(lane, record, history, started, (future, timeout)));
-    }
-
-    /// Decides what an answer means; a failure that is final goes to the journal.
-    fn judge(&mut self, event: &Event, receiver: ReceiverIx, mut history: History, of: (Instant, Answer)) -> End {
-        let (started, answer) = of;
-        let error = match answer {
-            Ok(()) => {
-                self.watch(receiver, Vigil::delivered);
-                return End::Delivered;
-            }
-            Err(error) => error,
-        };
-        if self.watch(receiver, |vigil| vigil.tried(error.class, &error.code)) == Some(Sign::Down) {
-            return End::PassedOver;
-        }
-        let first_started = *history.first_started.get_or_insert(started);
-        history.tries.push(Try {
-            at: jiff::Timestamp::now(),
-            duration: self.now.duration_since(started),
-            class: error.class,
-            code: error.code.clone(),
-            message: error.message.clone(),
-        });
-        let situation = Situation {
-            attempts: u32::try_from(history.tries.len()).unwrap_or(u32::MAX),
-            retries: self.binding(receiver).map_or(0, |binding| binding.retries),
-            elapsed: self.now.duration_since(first_started),
-            retry_after: error.retry_after,
-            jitter: rand::random(),
-        };
-        match policy::decide(error.class, &situation) {
-            Decision::RetryAfter(wait) => End::Again(history, self.now + wait),
-            Decision::Journal => {
-                self.watch(receiver, |vigil| vigil.failed(&error.code));
-                let name = self.binding(receiver).map(|binding| binding.name.clone());
-                let failed = entries::failed(event, (receiver, name), (error, history.tries), self.walk.mode);
-                self.job.entries.push(failed);
-                End::Failed
-            }
-        }
-    }
-
-    fn retry(&mut self, lane: LaneId, queued: Queued, at: Instant) {
-        self.lanes.retry(lane, queued, at);
-        if self.level.is_some() {
-            self.abandon_retries();
-        }
-    }
-
-    fn came_back(&mut self, done: Done) {
-        let Done { lane, record, history, started, answer } = done;
-        self.now = Instant::now();
-        self.lanes.vacate(lane);
-        self.conclude(lane, record, history, (started, answer));
-    }
-
-    /// What an answer means for a record in the table.
-    fn conclude(&mut self, lane: LaneId, record: usize, history: History, of: (Instant, Answer)) {
-        let Some(event) = self.waiting.get(record).map(|waiting| waiting.event.clone()) else { return };
-        let mut ends = Ends::NONE;
-        let end = self.judge(&event, lane.receiver, history, of);
-        match ends.add(lane.receiver, end) {
-            Some((history, at)) => self.retry(lane, Queued { record, seq: event.record().seq(), history }, at),
-            None => self.merge(record, ends),
-        }
     }
 
     /// Runs whatever waits for its turn and may go now.
@@ -366,6 +327,7 @@ impl Shard {
     // --- telling
 
     fn flush(&mut self) {
+        self.tell_found();
         let changes = self.shelving.take_changes();
         if !changes.is_empty() {
             self.tell(Report::Shelved(changes));

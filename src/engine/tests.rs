@@ -17,10 +17,11 @@ use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, LedgerError};
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
+use crate::engine::rereading::NothingAgain;
 use crate::engine::schemas::Schemas;
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
-use crate::receiver::{Delivery, Receiver, ReceiverError, Step};
+use crate::receiver::{Delivery, OnOutage, Receiver, ReceiverError, Step};
 use crate::record::{Debts, Offset, ReceiverSet};
 use crate::stage::{TypeFrom, Unrecognized};
 
@@ -67,6 +68,7 @@ fn binding(name: &str, receiver: &Arc<Probe>) -> Binding {
         types: Vec::new(),
         timeout: Duration::from_secs(5),
         retries: 2,
+        on_outage: OnOutage::Journal,
         receiver: Arc::new(Arc::clone(receiver)),
     }
 }
@@ -81,6 +83,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         by_name_only: ReceiverSet::NONE,
         format: Format::Auto,
         schemas: Schemas::default(),
+        open_again: Box::new(NothingAgain),
         mode: Mode::Live,
         guard: Guarding::Off,
         concurrency: NonZeroUsize::new(256).unwrap(),

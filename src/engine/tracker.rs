@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::ledger::{Counts, Progress};
+use crate::engine::missed::{Deferral, Missed, Ranges};
 use crate::record::{NextOffset, Offset, Partition, Seq, Slot};
 
 /// How a record ended.
@@ -16,6 +17,8 @@ pub enum Settled {
     Delivered,
     /// At least one receiver failed, and the journal has it.
     Failed,
+    /// Nobody failed, and what at least one receiver missed of it goes into the journal with the progress.
+    Deferred,
     Skipped,
     /// Given up on because of a stop or a revocation: never settles, so it is never committed and will be delivered again.
     Abandoned,
@@ -28,14 +31,22 @@ pub struct SettledRun {
     pub first: Seq,
     pub len: u32,
     pub how: Settled,
+    pub missed: Missed,
 }
 
 impl SettledRun {
-    /// Takes a record in when it follows; says whether it did.
-    pub fn extend(&mut self, slot: Slot, seq: Seq, how: Settled) -> bool {
-        let follows = self.slot == slot && self.how == how && self.first.0 + u64::from(self.len) == seq.0;
+    /// Of one record, which nobody missed.
+    #[must_use]
+    pub fn of_one(slot: Slot, seq: Seq, how: Settled) -> Self {
+        Self { slot, first: seq, len: 1, how, missed: Missed::BY_NOBODY }
+    }
+
+    /// Takes another one in when it follows; says whether it did.
+    pub fn extend(&mut self, next: &Self) -> bool {
+        let is_alike = self.slot == next.slot && self.how == next.how && self.missed == next.missed;
+        let follows = is_alike && self.first.0 + u64::from(self.len) == next.first.0;
         if follows {
-            self.len += 1;
+            self.len += next.len;
         }
         follows
     }
@@ -48,12 +59,25 @@ pub struct Load {
     pub bytes: usize,
 }
 
+impl Load {
+    fn add(&mut self, bytes: u32) {
+        self.records += 1;
+        self.bytes += bytes as usize;
+    }
+
+    fn take(&mut self, bytes: u32) {
+        self.records -= 1;
+        self.bytes -= bytes as usize;
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct InFlight {
     offset: Offset,
     bytes: u32,
     /// `None`: still out.
     ended: Option<Settled>,
+    missed: Missed,
 }
 
 #[derive(Debug)]
@@ -65,10 +89,11 @@ struct Assigned {
     /// The sequence number of the front of `in_flight`.
     front: u64,
     in_flight: VecDeque<InFlight>,
-    out: usize,
+    out: Load,
     mark: NextOffset,
-    /// Counts of what lies between `told` and `mark`.
+    /// Counts of what lies between `told` and `mark`, and who missed what of it.
     counts: Counts,
+    missed: Ranges,
     /// Up to where the journal was told. `None`: it does not even know the start yet, and that is what it is told first.
     told: Option<NextOffset>,
     start: NextOffset,
@@ -77,6 +102,14 @@ struct Assigned {
     journaled: Option<NextOffset>,
     committing: Option<NextOffset>,
     committed: Option<NextOffset>,
+}
+
+/// How far one partition came since that was last told.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    pub progress: Progress,
+    /// What of it is to be delivered later.
+    pub deferred: Vec<Deferral>,
 }
 
 /// All assignments, and the load that they hold together.
@@ -100,6 +133,12 @@ impl Tracker {
         self.insert(partition, start, known, Books::Kept);
     }
 
+    /// Begins to read again what a receiver missed of a partition, from `start`: how far it came is told, and nothing is committed. It
+    /// counts towards no load but its own.
+    pub fn open_again(&mut self, partition: &Arc<Partition>, start: NextOffset) {
+        self.insert(partition, start, Some(start), Books::OfOne);
+    }
+
     /// Begins to read a partition of which no books are kept: nothing of it is progress, and nothing is committed.
     pub fn open_unaccounted(&mut self, partition: &Arc<Partition>, start: NextOffset) {
         self.insert(partition, start, None, Books::None);
@@ -112,9 +151,10 @@ impl Tracker {
             is_ours: true,
             front: 0,
             in_flight: VecDeque::new(),
-            out: 0,
+            out: Load::default(),
             mark: start,
             counts: Counts::default(),
+            missed: Ranges::default(),
             told: known,
             start,
             beyond: start,
@@ -129,7 +169,7 @@ impl Tracker {
     pub fn close(&mut self, slot: Slot) {
         if let Some(assigned) = self.slots.get_mut(&slot) {
             assigned.is_ours = false;
-            if assigned.out == 0 {
+            if assigned.out.records == 0 {
                 self.slots.remove(&slot);
             }
         }
@@ -145,10 +185,12 @@ impl Tracker {
     pub fn admit(&mut self, slot: Slot, offset: Offset, bytes: usize) -> Option<Seq> {
         let assigned = self.slots.get_mut(&slot).filter(|assigned| assigned.is_ours)?;
         let seq = Seq(assigned.front + assigned.in_flight.len() as u64);
-        assigned.in_flight.push_back(InFlight { offset, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), ended: None });
-        assigned.out += 1;
-        self.load.records += 1;
-        self.load.bytes += bytes.min(u32::MAX as usize);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        assigned.in_flight.push_back(InFlight { offset, bytes, ended: None, missed: Missed::BY_NOBODY });
+        assigned.out.add(bytes);
+        if assigned.books != Books::OfOne {
+            self.load.add(bytes);
+        }
         Some(seq)
     }
 
@@ -170,40 +212,42 @@ impl Tracker {
                 continue;
             }
             record.ended = Some(run.how);
-            assigned.out -= 1;
-            self.load.records -= 1;
-            self.load.bytes -= record.bytes as usize;
-            count(&mut self.totals, run.how);
+            record.missed = run.missed;
+            assigned.out.take(record.bytes);
+            if assigned.books != Books::OfOne {
+                self.load.take(record.bytes);
+                count(&mut self.totals, run.how);
+            }
         }
         assigned.advance();
-        if !assigned.is_ours && assigned.out == 0 {
+        if !assigned.is_ours && assigned.out.records == 0 {
             self.slots.remove(&run.slot);
         }
     }
 
     /// What settled since it was last asked, for the journal. A partition whose last progress is not on disk yet waits for the next
     /// time, so that a journal that is locked for hours is owed one row for each partition and no more.
-    pub fn take_progress(&mut self) -> Vec<Progress> {
+    pub fn take_progress(&mut self) -> Vec<Advance> {
         self.take_progress_of(|assigned| assigned.journaled == assigned.told)
     }
 
     /// As `take_progress` for slots that have no next time: whatever is on its way already.
-    pub fn take_last_progress(&mut self, of: &[Slot]) -> Vec<Progress> {
+    pub fn take_last_progress(&mut self, of: &[Slot]) -> Vec<Advance> {
         self.take_progress_of(|assigned| of.contains(&assigned.partition.slot))
     }
 
-    fn take_progress_of(&mut self, of: impl Fn(&Assigned) -> bool) -> Vec<Progress> {
+    fn take_progress_of(&mut self, of: impl Fn(&Assigned) -> bool) -> Vec<Advance> {
         let due = self.slots.values_mut().filter(|assigned| of(assigned));
-        let mut progress: Vec<_> = due.filter_map(Assigned::take_progress).collect();
-        progress.sort_by_key(|progress| progress.partition.slot);
-        progress
+        let mut advances: Vec<_> = due.filter_map(Assigned::take_progress).collect();
+        advances.sort_by_key(|advance| advance.progress.partition.slot);
+        advances
     }
 
     /// True when the journal is still to be told something of these slots, or to write what it was told.
     #[must_use]
     pub fn owes_progress(&self, of: &[Slot]) -> bool {
         let is_unwritten = |assigned: &Assigned| assigned.is_ours && assigned.journaled != assigned.told;
-        let of = of.iter().filter_map(|slot| self.slots.get(slot)).filter(|assigned| assigned.books == Books::Kept);
+        let of = of.iter().filter_map(|slot| self.slots.get(slot)).filter(|assigned| assigned.books != Books::None);
         of.into_iter().any(|assigned| assigned.has_progress() || is_unwritten(assigned))
     }
 
@@ -254,10 +298,41 @@ impl Tracker {
         self.slots.get(&slot).is_some_and(|assigned| assigned.is_ours && assigned.committed < Some(next))
     }
 
+    /// How many records are in flight, those that are read again among them.
+    #[must_use]
+    pub fn out(&self) -> usize {
+        self.slots.values().map(|assigned| assigned.out.records).sum()
+    }
+
     /// True when nothing of the slot is out.
     #[must_use]
     pub fn is_drained(&self, slot: Slot) -> bool {
-        self.slots.get(&slot).is_none_or(|assigned| assigned.out == 0)
+        self.slots.get(&slot).is_none_or(|assigned| assigned.out.records == 0)
+    }
+
+    /// What of one slot is in flight.
+    #[must_use]
+    pub fn load_of(&self, slot: Slot) -> Load {
+        self.slots.get(&slot).map_or_else(Load::default, |assigned| assigned.out)
+    }
+
+    /// Where the next record of the slot is expected.
+    #[must_use]
+    pub fn admitted_to(&self, slot: Slot) -> Option<NextOffset> {
+        let assigned = self.slots.get(&slot).filter(|assigned| assigned.is_ours)?;
+        Some(assigned.in_flight.back().map_or(assigned.mark, |last| last.offset.next()).max(assigned.beyond))
+    }
+
+    /// The journal has the progress of the slot up to there.
+    #[must_use]
+    pub fn is_journaled(&self, slot: Slot, to: NextOffset) -> bool {
+        self.slots.get(&slot).is_some_and(|assigned| assigned.journaled >= Some(to))
+    }
+
+    /// Everything of the slot below this is settled.
+    #[must_use]
+    pub fn mark(&self, slot: Slot) -> Option<NextOffset> {
+        self.slots.get(&slot).filter(|assigned| assigned.is_ours).map(|assigned| assigned.mark)
     }
 
     /// The slots that are ours.
@@ -266,7 +341,7 @@ impl Tracker {
         self.slots.iter().filter(|(_, assigned)| assigned.is_ours).map(|(slot, _)| *slot).collect()
     }
 
-    /// What is in flight, of all assignments, the ended ones included.
+    /// What is in flight, of all assignments, the ended ones included; but for what is read again for one receiver.
     #[must_use]
     pub fn load(&self) -> Load {
         self.load
@@ -276,7 +351,7 @@ impl Tracker {
     #[must_use]
     pub fn unsettled(&self) -> usize {
         let is_unsettled = |record: &&InFlight| record.ended.is_none_or(|how| how == Settled::Abandoned);
-        let ours = self.slots.values().filter(|assigned| assigned.is_ours);
+        let ours = self.slots.values().filter(|assigned| assigned.is_ours && assigned.books != Books::OfOne);
         ours.map(|assigned| assigned.in_flight.iter().filter(is_unsettled).count()).sum()
     }
 
@@ -298,6 +373,8 @@ pub enum Fresh {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Books {
     Kept,
+    /// Only the journal is told: how far one receiver came.
+    OfOne,
     None,
 }
 
@@ -316,6 +393,7 @@ impl Assigned {
                 None => return,
                 Some(how) => {
                     self.mark = record.offset.next();
+                    self.missed.note(record.offset, record.missed);
                     count(&mut self.counts, how);
                 }
             }
@@ -330,24 +408,26 @@ impl Assigned {
             None => true,
             Some(told) => told != self.mark && self.committed.is_some(),
         };
-        self.is_ours && self.books == Books::Kept && is_due
+        self.is_ours && self.books != Books::None && is_due
     }
 
-    fn take_progress(&mut self) -> Option<Progress> {
+    fn take_progress(&mut self) -> Option<Advance> {
         if !self.has_progress() {
             return None;
         }
         let partition = Arc::clone(&self.partition);
         let Some(from) = self.told.replace(self.mark) else {
             self.told = Some(self.start);
-            return Some(Progress { partition, from: self.start, to: self.start, counts: Counts::default() });
+            let progress = Progress { partition, from: self.start, to: self.start, counts: Counts::default() };
+            return Some(Advance { progress, deferred: Vec::new() });
         };
-        Some(Progress { partition, from, to: self.mark, counts: std::mem::take(&mut self.counts) })
+        let progress = Progress { partition, from, to: self.mark, counts: std::mem::take(&mut self.counts) };
+        Some(Advance { progress, deferred: self.missed.take(self.mark) })
     }
 
     fn take_commit(&mut self) -> Option<(Slot, NextOffset)> {
         let ready = self.journaled?;
-        if !self.is_ours || self.committed == Some(ready) {
+        if !self.is_ours || self.books == Books::OfOne || self.committed == Some(ready) {
             return None;
         }
         self.committing = Some(ready);
@@ -359,6 +439,7 @@ fn count(counts: &mut Counts, how: Settled) {
     match how {
         Settled::Delivered => counts.delivered += 1,
         Settled::Failed => counts.failed += 1,
+        Settled::Deferred => counts.deferred += 1,
         Settled::Skipped => counts.skipped += 1,
         Settled::Abandoned => {}
     }

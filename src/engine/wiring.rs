@@ -18,6 +18,7 @@ use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
 use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
+use crate::engine::rereading::{NothingAgain, Rereaders};
 use crate::engine::schemas::{Ask, Away, Desk, Schemas};
 use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
@@ -53,7 +54,7 @@ pub struct Finished {
 pub fn run(
     source: Box<dyn Source>,
     ledger: Box<dyn Ledger>,
-    plan: Plan,
+    mut plan: Plan,
     stop: &StopToken,
     observer: &Arc<dyn Observer>,
 ) -> Result<Finished, EngineError> {
@@ -82,7 +83,7 @@ pub fn run(
     let journal = named("redrive-journal", move || journal.run())?;
     let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
     let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());
-    let mode = plan.mode;
+    let (mode, open_again) = (plan.mode, std::mem::replace(&mut plan.open_again, Box::new(NothingAgain)));
     let (walk, schemas) = walk(plan, shard_count);
     let walk = Arc::new(walk);
     // Bounded by the budget: each question is of a record that was admitted, and of each schema once.
@@ -100,6 +101,7 @@ pub fn run(
     drop(asks);
     let kafka = KafkaThread {
         source,
+        rereaders: Rereaders::new(open_again),
         coordinator,
         shards,
         reports,

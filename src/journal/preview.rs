@@ -61,6 +61,7 @@ impl PreviewLedger {
 
 fn unknown(offer: &Offer) -> Known {
     Known {
+        deferred: Vec::new(),
         slot: offer.slot,
         topic_known: false,
         other_uuid: false,

@@ -155,6 +155,32 @@ pub(super) const PROGRESS_AROUND: &str = "
     SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
     WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
 
+// --- what receivers missed (the unique index of deferred, and deferred_open)
+
+/// A range that was made again, after a reset, begins where it began before.
+pub(super) const NEW_DEFERRED: &str = "
+    INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7)
+    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
+        claimed_by = excluded.claimed_by";
+pub(super) const DEFERRED_GOES_ON: &str = "
+    UPDATE deferred SET to_offset = ?5, events = events + ?6
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset = ?4";
+pub(super) const CAUGHT_UP: &str = "
+    UPDATE deferred SET delivered_to = min(?4, to_offset)
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND delivered_to < min(?4, to_offset)";
+
+/// How many events of what is left are the receiver's is not known: at most one for each offset.
+pub(super) const DEFERRED_CUT: &str = "
+    UPDATE deferred SET to_offset = ?4, delivered_to = min(delivered_to, ?4), events = min(events, ?4 - from_offset)
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset > ?4";
+pub(super) const DEFERRED_GONE: &str =
+    "DELETE FROM deferred WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset >= ?4";
+pub(super) const DEFERRED_OF: &str = "
+    SELECT p.receiver, d.delivered_to, d.to_offset FROM place p JOIN deferred d ON d.place_id = p.id
+    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
+    ORDER BY p.receiver, d.from_offset";
+
 // --- schemas, of which there are few (primary key, or all of them)
 
 /// A registry's schemas do not change; one that is made again does.
@@ -389,6 +415,10 @@ mod tests {
             ("INCIDENT_ENDED", INCIDENT_ENDED),
             ("OPEN_NEW_TYPE", OPEN_NEW_TYPE),
             ("PROGRESS_AROUND", PROGRESS_AROUND),
+            ("DEFERRED_GOES_ON", DEFERRED_GOES_ON),
+            ("CAUGHT_UP", CAUGHT_UP),
+            ("DEFERRED_CUT", DEFERRED_CUT),
+            ("DEFERRED_GONE", DEFERRED_GONE),
             ("HIGHEST_ID", HIGHEST_ID),
             ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),
             ("CLAIMING_RUN", CLAIMING_RUN),

@@ -1,5 +1,6 @@
 //! The writer: the engine's ledger in SQLite. One connection, one transaction for all that waits, `synchronous = FULL`.
 
+mod deferred;
 mod failures;
 mod incidents;
 pub(super) mod knowledge;
@@ -188,6 +189,9 @@ impl Writing<'_> {
             Entry::Passed { partition, offset, through, mode } => self.passed((partition, *offset), *through, *mode),
             Entry::PassedOver(passed_over) => self.passed_over(passed_over),
             Entry::Progress(progress) => self.progressed(progress),
+            Entry::Deferred(deferred) => self.deferred(deferred),
+            Entry::CaughtUp(caught_up) => self.caught_up(caught_up),
+            Entry::NotDeferred(not_deferred) => self.not_deferred(not_deferred),
             Entry::Incident(incident) => self.incident(incident),
             Entry::IncidentEnded(key) => self.incident_ended(key),
             Entry::Schema(served) => self.served(served),

@@ -38,4 +38,4 @@ pub use native::describe::{Allowed, ClusterDescription, Node, Operation, TopicDe
 pub use native::groups::GroupDescription;
 pub use reading::Subscription;
 pub use topic_producer::TopicProducer;
-pub use unjoined_source::UnjoinedSource;
+pub use unjoined_source::{Unjoined, UnjoinedSource};

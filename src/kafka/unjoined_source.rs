@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::engine::UntilEnd;
+use crate::engine::rereading::OpenAgain;
 use crate::engine::source::{CommitResult, CommitStarted, Flow, Mark, Polled, Source, SourceError, Start};
 use crate::kafka::choice::{There, TopicChoice};
 use crate::kafka::cluster::Cluster;
@@ -71,6 +72,21 @@ impl UnjoinedSource {
         if !new.is_empty() || std::mem::replace(&mut self.extent, Extent::Listed) == Extent::Unlisted {
             self.reading.given(&new);
         }
+    }
+}
+
+/// Opens sources of partitions that a receiver missed records of.
+#[derive(Clone, Debug)]
+pub struct Unjoined {
+    pub connection: Connection,
+    pub cluster_id: String,
+    pub group: String,
+}
+
+impl OpenAgain for Unjoined {
+    fn open_again(&self, partitions: &[(&str, i32)]) -> Result<Box<dyn Source>, SourceError> {
+        let source = UnjoinedSource::of_partitions(&self.connection, &self.cluster_id, &self.group, partitions)?;
+        Ok(Box::new(source))
     }
 }
 

@@ -7,7 +7,7 @@ mod vigil;
 
 use std::time::Duration;
 
-pub use vigil::{Sign, Vigil};
+pub use vigil::{Verdict, Vigil, is_sign};
 
 use crate::failure::Class;
 

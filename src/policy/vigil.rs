@@ -1,17 +1,16 @@
-//! Whether a receiver is down: told from how its deliveries end, one after the other.
+//! Whether a receiver is down: told from how its deliveries end, one after the other, by all who deliver to it.
 //!
 //! What fails for every event is no event's failure. One refusal to be reached is enough to say so; of answers that only may mean it,
 //! several in a row are.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use crate::failure::{Class, Code};
+use crate::failure::Code;
 
-/// So many deliveries in a row that end as if nobody could take any.
+/// So many deliveries in a row that end as if nobody could take any. A delivery fails only once, so they are of as many records.
 const IN_A_ROW: u32 = 5;
 /// What a delivery to a receiver that is down, or overrun, ends in.
 const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
-const UNREACHABLE: &str = "unreachable";
 
 /// What is known of one receiver, by whoever delivers to it.
 #[derive(Debug, Default)]
@@ -20,14 +19,22 @@ pub struct Vigil {
     is_down: AtomicBool,
 }
 
-/// What a failed try says about its receiver.
+/// What a delivery that failed for good says about its receiver.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum Verdict {
     /// It is about the event, as far as anybody can tell.
     OfTheEvent,
-    /// The receiver is down, and this event has not failed.
+    /// One too many in a row: the receiver is down from here on, and this is the last event that it failed.
+    FoundDown,
+    /// The receiver is down already, and this event has not failed.
     Down,
+}
+
+/// Whether so ended a delivery to a receiver that may be down.
+#[must_use]
+pub fn is_sign(code: &Code) -> bool {
+    SIGNS.contains(&code.as_str())
 }
 
 impl Vigil {
@@ -36,27 +43,38 @@ impl Vigil {
         self.is_down.load(Relaxed)
     }
 
-    /// A try failed, whether or not there will be another one.
-    pub fn tried(&self, class: Class, code: &Code) -> Sign {
-        if class == Class::Consumer || code.as_str() == UNREACHABLE {
-            self.is_down.store(true, Relaxed);
-            return Sign::Down;
-        }
-        Sign::OfTheEvent
+    /// It is down: true when nobody knew.
+    pub fn fall(&self) -> bool {
+        !self.is_down.swap(true, Relaxed)
     }
 
-    /// A delivery failed for good; the receiver is down once there were five such in a row.
-    pub fn failed(&self, code: &Code) {
-        if SIGNS.contains(&code.as_str()) {
-            let before = self.in_a_row.fetch_add(1, Relaxed);
-            self.is_down.fetch_or(before.saturating_add(1) >= IN_A_ROW, Relaxed);
-        } else {
+    /// It answers as one that is there: true when it was down.
+    pub fn rise(&self) -> bool {
+        self.in_a_row.store(0, Relaxed);
+        self.is_down.swap(false, Relaxed)
+    }
+
+    /// A delivery failed for good.
+    pub fn failed(&self, code: &Code) -> Verdict {
+        if !is_sign(code) {
+            self.alive();
+            return Verdict::OfTheEvent;
+        }
+        // Counted by all shards together: there is one fifth, whoever comes late.
+        match self.in_a_row.fetch_add(1, Relaxed).saturating_add(1) {
+            IN_A_ROW if self.fall() => Verdict::FoundDown,
+            IN_A_ROW.. => Verdict::Down,
+            _ if self.is_down() => Verdict::Down,
+            _ => Verdict::OfTheEvent,
+        }
+    }
+
+    /// A delivery ended as only somebody who is there ends it.
+    pub fn alive(&self) {
+        // Read first: nearly always it is nothing, and a line that is only read is everybody's.
+        if self.in_a_row.load(Relaxed) != 0 && !self.is_down() {
             self.in_a_row.store(0, Relaxed);
         }
-    }
-
-    pub fn delivered(&self) {
-        self.in_a_row.store(0, Relaxed);
     }
 }
 
@@ -69,23 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_reached_or_lets_nobody_in_is_down_at_once() {
-        for (class, text) in [(Class::Transient, UNREACHABLE), (Class::Consumer, "http_401")] {
-            let vigil = Vigil::default();
-            assert_eq!((vigil.tried(class, &code(text)), vigil.is_down()), (Sign::Down, true), "{text}");
-        }
-        let vigil = Vigil::default();
-        assert_eq!((vigil.tried(Class::Transient, &code("http_503")), vigil.is_down()), (Sign::OfTheEvent, false));
-    }
-
-    #[test]
     fn five_in_a_row_that_may_mean_it_do() {
         for sign in SIGNS {
             let vigil = Vigil::default();
-            (1..IN_A_ROW).for_each(|_| vigil.failed(&code(sign)));
-            assert!(!vigil.is_down(), "{sign}");
-            vigil.failed(&code(sign));
-            assert!(vigil.is_down(), "{sign}");
+            let verdicts: Vec<_> = (0..7).map(|_| vigil.failed(&code(sign))).collect();
+            let told = [&[Verdict::OfTheEvent; 4][..], &[Verdict::FoundDown, Verdict::Down, Verdict::Down]].concat();
+            assert_eq!(verdicts, told, "{sign}");
+            assert!(vigil.is_down());
         }
     }
 
@@ -93,11 +101,22 @@ mod tests {
     fn anything_else_between_them_is_a_sign_of_life() {
         let vigil = Vigil::default();
         for _ in 0..3 {
-            (1..IN_A_ROW).for_each(|_| vigil.failed(&code("timeout")));
-            vigil.delivered();
-            (1..IN_A_ROW).for_each(|_| vigil.failed(&code("http_503")));
-            vigil.failed(&code("http_422"));
+            (1..IN_A_ROW).for_each(|_| assert_eq!(vigil.failed(&code("timeout")), Verdict::OfTheEvent));
+            vigil.alive();
+            (1..IN_A_ROW).for_each(|_| assert_eq!(vigil.failed(&code("http_503")), Verdict::OfTheEvent));
+            assert_eq!(vigil.failed(&code("http_422")), Verdict::OfTheEvent);
         }
         assert!(!vigil.is_down());
+    }
+
+    #[test]
+    fn one_that_is_down_stays_so_until_it_is_said_to_be_back() {
+        let vigil = Vigil::default();
+        assert!(vigil.fall() && !vigil.fall(), "found once");
+        assert_eq!(vigil.failed(&code("http_503")), Verdict::Down, "not counted as a failure of the event");
+        vigil.alive();
+        assert!(vigil.is_down(), "an answer that comes late is about what was");
+        assert!(vigil.rise() && !vigil.rise() && !vigil.is_down());
+        assert_eq!(vigil.failed(&code("http_503")), Verdict::OfTheEvent, "counted from the beginning");
     }
 }

@@ -134,6 +134,30 @@ pub trait Receiver: Send + Sync + 'static {
     }
 }
 
+/// What becomes of a receiver's events while it is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOutage {
+    /// The others go on; what it missed is delivered when it is back, before it goes on with the others.
+    Defer,
+    /// They wait for it, and so does, once there is no more room, all that is read.
+    Wait,
+    /// Each is a failure.
+    Journal,
+}
+
+impl OnOutage {
+    pub const ALL: [Self; 3] = [Self::Defer, Self::Wait, Self::Journal];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Defer => "defer",
+            Self::Wait => "wait",
+            Self::Journal => "journal",
+        }
+    }
+}
+
 /// A receiver with its name and its settings, as the engine runs it.
 #[derive(Clone)]
 pub struct Binding {
@@ -145,6 +169,7 @@ pub struct Binding {
     pub timeout: Duration,
     /// Tries after the first one, for transient failures.
     pub retries: u32,
+    pub on_outage: OnOutage,
     pub receiver: Arc<dyn Receiver>,
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Needs, Receiver, Run, RunOptions, Stdout, Target};
+use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Needs, OnOutage, Receiver, Run, RunOptions, Stdout, Target};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]
@@ -21,6 +21,7 @@ pub struct Specification {
     pub timeout: Duration,
     /// Tries after the first one.
     pub retries: u32,
+    pub on_outage: OnOutage,
     /// Unanswered deliveries per lane and process.
     pub window: NonZeroUsize,
     pub processes: NonZeroUsize,
@@ -59,8 +60,8 @@ impl Specification {
     /// Opens nothing: another receiver gets what it would.
     #[must_use]
     pub fn stand_in(self, receiver: Arc<dyn Receiver>) -> Binding {
-        let Self { name, definition, types, timeout, retries, .. } = self;
-        Binding { name, definition, types, timeout, retries, receiver }
+        let Self { name, definition, types, timeout, retries, on_outage, .. } = self;
+        Binding { name, definition, types, timeout, retries, on_outage, receiver }
     }
 
     /// Opens what the target names: files and connections. Processes are started when they are first needed. `kafka` makes the
@@ -116,6 +117,7 @@ mod tests {
                 types: Vec::new(),
                 timeout: Duration::from_secs(1),
                 retries: 0,
+                on_outage: OnOutage::Journal,
                 window: NonZeroUsize::MIN,
                 processes: NonZeroUsize::MIN,
             };

@@ -88,7 +88,7 @@ pub struct Seq(pub u64);
 pub struct ReceiverIx(pub u8);
 
 /// A set of at most 64 receivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiverSet(u64);
 
 impl ReceiverSet {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::codec::registry::Registry;
 use crate::consumer::{BeginError, receivers, run_end, schemas};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
+use crate::engine::rereading::NothingAgain;
 use crate::engine::report::StopReason;
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
@@ -169,6 +170,7 @@ impl Prepared {
             router,
             format: settings.format,
             schemas,
+            open_again: Box::new(NothingAgain),
             mode: Mode::Replay(replay_id),
             guard: settings.guard,
             concurrency: settings.concurrency,

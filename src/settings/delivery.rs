@@ -40,12 +40,17 @@ impl Delivery {
             format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,
             unrecognized: layers.one(&UNRECOGNIZED, |text| word(text, &UNRECOGNIZED_WORDS))?,
             guard: if layers.is_on(&NO_STARTUP_GUARD)? { Guarding::Off } else { Guarding::On },
-            order: layers.one(&ORDER, |text| word(text, &ORDER_WORDS))?,
+            order: order(layers)?,
             budget: Budget { records: layers.one(&MAX_IN_FLIGHT, count)?.get(), bytes: layers.one(&MAX_IN_FLIGHT_BYTES, size)? },
             drain_timeout: layers.one(&DRAIN_TIMEOUT, duration)?,
             type_from: layers.one(&EVENT_TYPE_FROM, type_from)?,
         })
     }
+}
+
+/// What must stay in order.
+pub(super) fn order(layers: &Layers<'_>) -> Result<Order, SettingsError> {
+    layers.one(&ORDER, |text| word(text, &ORDER_WORDS))
 }
 
 /// The consumer group, for commands that cannot do without one.

@@ -4,6 +4,7 @@
 
 mod endpoint;
 pub(super) mod keys;
+mod outage;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -13,9 +14,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::offsets;
-use crate::receiver::{Endpoint, MadeOf, Receivers, Registered, Specification, Target, TargetError};
+use crate::receiver::{Endpoint, MadeOf, OnOutage, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
-use crate::settings::did_you_mean;
+use crate::settings::{delivery, did_you_mean};
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
@@ -58,7 +59,8 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
     }
     let options = ReceiverOption::all(layers)?;
     check_names(&options, &drafts)?;
-    drafts.into_iter().map(|draft| finish(draft, &options, layers)).collect()
+    let by_default = outage::by_default(drafts.len(), delivery::order(layers)?);
+    drafts.into_iter().map(|draft| finish(draft, &options, layers, by_default)).collect()
 }
 
 /// Options are for receivers that are there.
@@ -150,7 +152,12 @@ fn target(name: &str, target: Result<Target, TargetError>, text: &str, origin: &
     Ok((MadeOf::Target(target), definition))
 }
 
-fn finish(draft: Draft<'_>, options: &[ReceiverOption], layers: &Layers<'_>) -> Result<Specification, SettingsError> {
+fn finish(
+    draft: Draft<'_>,
+    options: &[ReceiverOption],
+    layers: &Layers<'_>,
+    by_default: OnOutage,
+) -> Result<Specification, SettingsError> {
     let Draft { name, made_of, types, table, origin, table_scheme } = draft;
     let Some((made_of, definition)) = made_of else {
         return Err(wrong(
@@ -163,7 +170,7 @@ fn finish(draft: Draft<'_>, options: &[ReceiverOption], layers: &Layers<'_>) -> 
     told.check(scheme(&made_of), table_scheme.as_deref())?;
     let (types, origin) = told.of(&keys::TYPES).map_or((types, origin), |said| (said.values, said.origin));
     types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
-    told.one(&keys::ON_OUTAGE, |text| if text == "journal" { Ok(()) } else { Err("journal (an entry per event)".to_owned()) })?;
+    let on_outage = told.read(&keys::ON_OUTAGE, outage::read)?.unwrap_or(by_default);
     let retries = match told.read(&keys::RETRIES, number)? {
         Some(retries) => retries,
         None => layers.one(&RETRIES, number)?,
@@ -177,7 +184,7 @@ fn finish(draft: Draft<'_>, options: &[ReceiverOption], layers: &Layers<'_>) -> 
         }
         other => other,
     };
-    Ok(Specification { name, made_of, definition, types, timeout, retries, window, processes })
+    Ok(Specification { name, made_of, definition, types, timeout, retries, on_outage, window, processes })
 }
 
 /// A function of the program has none of its own.

@@ -351,6 +351,9 @@ impl Observer for Said {
                 | Entry::Passed { .. }
                 | Entry::PassedOver(_)
                 | Entry::Progress(_)
+                | Entry::Deferred(_)
+                | Entry::CaughtUp(_)
+                | Entry::NotDeferred(_)
                 | Entry::Schema(_) => {}
             }
         }

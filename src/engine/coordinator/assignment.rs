@@ -46,6 +46,7 @@ impl Coordinator {
                     let partition = assigned(&offer, known);
                     findings.extend(finding.map(|finding| incident(finding, &partition)));
                     self.open(&offer, &partition, at, fresh);
+                    self.begin_detached(&partition, at, known, actions);
                     starts.push(Start { partition, at: StartAt::At(at), basis });
                 }
                 StartDecision::Held(finding) => {
@@ -92,8 +93,9 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn revoking(&mut self, slots: Vec<Slot>, now: Instant, actions: &mut Vec<Action>) {
+    pub(super) fn revoking(&mut self, mut slots: Vec<Slot>, now: Instant, actions: &mut Vec<Action>) {
         self.batches.flush(actions);
+        slots.extend(self.leave_again(&slots, actions));
         self.forget_offers(&slots);
         self.drop_parked(|slot| slots.contains(&slot));
         let held = self.guard.take_of(|slot| slots.contains(&slot));
@@ -119,11 +121,23 @@ impl Coordinator {
             revocation.slots.retain(|slot| !slots.contains(slot));
             was_empty || !revocation.slots.is_empty()
         });
-        self.each_shard(actions, || ToShard::Abandon(slots.to_vec()));
+        let again = self.leave_again(slots, actions);
+        self.each_shard(actions, || ToShard::Abandon([slots, &again].concat()));
         self.let_go(slots.to_vec(), actions);
     }
 
-    fn let_go(&mut self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
+    /// What receivers missed of these slots is not read any more; returns under which slots it was.
+    fn leave_again(&mut self, slots: &[Slot], actions: &mut Vec<Action>) -> Vec<Slot> {
+        let again = self.reread_of(slots);
+        if !again.is_empty() {
+            actions.push(Action::LeaveAgain(again.clone()));
+        }
+        again
+    }
+
+    fn let_go(&mut self, mut slots: Vec<Slot>, actions: &mut Vec<Action>) {
+        slots.retain(|slot| !self.is_reread(*slot));
+        self.forget_detached(&slots);
         for slot in &slots {
             self.refusal_is_over(*slot, actions);
             self.assigned.remove(slot);

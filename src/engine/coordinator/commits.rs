@@ -8,11 +8,11 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::engine::coordinator::{Coordinator, Phase, write};
-use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Progress, RunId};
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, RunId};
 use crate::engine::report::{Action, JournalJob, Ticket};
 use crate::engine::source::{CommitError, CommitResult, Mark};
 use crate::engine::stamp::{By, Stamp};
-use crate::engine::tracker::Answer;
+use crate::engine::tracker::{Advance, Answer};
 use crate::record::{NextOffset, Slot};
 
 impl Coordinator {
@@ -39,7 +39,10 @@ impl Coordinator {
         now: Instant,
         actions: &mut Vec<Action>,
     ) {
-        progress.iter().for_each(|(slot, to)| self.tracker.journaled(*slot, *to));
+        for (slot, to) in progress {
+            self.tracker.journaled(*slot, *to);
+            self.missed_is_journaled(*slot, *to, actions);
+        }
         match ticket {
             Some(ticket) => self.commit_last(ticket, now, actions),
             None => {
@@ -59,8 +62,10 @@ impl Coordinator {
         }
     }
 
-    fn with_skipped(&mut self, progress: Vec<Progress>) -> Vec<Entry> {
-        progress.into_iter().map(Entry::Progress).chain(self.skipped.take_entries()).collect()
+    fn with_skipped(&mut self, advances: Vec<Advance>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = advances.into_iter().flat_map(|advance| self.told(advance)).collect();
+        entries.extend(self.skipped.take_entries());
+        entries
     }
 
     /// The slots that have no next time: they are told and committed now.

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::engine::coordinator::{Coordinator, Phase};
 use crate::engine::report::{Action, StopLevel, StopReason, Ticket, ToShard};
-use crate::engine::tracker::Load;
 
 /// How long shards have to let go of what they were told to drop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -43,18 +42,22 @@ impl Coordinator {
         self.each_shard(actions, || ToShard::Stop(StopLevel::Drain));
     }
 
-    pub(super) fn keep_draining(&mut self, load: Load, now: Instant, actions: &mut Vec<Action>) {
+    pub(super) fn keep_draining(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let (out, is_catching_up) = (self.tracker.out(), self.is_catching_up());
         let Phase::Draining { reason, deadline, is_forced } = &mut self.phase else { return };
         let is_overdue = deadline.is_some_and(|deadline| now >= deadline);
-        if load.records > 0 && !is_overdue {
+        if deadline.is_none() && is_catching_up {
+            return;
+        }
+        if out > 0 && !is_overdue {
             // The end of what there is to read: nothing else can show that the stage works.
             let waits = usize::from(self.parked.is_some());
-            if deadline.is_none() && self.guard.holds() + waits == load.records {
+            if deadline.is_none() && self.guard.holds() + waits == out {
                 actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
             }
             return;
         }
-        if load.records > 0 && !*is_forced {
+        if out > 0 && !*is_forced {
             *is_forced = true;
             *deadline = Some(now + GRACE);
             return self.each_shard(actions, || ToShard::Stop(StopLevel::Now));

@@ -54,12 +54,12 @@ impl Scene {
     }
 
     fn settled(&mut self, seq: u64, len: u32) -> Vec<Action> {
-        let run = SettledRun { slot: slot(0), first: Seq(seq), len, how: Settled::Delivered };
+        let run = SettledRun { len, ..SettledRun::of_one(slot(0), Seq(seq), Settled::Delivered) };
         self.step(Input::Report(Report::Settled(vec![run])))
     }
 
     fn held(&mut self, seq: u64) -> Vec<Action> {
-        let run = SettledRun { slot: slot(0), first: Seq(seq), len: 1, how: Settled::Failed };
+        let run = SettledRun::of_one(slot(0), Seq(seq), Settled::Failed);
         let job = JournalJob { runs: vec![run], ..JournalJob::default() };
         self.step(Input::Report(Report::Held { topic: "orders".into(), stage: Stage::Identify, job }))
     }

@@ -18,8 +18,12 @@ use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 pub(super) enum End {
     Delivered,
     Failed,
-    /// Not tried, or not for long: the receiver is down.
+    /// Not tried, or not for long: the receiver is down, and a replay does not wait for it.
     PassedOver,
+    /// The receiver is down, and is to have it later.
+    Deferred,
+    /// The receiver is down, and is waited for.
+    Held(History),
     /// It is tried again at that time.
     Again(History, Instant),
 }
@@ -37,6 +41,7 @@ pub(super) struct Ends {
     pub(super) delivered: ReceiverSet,
     pub(super) failed: ReceiverSet,
     pub(super) abandoned: ReceiverSet,
+    pub(super) deferred: ReceiverSet,
     /// Of a replay: not tried.
     pub(super) passed_over: ReceiverSet,
 }
@@ -46,19 +51,41 @@ impl Ends {
         delivered: ReceiverSet::NONE,
         failed: ReceiverSet::NONE,
         abandoned: ReceiverSet::NONE,
+        deferred: ReceiverSet::NONE,
         passed_over: ReceiverSet::NONE,
     };
 
-    /// Gives back what is no end: when it is tried again.
-    pub(super) fn add(&mut self, receiver: ReceiverIx, end: End) -> Option<(History, Instant)> {
+    /// Gives back what is no end: what was tried, and when it is tried again, unless it is when the receiver is back.
+    pub(super) fn add(&mut self, receiver: ReceiverIx, end: End) -> Option<(History, Option<Instant>)> {
         let set = match end {
             End::Delivered => &mut self.delivered,
             End::Failed => &mut self.failed,
             End::PassedOver => &mut self.passed_over,
-            End::Again(history, at) => return Some((history, at)),
+            End::Deferred => &mut self.deferred,
+            End::Held(history) => return Some((history, None)),
+            End::Again(history, at) => return Some((history, Some(at))),
         };
         *set = set.with(receiver);
         None
+    }
+}
+
+impl Ends {
+    pub(super) fn abandoned_by(receiver: ReceiverIx) -> Self {
+        Self { abandoned: ReceiverSet::NONE.with(receiver), ..Self::NONE }
+    }
+
+    pub(super) fn deferred_by(receiver: ReceiverIx) -> Self {
+        Self { deferred: ReceiverSet::NONE.with(receiver), ..Self::NONE }
+    }
+
+    /// How the record ends whose deliveries ended so, unless one was given up.
+    fn how(self) -> Settled {
+        match self {
+            Self { failed, .. } if !failed.is_empty() => Settled::Failed,
+            Self { deferred, .. } if !deferred.is_empty() => Settled::Deferred,
+            _ => Settled::Delivered,
+        }
     }
 }
 
@@ -72,9 +99,10 @@ impl Waiting {
         self.ends.delivered = self.ends.delivered.union(ends.delivered);
         self.ends.failed = self.ends.failed.union(ends.failed);
         self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
+        self.ends.deferred = self.ends.deferred.union(ends.deferred);
         self.ends.passed_over = self.ends.passed_over.union(ends.passed_over);
-        let Ends { delivered, failed, abandoned, passed_over } = self.ends;
-        let ended = delivered.union(failed).union(abandoned).union(passed_over);
+        let Ends { delivered, failed, abandoned, deferred, passed_over } = self.ends;
+        let ended = delivered.union(failed).union(abandoned).union(deferred).union(passed_over);
         self.open.minus(ended).is_empty()
     }
 }
@@ -101,8 +129,10 @@ impl Shard {
         if !ends.abandoned.is_empty() {
             return self.give_up(record, ends.delivered);
         }
+        let missed = self.missed(record, ends);
+        let run = SettledRun { missed, ..SettledRun::of_one(record.slot(), record.seq(), ends.how()) };
         if ends.failed.is_empty() && !record.has_debt() {
-            return self.settle(record, Settled::Delivered);
+            return self.settle_run(run);
         }
         self.write_delivered(record, ends.delivered);
         if !ends.passed_over.is_empty() {
@@ -110,7 +140,7 @@ impl Shard {
         } else if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Decode, self.walk.mode));
         }
-        self.settle_with_job(record, if ends.failed.is_empty() { Settled::Delivered } else { Settled::Failed });
+        self.job.runs.push(run);
     }
 
     fn write_delivered(&mut self, record: &Record, to: ReceiverSet) {
@@ -135,15 +165,25 @@ impl Shard {
     }
 
     pub(super) fn settle(&mut self, record: &Record, how: Settled) {
-        let extended = self.runs.last_mut().is_some_and(|last| last.extend(record.slot(), record.seq(), how));
+        self.settle_run(SettledRun::of_one(record.slot(), record.seq(), how));
+    }
+
+    fn settle_run(&mut self, run: SettledRun) {
+        let extended = self.runs.last_mut().is_some_and(|last| last.extend(&run));
         if !extended {
-            self.runs.push(SettledRun { slot: record.slot(), first: record.seq(), len: 1, how });
+            self.runs.push(run);
         }
     }
 
     /// Settles a record once everything that was written about it before is on disk.
     pub(super) fn settle_with_job(&mut self, record: &Record, how: Settled) {
-        self.job.runs.push(SettledRun { slot: record.slot(), first: record.seq(), len: 1, how });
+        self.job.runs.push(SettledRun::of_one(record.slot(), record.seq(), how));
+    }
+
+    /// One that no receiver is to have, whether or not they get all that comes.
+    pub(super) fn settle_skipped(&mut self, record: &Record) {
+        let missed = self.missed(record, Ends::NONE);
+        self.settle_run(SettledRun { missed, ..SettledRun::of_one(record.slot(), record.seq(), Settled::Skipped) });
     }
 
     pub(super) fn abandon_retries(&mut self) {
@@ -160,7 +200,7 @@ impl Shard {
 
     pub(super) fn abandon(&mut self, given_up: Vec<(LaneId, Queued)>) {
         for (lane, queued) in given_up {
-            self.merge(queued.record, Ends { abandoned: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+            self.merge(queued.record, Ends::abandoned_by(lane.receiver));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::receiver::Mode;
 use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
 
 impl Shard {
-    fn is_replay(&self) -> bool {
+    pub(super) fn is_replay(&self) -> bool {
         matches!(self.walk.mode, Mode::Replay(_))
     }
 
@@ -54,13 +54,5 @@ impl Shard {
     /// A receiver that a replay does not wait for.
     pub(super) fn is_given_up(&self, receiver: ReceiverIx) -> bool {
         self.is_replay() && self.walk.vigils.get(usize::from(receiver.0)).is_some_and(Vigil::is_down)
-    }
-
-    /// What a delivery says about its receiver; a live run does not ask.
-    pub(super) fn watch<T>(&self, receiver: ReceiverIx, watch: impl FnOnce(&Vigil) -> T) -> Option<T> {
-        if !self.is_replay() {
-            return None;
-        }
-        self.walk.vigils.get(usize::from(receiver.0)).map(watch)
     }
 }

@@ -117,8 +117,8 @@ const VALUES: [Refusal; 4] = [
     (&["a=discard:"], &["a.retries=-1"], "retries of receiver a is `-1` (from --receiver-option): expected a whole number from 0"),
     (
         &["a=discard:"],
-        &["a.on_outage=wait"],
-        "on_outage of receiver a is `wait` (from --receiver-option): expected journal (an entry per event)",
+        &["a.on_outage=stop"],
+        "on_outage of receiver a is `stop` (from --receiver-option): expected defer (the others go on, what it missed is delivered later), wait (its events are waited for) or journal (an entry per event)",
     ),
     (&["a=http://shop/"], &["a.mode=json"], "mode of receiver a is `json` (from --receiver-option): expected binary or structured"),
 ];

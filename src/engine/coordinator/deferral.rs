@@ -1,0 +1,273 @@
+//! What receivers missed while they were down: told with the progress, read again, and delivered before they go on with the others.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::engine::coordinator::{Coordinator, Phase, write};
+use crate::engine::detached::{Detached, Range, Rereading};
+use crate::engine::flow::Budget;
+use crate::engine::ledger::{CaughtUp, Deferred, Entry, Incident, IncidentKey, IncidentKind, Known, NotDeferred};
+use crate::engine::missed::Deferral;
+use crate::engine::report::{Action, ToShard};
+use crate::engine::rereading::{Again, Came};
+use crate::engine::tracker::{Advance, Load};
+use crate::receiver::OnOutage;
+use crate::record::{NextOffset, Partition, ReceiverIx, ReceiverSet, Slot};
+
+/// What is read again takes at most this part of what may be in flight, and as much beside it.
+const PART_OF_BUDGET: usize = 4;
+
+impl Coordinator {
+    // --- who is detached
+
+    /// A receiver whose events are deferred is down: it goes on with the others nowhere.
+    pub(super) fn detach(&mut self, receiver: ReceiverIx, actions: &mut Vec<Action>) {
+        let live: Vec<Slot> = self.assigned.iter().copied().filter(|slot| !self.is_revoking(*slot)).collect();
+        for slot in &live {
+            match self.detached.iter_mut().find(|detached| detached.is_of(receiver, *slot)) {
+                Some(detached) => detached.keeping_from = None,
+                None => {
+                    let partition = self.tracker.partition(*slot);
+                    self.detached.extend(partition.map(|partition| Detached::new(receiver, partition, [])));
+                }
+            }
+        }
+        self.each_shard(actions, || ToShard::Detach(receiver, live.clone()));
+    }
+
+    /// A partition begins at `at`: what receivers missed of it before that goes before what comes. What they missed from there on comes
+    /// to all again.
+    pub(super) fn begin_detached(&mut self, partition: &Arc<Partition>, at: NextOffset, known: &Known, actions: &mut Vec<Action>) {
+        for (receiver, named) in (0..).map(ReceiverIx).zip(self.options.receivers.clone()) {
+            let of_it = || known.deferred.iter().filter(|deferred| deferred.receiver == named.name);
+            if of_it().any(|deferred| deferred.range.to > at) {
+                let (partition, receiver) = (Arc::clone(partition), named.name.clone());
+                actions.push(Action::Journal(write(vec![Entry::NotDeferred(NotDeferred { partition, receiver, from: at })])));
+            }
+            let before = of_it().map(|deferred| Range { to: deferred.range.to.min(at), ..deferred.range });
+            let ranges: Vec<Range> = before.filter(|range| range.from < range.to).collect();
+            let is_down = named.on_outage == OnOutage::Defer && self.outages.is_down(receiver);
+            if !ranges.is_empty() || is_down {
+                self.detached.push(Detached::new(receiver, partition, ranges));
+                self.each_shard(actions, || ToShard::Detach(receiver, vec![partition.slot]));
+            }
+        }
+    }
+
+    /// The slots under which what is missed of these is read again.
+    pub(super) fn reread_of(&self, slots: &[Slot]) -> Vec<Slot> {
+        let of_them = self.detached.iter().filter(|detached| slots.contains(&detached.partition.slot));
+        of_them.filter_map(|detached| detached.rereading).map(|rereading| rereading.slot).collect()
+    }
+
+    /// These are somebody else's; what was missed of them is in the journal.
+    pub(super) fn forget_detached(&mut self, slots: &[Slot]) {
+        for slot in self.reread_of(slots) {
+            self.tracker.close(slot);
+        }
+        self.detached.retain(|detached| !slots.contains(&detached.partition.slot));
+    }
+
+    pub(super) fn is_reread(&self, slot: Slot) -> bool {
+        self.detached.iter().any(|detached| detached.is_read_as(slot))
+    }
+
+    // --- what the journal is told, and has
+
+    /// What the journal is told of how far a partition came.
+    pub(super) fn told(&mut self, advance: Advance) -> Vec<Entry> {
+        let Advance { progress, deferred } = advance;
+        if let Some(detached) = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot)) {
+            let receiver = self.receiver(detached.receiver).map_or_else(String::new, |named| named.name.clone());
+            return vec![Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver, to: progress.to })];
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        for Deferral { receiver, from, to, events } in deferred {
+            let partition = &progress.partition;
+            let detached = self.detached.iter_mut().find(|detached| detached.is_of(receiver, partition.slot));
+            detached.into_iter().for_each(|detached| detached.tell(Range { from, to }));
+            let Some(named) = self.receiver(receiver) else { continue };
+            let (partition, receiver) = (Arc::clone(partition), named.name.clone());
+            entries.push(Entry::Deferred(Deferred { partition, receiver, from, to, events }));
+        }
+        entries.push(Entry::Progress(progress));
+        entries
+    }
+
+    /// The journal has the progress of a slot up to here.
+    pub(super) fn missed_is_journaled(&mut self, slot: Slot, to: NextOffset, actions: &mut Vec<Action>) {
+        for detached in &mut self.detached {
+            if detached.partition.slot == slot {
+                detached.journaled(to);
+            } else if detached.is_read_as(slot) {
+                detached.caught_up(to);
+                if detached.rereading.is_none() {
+                    self.tracker.close(slot);
+                    actions.push(Action::LeaveAgain(vec![slot]));
+                }
+            }
+        }
+    }
+
+    // --- what is read again
+
+    pub(super) fn reread(&mut self, came: &Came<'_>, actions: &mut Vec<Action>) {
+        match came {
+            Came::Nothing => self.batches.flush(actions),
+            Came::Record(raw) => {
+                let Some(detached) = self.detached.iter_mut().find(|detached| detached.is_read_as(raw.slot)) else { return };
+                if !detached.has(raw.offset) {
+                    return self.reread_up_to(raw.slot, raw.offset.next());
+                }
+                let Some(seq) = self.tracker.admit(raw.slot, raw.offset, raw.size()) else { return };
+                let Some(partition) = self.tracker.partition(raw.slot).cloned() else { return };
+                self.batches.push(raw, &partition, seq, actions);
+                self.reread_up_to(raw.slot, raw.offset.next());
+            }
+            Came::UpTo(slot, position) => {
+                self.batches.flush(actions);
+                self.reread_up_to(*slot, *position);
+            }
+            Came::Gone(slot, low) => self.missed_is_gone(*slot, *low, actions),
+        }
+    }
+
+    fn reread_up_to(&mut self, slot: Slot, position: NextOffset) {
+        let Some(detached) = self.detached.iter_mut().find(|detached| detached.is_read_as(slot)) else { return };
+        let Some(rereading) = &mut detached.rereading else { return };
+        rereading.is_read |= position >= rereading.to;
+        self.tracker.read_up_to(slot, position.min(rereading.to));
+    }
+
+    /// What a receiver missed is not in the log any more, up to `low` or all of it.
+    fn missed_is_gone(&mut self, slot: Slot, low: Option<NextOffset>, actions: &mut Vec<Action>) {
+        let Some(detached) = self.detached.iter().find(|detached| detached.is_read_as(slot)) else { return };
+        let Some((rereading, from)) = detached.rereading.zip(self.tracker.mark(slot)) else { return };
+        let to = low.map_or(rereading.to, |low| low.min(rereading.to));
+        let name = self.receiver(detached.receiver).map_or_else(String::new, |named| named.name.clone());
+        let message = format!(
+            "{} lost the offsets {from} to {to} (excluded) before {name}, which was down, got them: they are no longer in the log",
+            detached.partition
+        );
+        let key = IncidentKey { receiver: Some(name), ..IncidentKey::at(IncidentKind::Gap, &detached.partition) };
+        let data = json!({ "lost": to.get() - from.get() });
+        let incident = Incident { from: Some(from), to: Some(to), data, ..Incident::new(key, message) };
+        actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
+        self.reread_up_to(slot, to);
+    }
+
+    /// The receivers of whose reader something may come now: there is room, or it is to find out whether it is back.
+    #[must_use]
+    pub fn wants_again(&self) -> ReceiverSet {
+        if self.detached.is_empty() || !self.may_read_again() {
+            return ReceiverSet::NONE;
+        }
+        let reading = |detached: &&Detached| detached.rereading.is_some_and(|rereading| !rereading.is_read);
+        let receivers = self.detached.iter().filter(reading).fold(ReceiverSet::NONE, |set, of| set.with(of.receiver));
+        let Budget { records, bytes } = self.options.conduct.budget;
+        let parts = PART_OF_BUDGET * receivers.len().max(1) as usize;
+        let has_room = |receiver: &ReceiverIx| {
+            let load = self.load_again(*receiver);
+            if self.outages.is_down(*receiver) {
+                return load.records == 0;
+            }
+            load.records == 0 || (load.records < records / parts && load.bytes < bytes / parts)
+        };
+        receivers.iter().filter(has_room).fold(ReceiverSet::NONE, ReceiverSet::with)
+    }
+
+    fn load_again(&self, receiver: ReceiverIx) -> Load {
+        let its = self.detached.iter().filter(|detached| detached.receiver == receiver).filter_map(|detached| detached.rereading);
+        its.map(|rereading| self.tracker.load_of(rereading.slot)).fold(Load::default(), |all, of| Load {
+            records: all.records + of.records,
+            bytes: all.bytes + of.bytes,
+        })
+    }
+
+    fn may_read_again(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. })
+    }
+
+    /// True while somebody who is there is still to have what it missed.
+    pub(super) fn is_catching_up(&self) -> bool {
+        let is_up = |detached: &&Detached| !self.outages.is_down(detached.receiver);
+        self.detached.iter().filter(is_up).any(Detached::is_missing_something)
+    }
+
+    // --- how it goes on
+
+    /// Begins with ranges that nobody reads, and lets receivers go on with the others that have all that they missed.
+    pub(super) fn go_on_with_missed(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.detached.is_empty() || !self.may_read_again() {
+            return;
+        }
+        self.read_missed(actions);
+        self.keep_for_those_nearly_there(actions);
+        self.attach(actions);
+        // Whoever waits for the journal to be told waits no longer than it takes.
+        let is_waited_for = |detached: &Detached| {
+            let live = detached.keeping_from.map(|from| (detached.partition.slot, from));
+            let again = detached.rereading.filter(|of| of.is_read).map(|of| (of.slot, of.to));
+            live.into_iter().chain(again).any(|(slot, to)| self.tracker.mark(slot) >= Some(to))
+        };
+        if self.detached.iter().any(is_waited_for) {
+            self.next_commit = self.next_commit.min(now);
+        }
+    }
+
+    fn read_missed(&mut self, actions: &mut Vec<Action>) {
+        let mut begun = Vec::new();
+        for at in 0..self.detached.len() {
+            let Some(detached) = self.detached.get(at) else { continue };
+            let (receiver, partition) = (detached.receiver, Arc::clone(&detached.partition));
+            let Some(Range { from, to }) = detached.unread().filter(|_| !self.is_revoking(partition.slot)) else { continue };
+            // One that is down is asked with what it missed first.
+            let is_read = |other: &Detached| other.receiver == receiver && other.rereading.is_some();
+            if self.outages.is_down(receiver) && self.detached.iter().any(is_read) {
+                continue;
+            }
+            self.reread += 1;
+            let slot = Slot { index: u32::MAX - self.reread, epoch: self.reread };
+            let Partition { topic, number, late_below, debts, .. } = &*partition;
+            let again = Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() };
+            let again = Arc::new(again);
+            self.tracker.open_again(&again, from);
+            if let Some(detached) = self.detached.get_mut(at) {
+                detached.rereading = Some(Rereading { slot, to, is_read: false });
+            }
+            begun.push(Again { receiver, partition: again, from });
+        }
+        if !begun.is_empty() {
+            actions.push(Action::ReadAgain(begun));
+        }
+    }
+
+    fn keep_for_those_nearly_there(&mut self, actions: &mut Vec<Action>) {
+        let mut kept = Vec::new();
+        for detached in &mut self.detached {
+            let is_down = self.outages.is_down(detached.receiver);
+            let slot = detached.partition.slot;
+            if is_down || detached.keeping_from.is_some() || !detached.is_nearly_there() {
+                continue;
+            }
+            detached.keeping_from = self.tracker.admitted_to(slot);
+            kept.extend(detached.keeping_from.map(|from| (detached.receiver, slot, from)));
+        }
+        for (receiver, slot, from) in kept {
+            self.each_shard(actions, || ToShard::Keep(receiver, slot, from));
+        }
+    }
+
+    fn attach(&mut self, actions: &mut Vec<Action>) {
+        let is_there = |detached: &mut Detached| {
+            let Some(from) = detached.keeping_from else { return false };
+            !detached.is_missing_something() && self.tracker.is_journaled(detached.partition.slot, from)
+        };
+        let attached: Vec<Detached> = self.detached.extract_if(.., is_there).collect();
+        for detached in attached {
+            self.each_shard(actions, || ToShard::Attach(detached.receiver, detached.partition.slot));
+        }
+    }
+}
