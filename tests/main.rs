@@ -29,6 +29,7 @@ mod lanes;
 mod mixed;
 mod moves;
 mod openedx;
+mod outages;
 mod patterns;
 mod readme;
 mod real_broker;

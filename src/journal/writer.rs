@@ -35,8 +35,11 @@ pub(super) use crate::journal::writer::failures::crc_of;
 
 /// How long the end of a run waits for one.
 const LAST_TRIES: Duration = Duration::from_secs(1);
-/// The write-ahead log is folded back into the file past this many pages.
+/// The write-ahead log is folded back into the file past this many pages; where little is written, past fewer, now and then: a trickle
+/// must not make a large file.
 const CHECKPOINT_PAGES: c_int = 1_000;
+const FEW_PAGES: c_int = 64;
+const NOW_AND_THEN: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// Pages in the write-ahead log after the last commit on this thread: SQLite's hook takes no state.
@@ -55,6 +58,8 @@ pub struct Writer {
     names: Names,
     progress: Rows,
     incidents: Incidents,
+    /// When the write-ahead log was folded back last.
+    folded_at: Instant,
 }
 
 /// What the statements of one transaction share.
@@ -96,6 +101,7 @@ impl Writer {
             names: Names::default(),
             progress: Rows::default(),
             incidents: Incidents::default(),
+            folded_at: Instant::now(),
         })
     }
 
@@ -219,9 +225,11 @@ impl Ledger for Writer {
     }
 
     fn tidy(&mut self) -> Result<(), LedgerError> {
-        if WAL_PAGES.get() < CHECKPOINT_PAGES {
+        let enough = if self.folded_at.elapsed() < NOW_AND_THEN { CHECKPOINT_PAGES } else { FEW_PAGES };
+        if WAL_PAGES.get() < enough {
             return Ok(());
         }
+        self.folded_at = Instant::now();
         match self.connection.pragma(None, "wal_checkpoint", "PASSIVE", |_| Ok(())) {
             Err(error) if !is_busy(&error) => Err(self.failed(&error)),
             _ => Ok(()),

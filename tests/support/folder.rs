@@ -90,6 +90,12 @@ impl Folder {
         self.journal_at("redrive.db")
     }
 
+    /// Bytes of that journal, whatever of it is not in its file yet among them.
+    pub(crate) fn size_of_journal(&self) -> u64 {
+        let size = |name: &str| std::fs::metadata(self.path().join(name)).map_or(0, |of| of.len());
+        size("redrive.db") + size("redrive.db-wal")
+    }
+
     /// Changes that journal by plain SQL; says how many rows.
     #[track_caller]
     pub(crate) fn change_journal(&self, sql: &str) -> usize {

@@ -42,7 +42,10 @@ impl Shard {
             jitter: rand::random(),
         };
         let manner = self.manner(receiver, event.record());
-        if manner != Manner::Journal && (error.class == Class::Consumer || error.code.as_str() == "unreachable") {
+        // What one that is down says for so long is no news, and no other try is worth its while.
+        let is_known = manner != Manner::PassOver && policy::is_sign(&error.code) && self.vigil(receiver).is_some_and(Vigil::is_down);
+        let is_found = error.class == Class::Consumer || error.code.as_str() == "unreachable";
+        if manner != Manner::Journal && (is_found || is_known) {
             return self.is_down(receiver, manner, &history, (&error, None));
         }
         match policy::decide(error.class, &situation) {
