@@ -108,6 +108,7 @@ impl Observer for Watchers {
                 | Entry::Deferred(_)
                 | Entry::CaughtUp(_)
                 | Entry::NotDeferred(_)
+                | Entry::LetGo(_)
                 | Entry::Schema(_) => {}
             }
         }

@@ -8,6 +8,7 @@ mod commits;
 mod deferral;
 mod ending;
 mod outages;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -27,6 +28,7 @@ use crate::engine::outages::Outages;
 use crate::engine::rereading::Came;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::source::{Flow, Offer, Polled};
+use crate::engine::coordinator::strays::STRAYS_EVERY;
 use crate::engine::standing::Standing;
 use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
@@ -110,6 +112,7 @@ pub struct Coordinator {
     standing: Standing,
     outages: Outages,
     detached: Vec<Detached>,
+    next_strays: Instant,
     /// How many ranges were read again: their slots are told apart by it.
     reread: u32,
     has_started: bool,
@@ -140,6 +143,7 @@ impl Coordinator {
             standing: Standing::default(),
             outages: Outages::default(),
             detached: Vec::new(),
+            next_strays: now + STRAYS_EVERY,
             reread: 0,
             has_started: false,
             assigned: HashSet::new(),
@@ -251,6 +255,7 @@ impl Coordinator {
                 }
             }
             Report::Known(known) => self.known(&known, now, actions),
+            Report::Strays(strays) => self.strays(strays),
             Report::Signal(receiver, signal) => self.signal(receiver, signal, now, actions),
             Report::Shelved(mut changes) => {
                 // What is read again has a bound of its own.
@@ -356,8 +361,7 @@ impl Coordinator {
             self.next_commit = now + self.options.conduct.commit_interval;
             self.write_progress(now, actions);
         }
-        let load = self.tracker.load();
-        if self.admission.is_held() || load.records > 0 {
+        if self.admission.is_held() || self.tracker.out() > 0 || self.is_catching_up() {
             self.busy_at = self.busy_at.max(now);
         }
         if let Some(limit) = self.options.conduct.idle_exit {
@@ -366,6 +370,7 @@ impl Coordinator {
                 self.finish_reading(StopReason::Done, actions);
             }
         }
+        self.look_for_strays(now, actions);
         self.go_on_with_missed(now, actions);
         self.keep_draining(now, actions);
     }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::record::{NextOffset, Offset, Partition, ReceiverIx, Slot};
+use crate::record::{NextOffset, Offset, Partition, ReceiverIx, Slot, Topic};
 
 /// A receiver with so few offsets left to read again goes on with the others as soon as it has them.
 const FEW: i64 = 1_000;
@@ -18,11 +18,20 @@ pub struct Range {
     pub to: NextOffset,
 }
 
+/// Whether the partition is read here by the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Here {
+    Read,
+    /// Somebody else has it, who knows nothing of this journal, or this receiver is attached to it: what it missed is delivered late.
+    NotRead,
+}
+
 #[derive(Debug)]
 pub(super) struct Detached {
     pub(super) receiver: ReceiverIx,
-    /// As the others read it.
+    /// As the others read it, if they do here.
     pub(super) partition: Arc<Partition>,
+    pub(super) here: Here,
     /// Ascending; never an empty one.
     ranges: VecDeque<Range>,
     told: VecDeque<Range>,
@@ -46,11 +55,26 @@ impl Detached {
         Self {
             receiver,
             partition: Arc::clone(partition),
+            here: Here::Read,
             ranges: ranges.into_iter().collect(),
             told: VecDeque::new(),
             rereading: None,
             keeping_from: None,
         }
+    }
+
+    /// Of a partition that is not read here.
+    pub(super) fn stray(receiver: ReceiverIx, partition: &Arc<Partition>, range: Range) -> Self {
+        Self { here: Here::NotRead, ..Self::new(receiver, partition, [range]) }
+    }
+
+    pub(super) fn is_stray_of(&self, topic: &Topic, number: i32) -> bool {
+        self.here == Here::NotRead && self.partition.number == number && *self.partition.topic == *topic
+    }
+
+    /// Another range, behind those that are there.
+    pub(super) fn add(&mut self, range: Range) {
+        self.ranges.push_back(range);
     }
 
     pub(super) fn is_of(&self, receiver: ReceiverIx, slot: Slot) -> bool {

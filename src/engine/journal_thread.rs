@@ -146,9 +146,16 @@ impl JournalThread {
             self.write(gathered.jobs)?;
             *written_at = Some(Instant::now());
         }
-        if let Some(ToJournal::Look(offers)) = gathered.then {
-            let known = self.unlocked(|ledger| ledger.know(&offers))?;
-            self.tell(Report::Known(known));
+        match gathered.then {
+            Some(ToJournal::Look(offers)) => {
+                let known = self.unlocked(|ledger| ledger.know(&offers))?;
+                self.tell(Report::Known(known));
+            }
+            Some(ToJournal::TakeStrays(receivers)) => {
+                let strays = self.unlocked(|ledger| ledger.take_strays(&receivers))?;
+                self.tell(Report::Strays(strays));
+            }
+            Some(ToJournal::Job(_) | ToJournal::End) | None => {}
         }
         Ok(())
     }

@@ -164,6 +164,7 @@ impl KafkaThread {
     fn perform_one(&mut self, action: Action) -> Result<(), StopReason> {
         match action {
             Action::Look(offers) => self.journal.send(ToJournal::Look(offers)).map_err(|_| gone("journal")),
+            Action::TakeStrays(receivers) => self.journal.send(ToJournal::TakeStrays(receivers)).map_err(|_| gone("journal")),
             Action::Journal(job) => self.journal.send(ToJournal::Job(job)).map_err(|_| gone("journal")),
             Action::Dispatch(shard, Dispatch(message)) => {
                 let shard = self.shards.get(shard).ok_or_else(|| gone("shard"))?;

@@ -15,7 +15,7 @@ use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
 use crate::receiver::Mode;
-use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot};
+use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot, Topic};
 
 /// One thing to write down.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ pub enum Entry {
     Deferred(Deferred),
     CaughtUp(CaughtUp),
     NotDeferred(NotDeferred),
+    LetGo(LetGo),
     Incident(Incident),
     IncidentEnded(IncidentKey),
     /// A schema that a registry served.
@@ -127,6 +128,21 @@ pub struct NotDeferred {
     pub partition: Arc<Partition>,
     pub receiver: String,
     pub from: NextOffset,
+}
+
+/// What the receiver missed of the partition is not delivered by this run: whoever may, takes it.
+#[derive(Clone, Debug)]
+pub struct LetGo {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+}
+
+/// Something that a receiver missed and nobody delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    pub topic: Arc<Topic>,
+    pub partition: i32,
+    pub missed: KnownDeferred,
 }
 
 /// Of records, not of deliveries; their sum is the number of records in the range.
@@ -368,6 +384,14 @@ pub trait Ledger: Send {
     /// # Errors
     /// When it cannot be read; as `append`.
     fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError>;
+
+    /// Takes what these receivers missed and no run that lives delivers, in the order of its offsets.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn take_strays(&mut self, _receivers: &[String]) -> Result<Vec<Stray>, LedgerError> {
+        Ok(Vec::new())
+    }
 
     /// The run's heartbeat, every 5 s; also finds out that the file was replaced or deleted.
     ///

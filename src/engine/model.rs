@@ -177,6 +177,7 @@ impl World {
                     self.step(Input::Report(Report::CommittedNow { results, ticket }));
                 }
                 Action::Flow(flow) => self.is_held = flow == crate::engine::source::Flow::Held,
+                Action::TakeStrays(_) => {}
                 Action::ReadAgain(_) | Action::LeaveAgain(_) => panic!("no receiver is ever down here"),
                 Action::FlowOf(..) => panic!("nothing waits for a schema here"),
                 Action::Release(slots) => self.released.extend(slots),

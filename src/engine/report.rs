@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::engine::guard::NothingWorks;
-use crate::engine::ledger::{Entry, Known, LedgerError};
+use crate::engine::ledger::{Entry, Known, LedgerError, Stray};
 use crate::engine::new_types::Skipped;
 use crate::engine::rereading::Again;
 use crate::engine::schemas::Answer;
@@ -86,6 +86,8 @@ pub enum StopLevel {
 pub(super) enum ToJournal {
     Job(JournalJob),
     Look(Vec<Offer>),
+    /// Of these receivers.
+    TakeStrays(Vec<String>),
     /// The run is over; nothing comes after this.
     End,
 }
@@ -131,6 +133,7 @@ pub enum Report {
         stage: Stage,
     },
     Known(Vec<Known>),
+    Strays(Vec<Stray>),
     Signal(ReceiverIx, Signal),
     /// So much more, or less, waits for a schema or for room.
     Shelved(Vec<(Slot, Shelved)>),
@@ -152,6 +155,7 @@ pub enum Report {
 #[derive(Debug)]
 pub enum Action {
     Look(Vec<Offer>),
+    TakeStrays(Vec<String>),
     Assign(Vec<Start>),
     Dispatch(usize, Dispatch),
     Journal(JournalJob),

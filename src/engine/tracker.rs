@@ -104,9 +104,18 @@ struct Assigned {
     committed: Option<NextOffset>,
 }
 
+/// For whom a slot is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Everybodys,
+    /// Again, for the receiver that missed it.
+    OneReceivers,
+}
+
 /// How far one partition came since that was last told.
 #[derive(Clone, Debug)]
 pub struct Advance {
+    pub whose: Whose,
     pub progress: Progress,
     /// What of it is to be delivered later.
     pub deferred: Vec<Deferral>,
@@ -415,14 +424,15 @@ impl Assigned {
         if !self.has_progress() {
             return None;
         }
+        let whose = if self.books == Books::OfOne { Whose::OneReceivers } else { Whose::Everybodys };
         let partition = Arc::clone(&self.partition);
         let Some(from) = self.told.replace(self.mark) else {
             self.told = Some(self.start);
             let progress = Progress { partition, from: self.start, to: self.start, counts: Counts::default() };
-            return Some(Advance { progress, deferred: Vec::new() });
+            return Some(Advance { whose, progress, deferred: Vec::new() });
         };
         let progress = Progress { partition, from, to: self.mark, counts: std::mem::take(&mut self.counts) };
-        Some(Advance { progress, deferred: self.missed.take(self.mark) })
+        Some(Advance { whose, progress, deferred: self.missed.take(self.mark) })
     }
 
     fn take_commit(&mut self) -> Option<(Slot, NextOffset)> {

@@ -78,10 +78,13 @@ impl Ledger for PreviewLedger {
 
     fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError> {
         let Some(reader) = &self.reader else { return Ok(offers.iter().map(unknown).collect()) };
-        knowledge::know(reader.connection(), &self.group, offers).map_err(|error| {
+        let mut known = knowledge::know(reader.connection(), &self.group, offers).map_err(|error| {
             let (path, message) = (reader.path().to_owned(), reader.failed(error).to_string());
             LedgerError::Read { path, message }
-        })
+        })?;
+        // What was missed before is not what is looked at.
+        known.iter_mut().for_each(|known| known.deferred.clear());
+        Ok(known)
     }
 
     fn beat(&mut self) -> Result<(), LedgerError> {

@@ -164,7 +164,7 @@ pub(super) const NEW_DEFERRED: &str = "
     ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
         claimed_by = excluded.claimed_by";
 pub(super) const DEFERRED_GOES_ON: &str = "
-    UPDATE deferred SET to_offset = ?5, events = events + ?6
+    UPDATE deferred SET to_offset = ?5, events = events + ?6, claimed_by = ?7
     WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset = ?4";
 pub(super) const CAUGHT_UP: &str = "
     UPDATE deferred SET delivered_to = min(?4, to_offset)
@@ -176,10 +176,23 @@ pub(super) const DEFERRED_CUT: &str = "
     WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset > ?4";
 pub(super) const DEFERRED_GONE: &str =
     "DELETE FROM deferred WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset >= ?4";
-pub(super) const DEFERRED_OF: &str = "
-    SELECT p.receiver, d.delivered_to, d.to_offset FROM place p JOIN deferred d ON d.place_id = p.id
+pub(super) const MISSED_OF: &str = "
+    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by FROM place p CROSS JOIN deferred d ON d.place_id = p.id
     WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
-    ORDER BY p.receiver, d.from_offset";
+    ORDER BY d.from_offset";
+/// Those of a partition together, in the order of its offsets.
+pub(super) const STRAYS: &str = "
+    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by, t.cluster_id, t.name, t.topic_uuid, d.partition
+    FROM place p CROSS JOIN deferred d ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
+    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2
+    ORDER BY d.place_id, d.topic_id, d.partition, d.from_offset";
+pub(super) const HAS_STRAYS: &str = "
+    SELECT EXISTS (SELECT 1 FROM place p CROSS JOIN deferred d ON d.place_id = p.id
+        WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2)";
+pub(super) const TAKE_MISSED: &str = "UPDATE deferred SET claimed_by = ?2 WHERE id = ?1";
+pub(super) const LET_GO_OF_MISSED: &str = "
+    UPDATE deferred SET claimed_by = NULL
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND claimed_by = ?4 AND delivered_to < to_offset";
 
 // --- schemas, of which there are few (primary key, or all of them)
 
@@ -418,6 +431,10 @@ mod tests {
             ("DEFERRED_GOES_ON", DEFERRED_GOES_ON),
             ("CAUGHT_UP", CAUGHT_UP),
             ("DEFERRED_CUT", DEFERRED_CUT),
+            ("MISSED_OF", MISSED_OF),
+            ("HAS_STRAYS", HAS_STRAYS),
+            ("STRAYS", STRAYS),
+            ("LET_GO_OF_MISSED", LET_GO_OF_MISSED),
             ("DEFERRED_GONE", DEFERRED_GONE),
             ("HIGHEST_ID", HIGHEST_ID),
             ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),

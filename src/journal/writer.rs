@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId, Stray};
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
 use crate::journal::locks::wait_briefly;
@@ -134,11 +134,11 @@ impl Writer {
     }
 
     /// One transaction.
-    fn transact(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<()>) -> Result<(), LedgerError> {
+    fn transact<T>(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         self.try_once(work).map_err(|error| self.failed(&error))
     }
 
-    fn try_once(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+    fn try_once<T>(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writing = Writing {
             transaction: &transaction,
@@ -152,7 +152,8 @@ impl Writer {
             redelivered: Redelivered::default(),
         };
         let counted = |writing: &mut Writing<'_>| writing.write_counts().and_then(|()| writing.write_redelivered(self.replay));
-        let written = work(&mut writing).and_then(|()| counted(&mut writing)).and_then(|()| transaction.commit());
+        let written = work(&mut writing).and_then(|done| counted(&mut writing).map(|()| done));
+        let written = written.and_then(|done| transaction.commit().map(|()| done));
         if written.is_err() {
             // What was remembered of rows may have been rolled back.
             self.names = Names::default();
@@ -198,6 +199,7 @@ impl Writing<'_> {
             Entry::Deferred(deferred) => self.deferred(deferred),
             Entry::CaughtUp(caught_up) => self.caught_up(caught_up),
             Entry::NotDeferred(not_deferred) => self.not_deferred(not_deferred),
+            Entry::LetGo(let_go) => self.let_go(let_go),
             Entry::Incident(incident) => self.incident(incident),
             Entry::IncidentEnded(key) => self.incident_ended(key),
             Entry::Schema(served) => self.served(served),
@@ -214,7 +216,25 @@ impl Ledger for Writer {
     }
 
     fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError> {
-        knowledge::know(&self.connection, &self.group, offers).map_err(|error| self.failed(&error))
+        let mut known = knowledge::know(&self.connection, &self.group, offers).map_err(|error| self.failed(&error))?;
+        if known.iter().any(|known| !known.deferred.is_empty()) {
+            self.transact(|writing| {
+                let offered = offers.iter().zip(&mut known).filter(|(_, known)| !known.deferred.is_empty());
+                for (offer, known) in offered {
+                    known.deferred = writing.take_missed_of(offer)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(known)
+    }
+
+    fn take_strays(&mut self, receivers: &[String]) -> Result<Vec<Stray>, LedgerError> {
+        let has_strays = deferred::has_strays(&self.connection, &self.group, self.run.run);
+        if !has_strays.map_err(|error| self.failed(&error))? {
+            return Ok(Vec::new());
+        }
+        self.transact(|writing| writing.take_strays(receivers))
     }
 
     fn beat(&mut self) -> Result<(), LedgerError> {

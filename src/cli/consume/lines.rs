@@ -354,6 +354,7 @@ impl Observer for Said {
                 | Entry::Deferred(_)
                 | Entry::CaughtUp(_)
                 | Entry::NotDeferred(_)
+                | Entry::LetGo(_)
                 | Entry::Schema(_) => {}
             }
         }

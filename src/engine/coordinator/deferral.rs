@@ -5,19 +5,21 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::engine::coordinator::{Coordinator, Phase, write};
-use crate::engine::detached::{Detached, Range, Rereading};
+use crate::engine::coordinator::{Coordinator, Named, Phase, write};
+use crate::engine::detached::{Detached, Here, Range, Rereading};
 use crate::engine::flow::Budget;
-use crate::engine::ledger::{CaughtUp, Deferred, Entry, Incident, IncidentKey, IncidentKind, Known, NotDeferred};
+use crate::engine::ledger::{CaughtUp, Deferred, Entry, Incident, IncidentKey, IncidentKind, Known, LetGo, NotDeferred};
 use crate::engine::missed::Deferral;
 use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
-use crate::engine::tracker::{Advance, Load};
+use crate::engine::tracker::{Advance, Load, Whose};
 use crate::receiver::OnOutage;
 use crate::record::{NextOffset, Partition, ReceiverIx, ReceiverSet, Slot};
 
 /// What is read again takes at most this part of what may be in flight, and as much beside it.
 const PART_OF_BUDGET: usize = 4;
+/// Slots that no source comes near.
+const HIGHEST_SLOTS: u32 = 1 << 30;
 
 impl Coordinator {
     // --- who is detached
@@ -40,6 +42,7 @@ impl Coordinator {
     /// A partition begins at `at`: what receivers missed of it before that goes before what comes. What they missed from there on comes
     /// to all again.
     pub(super) fn begin_detached(&mut self, partition: &Arc<Partition>, at: NextOffset, known: &Known, actions: &mut Vec<Action>) {
+        self.leave_strays_of(partition, actions);
         for (receiver, named) in (0..).map(ReceiverIx).zip(self.options.receivers.clone()) {
             let of_it = || known.deferred.iter().filter(|deferred| deferred.receiver == named.name);
             if of_it().any(|deferred| deferred.range.to > at) {
@@ -62,12 +65,21 @@ impl Coordinator {
         of_them.filter_map(|detached| detached.rereading).map(|rereading| rereading.slot).collect()
     }
 
-    /// These are somebody else's; what was missed of them is in the journal.
-    pub(super) fn forget_detached(&mut self, slots: &[Slot]) {
+    /// These are somebody else's; what was missed of them is in the journal, for whoever takes it.
+    pub(super) fn forget_detached(&mut self, slots: &[Slot], actions: &mut Vec<Action>) {
         for slot in self.reread_of(slots) {
             self.tracker.close(slot);
         }
-        self.detached.retain(|detached| !slots.contains(&detached.partition.slot));
+        let gone = self.detached.extract_if(.., |detached| slots.contains(&detached.partition.slot));
+        let mut entries: Vec<Entry> = Vec::new();
+        for detached in gone {
+            let receiver = self.options.receivers.get(usize::from(detached.receiver.0)).map(|named| named.name.clone());
+            let let_go = |receiver| Entry::LetGo(LetGo { partition: detached.partition, receiver });
+            entries.extend(receiver.map(let_go));
+        }
+        if !entries.is_empty() {
+            actions.push(Action::Journal(write(entries)));
+        }
     }
 
     pub(super) fn is_reread(&self, slot: Slot) -> bool {
@@ -78,10 +90,12 @@ impl Coordinator {
 
     /// What the journal is told of how far a partition came.
     pub(super) fn told(&mut self, advance: Advance) -> Vec<Entry> {
-        let Advance { progress, deferred } = advance;
-        if let Some(detached) = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot)) {
-            let receiver = self.receiver(detached.receiver).map_or_else(String::new, |named| named.name.clone());
-            return vec![Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver, to: progress.to })];
+        let Advance { whose, progress, deferred } = advance;
+        if whose == Whose::OneReceivers {
+            let detached = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot));
+            let named = detached.and_then(|detached| self.receiver(detached.receiver)).cloned();
+            let caught_up = |of: Named| Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver: of.name, to: progress.to });
+            return named.map(caught_up).into_iter().collect();
         }
         let mut entries: Vec<Entry> = Vec::new();
         for Deferral { receiver, from, to, events } in deferred {
@@ -190,6 +204,19 @@ impl Coordinator {
         matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. })
     }
 
+    /// The end of what is read: nobody waits here for receivers that are down, and what they missed is in the journal.
+    pub(super) fn leave_missed(&mut self, actions: &mut Vec<Action>) {
+        let slots: Vec<Slot> = self.detached.iter().filter_map(|detached| detached.rereading).map(|of| of.slot).collect();
+        self.leave_again_as(slots, actions);
+    }
+
+    fn leave_again_as(&self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
+        if !slots.is_empty() {
+            self.each_shard(actions, || ToShard::LetGo(slots.clone()));
+            actions.push(Action::LeaveAgain(slots));
+        }
+    }
+
     /// True while somebody who is there is still to have what it missed.
     pub(super) fn is_catching_up(&self) -> bool {
         let is_up = |detached: &&Detached| !self.outages.is_down(detached.receiver);
@@ -228,8 +255,7 @@ impl Coordinator {
             if self.outages.is_down(receiver) && self.detached.iter().any(is_read) {
                 continue;
             }
-            self.reread += 1;
-            let slot = Slot { index: u32::MAX - self.reread, epoch: self.reread };
+            let slot = self.slot_again();
             let Partition { topic, number, late_below, debts, .. } = &*partition;
             let again = Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() };
             let again = Arc::new(again);
@@ -244,11 +270,18 @@ impl Coordinator {
         }
     }
 
+    /// One that no source gives.
+    pub(super) fn slot_again(&mut self) -> Slot {
+        self.reread = self.reread.wrapping_add(1);
+        Slot { index: u32::MAX - self.reread % HIGHEST_SLOTS, epoch: self.reread }
+    }
+
     fn keep_for_those_nearly_there(&mut self, actions: &mut Vec<Action>) {
         let mut kept = Vec::new();
         for detached in &mut self.detached {
             let is_down = self.outages.is_down(detached.receiver);
             let slot = detached.partition.slot;
+            // Of what nobody reads here, there is nobody to go on with.
             if is_down || detached.keeping_from.is_some() || !detached.is_nearly_there() {
                 continue;
             }
@@ -266,6 +299,7 @@ impl Coordinator {
             !detached.is_missing_something() && self.tracker.is_journaled(detached.partition.slot, from)
         };
         let attached: Vec<Detached> = self.detached.extract_if(.., is_there).collect();
+        self.detached.retain(|detached| detached.here == Here::Read || detached.is_missing_something());
         for detached in attached {
             self.each_shard(actions, || ToShard::Attach(detached.receiver, detached.partition.slot));
         }

@@ -43,11 +43,14 @@ impl Coordinator {
     }
 
     pub(super) fn keep_draining(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        let (out, is_catching_up) = (self.tracker.out(), self.is_catching_up());
+        let (load, out, is_catching_up) = (self.tracker.load(), self.tracker.out(), self.is_catching_up());
         let Phase::Draining { reason, deadline, is_forced } = &mut self.phase else { return };
         let is_overdue = deadline.is_some_and(|deadline| now >= deadline);
         if deadline.is_none() && is_catching_up {
             return;
+        }
+        if deadline.is_none() && out > 0 && load.records == 0 {
+            return self.leave_missed(actions);
         }
         if out > 0 && !is_overdue {
             // The end of what there is to read: nothing else can show that the stage works.

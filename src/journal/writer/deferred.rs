@@ -1,53 +1,123 @@
-//! What receivers missed: ranges that grow with the progress, and how far each was delivered since.
+//! What receivers missed: ranges that grow with the progress, and how far each was delivered since. A run takes what it delivers, so that
+//! no other one does, too.
 
-use rusqlite::params;
+use std::sync::Arc;
 
-use crate::engine::ledger::{CaughtUp, Deferred, NotDeferred};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::engine::detached::Range;
+use crate::engine::ledger::{CaughtUp, Deferred, KnownDeferred, LetGo, NotDeferred, Stray};
+use crate::engine::source::Offer;
 use crate::failure::Stage;
+use crate::journal::holders::Holders;
 use crate::journal::sql;
 use crate::journal::writer::Writing;
+use crate::record::{NextOffset, Partition, Topic};
+
+/// What of a partition receivers of a group missed and nobody delivered since.
+pub(super) fn missed_of(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<Missed>> {
+    let (topic, partition) = partition;
+    let mut select = connection.prepare_cached(sql::MISSED_OF)?;
+    select.query_map((group, topic, partition), Missed::read)?.collect()
+}
+
+/// True when there may be something that this run has not taken.
+pub(super) fn has_strays(connection: &Connection, group: &str, run: i64) -> rusqlite::Result<bool> {
+    connection.prepare_cached(sql::HAS_STRAYS)?.query_row((group, run), |row| row.get(0))
+}
+
+/// A row of what was missed.
+pub(super) struct Missed {
+    id: i64,
+    pub(super) missed: KnownDeferred,
+    holder: Option<i64>,
+}
+
+impl Missed {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let at = |column| Ok::<_, rusqlite::Error>(NextOffset::new(row.get(column)?).unwrap_or(NextOffset::ZERO));
+        let missed = KnownDeferred { receiver: row.get(1)?, range: Range { from: at(2)?, to: at(3)? } };
+        Ok(Self { id: row.get(0)?, missed, holder: row.get(4)? })
+    }
+}
 
 impl Writing<'_> {
+    /// Takes what was missed of an offered partition, unless another run that lives delivers it.
+    pub(super) fn take_missed_of(&mut self, offer: &Offer) -> rusqlite::Result<Vec<KnownDeferred>> {
+        let Topic { cluster_id, name, uuid } = &*offer.topic;
+        let names = (cluster_id, name, uuid.as_deref().unwrap_or_default());
+        let topic: Option<i64> = self.transaction.prepare_cached(sql::TOPIC)?.query_row(names, |row| row.get(0)).optional()?;
+        let Some(topic) = topic else { return Ok(Vec::new()) };
+        let holders = Holders::now(self.transaction);
+        let mut taken = Vec::new();
+        for row in missed_of(self.transaction, self.group, (topic, offer.partition))? {
+            let is_free = match row.holder {
+                Some(holder) => holder == self.run || !holders.hold(holder)?,
+                None => true,
+            };
+            if is_free {
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((row.id, self.run))?;
+                taken.push(row.missed);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes what these receivers missed and no run that lives delivers.
+    pub(super) fn take_strays(&mut self, receivers: &[String]) -> rusqlite::Result<Vec<Stray>> {
+        let holders = Holders::now(self.transaction);
+        let mut select = self.transaction.prepare_cached(sql::STRAYS)?;
+        let rows = select.query_map((self.group, self.run), |row| {
+            let uuid: String = row.get(7)?;
+            let topic = Topic { cluster_id: row.get(5)?, name: row.get(6)?, uuid: (!uuid.is_empty()).then_some(uuid) };
+            Ok((Missed::read(row)?, Arc::new(topic), row.get(8)?))
+        })?;
+        let mut taken = Vec::new();
+        for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+            let (Missed { id, missed, holder }, topic, partition) = row;
+            let is_held = holder.map_or(Ok(false), |holder| holders.hold(holder))?;
+            if !is_held && receivers.contains(&missed.receiver) {
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((id, self.run))?;
+                taken.push(Stray { topic, partition, missed });
+            }
+        }
+        Ok(taken)
+    }
+
     pub(super) fn deferred(&mut self, deferred: &Deferred) -> rusqlite::Result<()> {
         let Deferred { partition, receiver, from, to, events } = deferred;
-        let topic = self.topic(&partition.topic)?;
-        let place = self.place(Stage::Receive, receiver)?;
-        let events = events.cast_signed();
-        let extended = self.transaction.prepare_cached(sql::DEFERRED_GOES_ON)?.execute(params![
-            place,
-            topic,
-            partition.number,
-            from.get(),
-            to.get(),
-            events
-        ])?;
-        if extended == 0 {
-            self.transaction.prepare_cached(sql::NEW_DEFERRED)?.execute(params![
-                place,
-                topic,
-                partition.number,
-                from.get(),
-                to.get(),
-                events,
-                self.run
-            ])?;
+        let (topic, place) = self.missed_by(partition, receiver)?;
+        let (number, events) = (partition.number, events.cast_signed());
+        let mut goes_on = self.transaction.prepare_cached(sql::DEFERRED_GOES_ON)?;
+        if goes_on.execute(params![place, topic, number, from.get(), to.get(), events, self.run])? == 0 {
+            let mut new = self.transaction.prepare_cached(sql::NEW_DEFERRED)?;
+            new.execute(params![place, topic, number, from.get(), to.get(), events, self.run])?;
         }
         Ok(())
     }
 
     pub(super) fn caught_up(&mut self, caught_up: &CaughtUp) -> rusqlite::Result<()> {
         let CaughtUp { partition, receiver, to } = caught_up;
-        let topic = self.topic(&partition.topic)?;
-        let place = self.place(Stage::Receive, receiver)?;
+        let (topic, place) = self.missed_by(partition, receiver)?;
         self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute((place, topic, partition.number, to.get())).map(drop)
     }
 
     pub(super) fn not_deferred(&mut self, not_deferred: &NotDeferred) -> rusqlite::Result<()> {
         let NotDeferred { partition, receiver, from } = not_deferred;
-        let topic = self.topic(&partition.topic)?;
-        let place = self.place(Stage::Receive, receiver)?;
+        let (topic, place) = self.missed_by(partition, receiver)?;
         let of_it = (place, topic, partition.number, from.get());
         self.transaction.prepare_cached(sql::DEFERRED_CUT)?.execute(of_it)?;
         self.transaction.prepare_cached(sql::DEFERRED_GONE)?.execute(of_it).map(drop)
+    }
+
+    pub(super) fn let_go(&mut self, let_go: &LetGo) -> rusqlite::Result<()> {
+        let LetGo { partition, receiver } = let_go;
+        let (topic, place) = self.missed_by(partition, receiver)?;
+        self.transaction.prepare_cached(sql::LET_GO_OF_MISSED)?.execute((place, topic, partition.number, self.run)).map(drop)
+    }
+
+    /// The rows of topic and place.
+    fn missed_by(&mut self, partition: &Partition, receiver: &str) -> rusqlite::Result<(i64, i64)> {
+        Ok((self.topic(&partition.topic)?, self.place(Stage::Receive, receiver)?))
     }
 }

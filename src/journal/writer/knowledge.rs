@@ -5,12 +5,12 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use crate::engine::detached::Range;
 use crate::engine::ledger::{Known, KnownDeferred};
 use crate::engine::source::Offer;
 use crate::journal::reader::Reached;
 use crate::journal::reader::known::reached;
 use crate::journal::sql;
+use crate::journal::writer::deferred::missed_of;
 use crate::record::{Debts, NextOffset, Offset};
 
 /// Debts of a partition that are listed one by one.
@@ -43,23 +43,11 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
     // What is committed beyond the end says nothing: such a log may be read from its beginning.
     let within = offer.committed.as_ref().filter(|committed| committed.next <= offer.end);
     let start = within.map_or(offer.low, |committed| committed.next);
-    let deferred = deferred(connection, group, (topic, offer.partition))?;
+    let missed = missed_of(connection, group, (topic, offer.partition))?.into_iter().map(|of| of.missed);
+    let deferred: Vec<KnownDeferred> = missed.collect();
     let lowest = deferred.iter().map(|deferred| deferred.range.from).fold(start, NextOffset::min);
     let debts = debts(connection, group, (topic, offer.partition, lowest))?;
     Ok(Known { topic_known, progress, highest, debts, deferred, ..nothing })
-}
-
-fn deferred(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<KnownDeferred>> {
-    let (topic, partition) = partition;
-    let mut select = connection.prepare_cached(sql::DEFERRED_OF)?;
-    let ranges = select.query_map((group, topic, partition), |row| {
-        let range = NextOffset::new(row.get(1)?).zip(NextOffset::new(row.get(2)?)).map(|(from, to)| Range { from, to });
-        Ok(range.map(|range| (row.get(0), range)))
-    })?;
-    ranges
-        .filter_map(Result::transpose)
-        .map(|of| of.and_then(|(receiver, range)| Ok(KnownDeferred { receiver: receiver?, range })))
-        .collect()
 }
 
 fn debts(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Debts> {
