@@ -231,6 +231,7 @@ impl Coordinator {
                     actions.extend(held.into_iter().map(Action::Journal));
                 }
             }
+            Report::Halted(halt) => self.halted(halt, now, actions),
             Report::Known(known) => self.known(&known, now, actions),
             Report::Shelved(changes) => self.standing.change(&changes),
             Report::Journaled { runs, progress, ticket } => {

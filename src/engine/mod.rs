@@ -12,6 +12,7 @@ pub(crate) mod doubles;
 mod ends;
 pub mod flow;
 pub mod guard;
+pub mod halt;
 mod journal_thread;
 mod kafka_thread;
 mod lanes;
@@ -35,6 +36,7 @@ pub mod tracker;
 mod wiring;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -45,6 +47,7 @@ pub use wiring::{Finished, Guarding, Summary, run};
 use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::ledger::RunId;
 use crate::engine::schemas::Schemas;
+use crate::policy::Rules;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
@@ -58,6 +61,8 @@ pub struct Plan {
     /// Receivers that get only records that are meant for them by name.
     pub by_name_only: ReceiverSet,
     pub router: Router,
+    /// What becomes of failures, before the built-in rules are asked.
+    pub rules: Arc<Rules>,
     pub format: Format,
     pub schemas: Schemas,
     pub mode: Mode,

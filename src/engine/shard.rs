@@ -5,6 +5,7 @@
 
 mod ending;
 mod entries;
+mod judging;
 mod passing_over;
 mod shelving;
 
@@ -20,19 +21,19 @@ use tokio::time::{Instant, sleep_until};
 use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Answer, Done, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
-use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
+use crate::engine::ledger::WhyNot;
 use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
-use crate::engine::shard::ending::{End, Ends, Waiting};
+use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::tracker::{Settled, SettledRun};
-use crate::event::{Event, EventFacts};
-use crate::failure::{Refusal, Stage, Try};
-use crate::policy::{self, Decision, Sign, Situation, Vigil};
+use crate::event::Event;
+use crate::failure::Stage;
+use crate::policy::{Rules, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
-use crate::record::{ReceiverIx, ReceiverSet, Record};
+use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
 
 /// A receiver's code that holds its thread this long holds up every other receiver of the shard.
@@ -45,6 +46,7 @@ pub(super) struct Walk {
     pub(super) addresses: Vec<Arc<Address>>,
     pub(super) type_from: TypeFrom,
     pub(super) router: Router,
+    pub(super) rules: Arc<Rules>,
     pub(super) format: Format,
     pub(super) frames: Frames,
     pub(super) mode: Mode,
@@ -71,6 +73,8 @@ pub(super) struct Shard {
     job: JournalJob,
     level: Option<StopLevel>,
     is_over: bool,
+    /// A rule halted on a record of these: nothing behind it is begun any more.
+    halted: Vec<Slot>,
     new_types: NewTypes,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
@@ -101,6 +105,7 @@ impl Shard {
             level: None,
             new_types: NewTypes::default(),
             is_over: false,
+            halted: Vec::new(),
             now: Instant::now(),
         }
     }
@@ -159,6 +164,9 @@ impl Shard {
     // --- the walk of one record
 
     fn walk(&mut self, record: &Record) {
+        if self.is_halted(record) {
+            return self.settle(record, Settled::Abandoned);
+        }
         let event = match identify(record, &self.walk.type_from) {
             Ok(event) => event,
             Err(refused) => return self.refuse(record, refused.facts, Stage::Identify, refused.refusal),
@@ -193,23 +201,6 @@ impl Shard {
         } else {
             self.settle(record, Settled::Skipped);
         }
-    }
-
-    /// A stage before the receivers refused the record: one entry, without a receiver.
-    fn refuse(&mut self, record: &Record, event: EventFacts, stage: Stage, refusal: Refusal) {
-        let failure = refusal.into_failure(stage, jiff::Timestamp::now());
-        let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, mode: self.walk.mode };
-        let mut written = vec![Entry::Failed(Box::new(failed))];
-        if let (true, Some(before)) = (record.has_debt(), stage.before()) {
-            written.push(entries::passed(record, before, self.walk.mode));
-        }
-        if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
-            let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
-            let job = JournalJob { entries: written, runs: vec![run], ticket: None };
-            return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
-        }
-        self.job.entries.append(&mut written);
-        self.settle_with_job(record, Settled::Failed);
     }
 
     // --- deliveries
@@ -276,46 +267,6 @@ impl Shard {
         self.out.push(Running::new(lane, record, history, started, (future, timeout)));
     }
 
-    /// Decides what an answer means; a failure that is final goes to the journal.
-    fn judge(&mut self, event: &Event, receiver: ReceiverIx, mut history: History, of: (Instant, Answer)) -> End {
-        let (started, answer) = of;
-        let error = match answer {
-            Ok(()) => {
-                self.watch(receiver, Vigil::delivered);
-                return End::Delivered;
-            }
-            Err(error) => error,
-        };
-        if self.watch(receiver, |vigil| vigil.tried(error.class, &error.code)) == Some(Sign::Down) {
-            return End::PassedOver;
-        }
-        let first_started = *history.first_started.get_or_insert(started);
-        history.tries.push(Try {
-            at: jiff::Timestamp::now(),
-            duration: self.now.duration_since(started),
-            class: error.class,
-            code: error.code.clone(),
-            message: error.message.clone(),
-        });
-        let situation = Situation {
-            attempts: u32::try_from(history.tries.len()).unwrap_or(u32::MAX),
-            retries: self.binding(receiver).map_or(0, |binding| binding.retries),
-            elapsed: self.now.duration_since(first_started),
-            retry_after: error.retry_after,
-            jitter: rand::random(),
-        };
-        match policy::decide(error.class, &situation) {
-            Decision::RetryAfter(wait) => End::Again(history, self.now + wait),
-            Decision::Journal => {
-                self.watch(receiver, |vigil| vigil.failed(&error.code));
-                let name = self.binding(receiver).map(|binding| binding.name.clone());
-                let failed = entries::failed(event, (receiver, name), (error, history.tries), self.walk.mode);
-                self.job.entries.push(failed);
-                End::Failed
-            }
-        }
-    }
-
     fn retry(&mut self, lane: LaneId, queued: Queued, at: Instant) {
         self.lanes.retry(lane, queued, at);
         if self.level.is_some() {
@@ -348,6 +299,11 @@ impl Shard {
                 self.lanes.vacate(lane);
                 continue;
             };
+            if self.is_halted(event.record()) {
+                self.lanes.vacate(lane);
+                self.merge(record, Ends { abandoned: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+                continue;
+            }
             if self.is_given_up(lane.receiver) {
                 self.lanes.vacate(lane);
                 self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });

@@ -5,13 +5,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use crate::failure::{Class, Code};
+use crate::failure::Code;
 
 /// So many deliveries in a row that end as if nobody could take any.
-const IN_A_ROW: u32 = 5;
+pub(super) const IN_A_ROW: u32 = 5;
 /// What a delivery to a receiver that is down, or overrun, ends in.
-const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
-const UNREACHABLE: &str = "unreachable";
+pub(super) const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
 
 /// What is known of one receiver, by whoever delivers to it.
 #[derive(Debug, Default)]
@@ -20,29 +19,15 @@ pub struct Vigil {
     is_down: AtomicBool,
 }
 
-/// What a failed try says about its receiver.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// It is about the event, as far as anybody can tell.
-    OfTheEvent,
-    /// The receiver is down, and this event has not failed.
-    Down,
-}
-
 impl Vigil {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.is_down.load(Relaxed)
     }
 
-    /// A try failed, whether or not there will be another one.
-    pub fn tried(&self, class: Class, code: &Code) -> Sign {
-        if class == Class::Consumer || code.as_str() == UNREACHABLE {
-            self.is_down.store(true, Relaxed);
-            return Sign::Down;
-        }
-        Sign::OfTheEvent
+    /// It is down: true when nobody knew.
+    pub fn fall(&self) -> bool {
+        !self.is_down.swap(true, Relaxed)
     }
 
     /// A delivery failed for good; the receiver is down once there were five such in a row.
@@ -66,16 +51,6 @@ mod tests {
 
     fn code(text: &str) -> Code {
         Code::parse(text).unwrap()
-    }
-
-    #[test]
-    fn one_that_cannot_be_reached_or_lets_nobody_in_is_down_at_once() {
-        for (class, text) in [(Class::Transient, UNREACHABLE), (Class::Consumer, "http_401")] {
-            let vigil = Vigil::default();
-            assert_eq!((vigil.tried(class, &code(text)), vigil.is_down()), (Sign::Down, true), "{text}");
-        }
-        let vigil = Vigil::default();
-        assert_eq!((vigil.tried(Class::Transient, &code("http_503")), vigil.is_down()), (Sign::OfTheEvent, false));
     }
 
     #[test]

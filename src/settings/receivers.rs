@@ -12,6 +12,7 @@ pub(super) mod told;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::event::TypePattern;
 use crate::offsets;
 use crate::receiver::{Endpoint, MadeOf, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
@@ -21,7 +22,6 @@ use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::receivers::told::{ReceiverOption, Told};
 use crate::settings::table::{RECEIVER, RETRIES};
-use crate::stage::check_type;
 
 const TWICE: &str = "it is there twice: each needs a name of its own";
 
@@ -162,7 +162,7 @@ fn finish(draft: Draft<'_>, options: &[ReceiverOption], layers: &Layers<'_>) -> 
     let told = Told { name: &name, table, options };
     told.check(scheme(&made_of), table_scheme.as_deref())?;
     let (types, origin) = told.of(&keys::TYPES).map_or((types, origin), |said| (said.values, said.origin));
-    types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
+    types.iter().try_for_each(|of| TypePattern::parse(of).map(drop).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
     told.one(&keys::ON_OUTAGE, |text| if text == "journal" { Ok(()) } else { Err("journal (an entry per event)".to_owned()) })?;
     let retries = match told.read(&keys::RETRIES, number)? {
         Some(retries) => retries,

@@ -18,6 +18,10 @@ use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 pub(super) enum End {
     Delivered,
     Failed,
+    /// A rule skips the failure.
+    Skipped,
+    /// A rule halts: the record is given up, and the run with it.
+    Halted,
     /// Not tried, or not for long: the receiver is down.
     PassedOver,
     /// It is tried again at that time.
@@ -36,6 +40,7 @@ pub(super) struct Waiting {
 pub(super) struct Ends {
     pub(super) delivered: ReceiverSet,
     pub(super) failed: ReceiverSet,
+    pub(super) skipped: ReceiverSet,
     pub(super) abandoned: ReceiverSet,
     /// Of a replay: not tried.
     pub(super) passed_over: ReceiverSet,
@@ -45,6 +50,7 @@ impl Ends {
     pub(super) const NONE: Self = Self {
         delivered: ReceiverSet::NONE,
         failed: ReceiverSet::NONE,
+        skipped: ReceiverSet::NONE,
         abandoned: ReceiverSet::NONE,
         passed_over: ReceiverSet::NONE,
     };
@@ -54,11 +60,22 @@ impl Ends {
         let set = match end {
             End::Delivered => &mut self.delivered,
             End::Failed => &mut self.failed,
+            End::Skipped => &mut self.skipped,
+            End::Halted => &mut self.abandoned,
             End::PassedOver => &mut self.passed_over,
             End::Again(history, at) => return Some((history, at)),
         };
         *set = set.with(receiver);
         None
+    }
+
+    /// How a record ends that was not given up: as the worst of its deliveries.
+    fn how(self) -> Settled {
+        match self {
+            Self { failed, .. } if !failed.is_empty() => Settled::Failed,
+            Self { skipped, .. } if !skipped.is_empty() => Settled::Skipped,
+            _ => Settled::Delivered,
+        }
     }
 }
 
@@ -71,10 +88,11 @@ impl Waiting {
     pub(super) fn merge(&mut self, ends: Ends) -> bool {
         self.ends.delivered = self.ends.delivered.union(ends.delivered);
         self.ends.failed = self.ends.failed.union(ends.failed);
+        self.ends.skipped = self.ends.skipped.union(ends.skipped);
         self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
         self.ends.passed_over = self.ends.passed_over.union(ends.passed_over);
-        let Ends { delivered, failed, abandoned, passed_over } = self.ends;
-        let ended = delivered.union(failed).union(abandoned).union(passed_over);
+        let Ends { delivered, failed, skipped, abandoned, passed_over } = self.ends;
+        let ended = delivered.union(failed).union(skipped).union(abandoned).union(passed_over);
         self.open.minus(ended).is_empty()
     }
 }
@@ -102,7 +120,7 @@ impl Shard {
             return self.give_up(record, ends.delivered);
         }
         if ends.failed.is_empty() && !record.has_debt() {
-            return self.settle(record, Settled::Delivered);
+            return self.settle(record, ends.how());
         }
         self.write_delivered(record, ends.delivered);
         if !ends.passed_over.is_empty() {
@@ -110,7 +128,10 @@ impl Shard {
         } else if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Decode, self.walk.mode));
         }
-        self.settle_with_job(record, if ends.failed.is_empty() { Settled::Delivered } else { Settled::Failed });
+        if !ends.skipped.is_empty() {
+            self.pass_over(record, ends.skipped, WhyNot::SkippedByRule);
+        }
+        self.settle_with_job(record, ends.how());
     }
 
     fn write_delivered(&mut self, record: &Record, to: ReceiverSet) {

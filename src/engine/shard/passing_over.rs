@@ -12,7 +12,7 @@ use crate::receiver::Mode;
 use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
 
 impl Shard {
-    fn is_replay(&self) -> bool {
+    pub(super) fn is_replay(&self) -> bool {
         matches!(self.walk.mode, Mode::Replay(_))
     }
 

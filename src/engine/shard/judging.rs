@@ -1,0 +1,172 @@
+//! What a failure means: the policy is asked, and what it decides becomes the end of a delivery, or of a record.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::engine::delivery::Answer;
+use crate::engine::halt::RuleHalt;
+use crate::engine::lanes::History;
+use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
+use crate::engine::report::{JournalJob, Report};
+use crate::engine::shard::ending::End;
+use crate::engine::shard::{Shard, entries};
+use crate::engine::tracker::{Settled, SettledRun};
+use crate::event::{Event, EventFacts};
+use crate::failure::{Refusal, Stage, Try};
+use crate::policy::{self, Basis, Decision, Facts, Outage, Outages, RuleIx, Situation, Vigil};
+use crate::receiver::ReceiverError;
+use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
+
+impl Shard {
+    /// A stage before the receivers refused the record: one entry, without a receiver, unless a rule has it otherwise.
+    pub(super) fn refuse(&mut self, record: &Record, event: EventFacts, stage: Stage, refusal: Refusal) {
+        let rules = Arc::clone(&self.walk);
+        let facts = Facts {
+            topic: record.topic(),
+            event_type: event.event_type.as_deref(),
+            receiver: None,
+            stage,
+            class: refusal.class,
+            code: refusal.code.as_str(),
+            message: &refusal.message,
+        };
+        let basis = match policy::decide(&facts, &Situation::before_receivers(), &rules.rules) {
+            Decision::Journal(basis) => basis,
+            Decision::Skip(_) => return self.skip_refused(record),
+            Decision::Halt(rule) => {
+                self.halt(record, &facts, rule);
+                return self.settle(record, Settled::Abandoned);
+            }
+            // Nothing is tried again where nobody was asked.
+            Decision::RetryAfter(_) | Decision::Outage(..) => Basis::BuiltIn,
+        };
+        let (rule, mode) = (self.name_of(basis), self.walk.mode);
+        let failure = refusal.into_failure(stage, jiff::Timestamp::now());
+        let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, rule, mode };
+        let mut written = vec![Entry::Failed(Box::new(failed))];
+        if let (true, Some(before)) = (record.has_debt(), stage.before()) {
+            written.push(entries::passed(record, before, self.walk.mode));
+        }
+        if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
+            let run = SettledRun { slot: record.slot(), first: record.seq(), len: 1, how: Settled::Failed };
+            let job = JournalJob { entries: written, runs: vec![run], ticket: None };
+            return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
+        }
+        self.job.entries.append(&mut written);
+        self.settle_with_job(record, Settled::Failed);
+    }
+
+    /// What it owes stays open: it did not pass.
+    fn skip_refused(&mut self, record: &Record) {
+        if !self.is_replay() {
+            return self.settle(record, Settled::Skipped);
+        }
+        let these = match record.meant() {
+            Meant::These(these) => these,
+            Meant::AllBut(_) => ReceiverSet::NONE,
+        };
+        self.pass_over(record, these, WhyNot::SkippedByRule);
+        self.settle_with_job(record, Settled::Skipped);
+    }
+
+    /// Decides what an answer means; a failure that is final goes to the journal.
+    pub(super) fn judge(&mut self, event: &Event, receiver: ReceiverIx, mut history: History, of: (Instant, Answer)) -> End {
+        let (started, answer) = of;
+        let error = match answer {
+            Ok(()) => {
+                self.watch(receiver, Vigil::delivered);
+                return End::Delivered;
+            }
+            Err(error) => error,
+        };
+        let first_started = *history.first_started.get_or_insert(started);
+        let situation = Situation {
+            attempts: u32::try_from(history.tries.len()).unwrap_or(u32::MAX).saturating_add(1),
+            retries: self.binding(receiver).map_or(0, |binding| binding.retries),
+            elapsed: self.now.duration_since(first_started),
+            retry_after: error.retry_after,
+            jitter: rand::random(),
+            outages: self.outages(),
+        };
+        let (walk, event_type) = (Arc::clone(&self.walk), event.event_type());
+        let facts = Facts {
+            topic: event.record().topic(),
+            event_type: Some(&event_type),
+            receiver: walk.bindings.get(usize::from(receiver.0)).map(|binding| binding.name.as_str()),
+            stage: Stage::Receive,
+            class: error.class,
+            code: error.code.as_str(),
+            message: &error.message,
+        };
+        let decision = policy::decide(&facts, &situation, &walk.rules);
+        if let Decision::Halt(rule) = decision {
+            self.halt(event.record(), &facts, rule);
+        }
+        match decision {
+            Decision::Journal(basis) => {
+                history.tries.push(self.try_of(&error, started));
+                self.journal(event, receiver, (error, history), basis)
+            }
+            Decision::Skip(_) => End::Skipped,
+            Decision::Halt(_) => End::Halted,
+            Decision::RetryAfter(wait) => {
+                history.tries.push(self.try_of(&error, started));
+                End::Again(history, self.now + wait)
+            }
+            Decision::Outage(outage, _) => self.outage(receiver, outage),
+        }
+    }
+
+    fn try_of(&self, error: &ReceiverError, started: Instant) -> Try {
+        Try {
+            at: jiff::Timestamp::now(),
+            duration: self.now.duration_since(started),
+            class: error.class,
+            code: error.code.clone(),
+            message: error.message.clone(),
+        }
+    }
+
+    fn journal(&mut self, event: &Event, receiver: ReceiverIx, of: (ReceiverError, History), basis: Basis) -> End {
+        let (error, history) = of;
+        if basis.may_be_a_sign() {
+            self.watch(receiver, |vigil| vigil.failed(&error.code));
+        }
+        let (name, rule) = (self.binding(receiver).map(|binding| binding.name.clone()), self.name_of(basis));
+        self.job.entries.push(entries::failed(event, (receiver, name), (error, history.tries), rule, self.walk.mode));
+        End::Failed
+    }
+
+    fn name_of(&self, basis: Basis) -> Option<String> {
+        Some(self.walk.rules.get(basis.rule()?)?.name.clone())
+    }
+
+    // --- outages
+
+    /// Whether an outage of a receiver is more to this run than a failure of each event: a replay passes its events over.
+    fn outages(&self) -> Outages {
+        if self.is_replay() { Outages::Heeded } else { Outages::Journaled }
+    }
+
+    /// The receiver is down, and the event has not failed.
+    fn outage(&mut self, receiver: ReceiverIx, _: Outage) -> End {
+        self.watch(receiver, Vigil::fall);
+        End::PassedOver
+    }
+
+    // --- halting
+
+    /// The run ends. What lies behind the record in its partition is read again with it: delivering it now would be for nothing.
+    fn halt(&mut self, record: &Record, facts: &Facts<'_>, rule: RuleIx) {
+        self.halted.push(record.slot());
+        let walk = Arc::clone(&self.walk);
+        if let Some(rule) = walk.rules.get(rule) {
+            self.tell(Report::Halted(Box::new(RuleHalt::new(rule, record, facts))));
+        }
+    }
+
+    pub(super) fn is_halted(&self, record: &Record) -> bool {
+        !self.halted.is_empty() && self.halted.contains(&record.slot())
+    }
+}
