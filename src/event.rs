@@ -3,6 +3,8 @@
 //! An [`Event`] owns a counted handle to its record and remembers *where* in it the attributes lie, so cloning one for each receiver
 //! copies no text. Attributes that a record does not carry are made up from its position and are listed as synthesized.
 
+mod type_pattern;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use thiserror::Error;
 
 use crate::codec::framing::SchemaId;
 use crate::record::{Record, Span};
+
+pub use type_pattern::{TypePattern, TypePatternError};
 
 /// One attribute's text.
 #[derive(Clone, Debug)]

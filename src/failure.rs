@@ -175,3 +175,14 @@ impl Refusal {
 pub(crate) fn kept(text: &str, longest: usize) -> &str {
     text.get(..text.floor_char_boundary(longest)).unwrap_or_default()
 }
+
+/// As many characters of a message, or of an attribute of an event, does a listing carry.
+const LONGEST_LINE: usize = 1_000;
+
+/// A text as the journal keeps it in a listing. NUL would end it for every reader in C.
+pub(crate) fn kept_line(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_LINE && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|c| *c != '\0').take(LONGEST_LINE).collect())
+}

@@ -33,6 +33,7 @@ pub(super) struct FailureJson<'i> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'i str>,
     fingerprint: &'i str,
+    rule: Option<&'i str>,
     event: EventJson<'i>,
     key: Option<BytesJson<'i>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +147,7 @@ impl<'i> FailureJson<'i> {
             causes: &item.causes,
             detail: None,
             fingerprint: &item.fingerprint,
+            rule: item.rule.as_deref(),
             event: EventJson {
                 id: item.event.id.as_deref(),
                 source: item.event.source.as_deref(),

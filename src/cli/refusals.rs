@@ -3,6 +3,7 @@
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::session::Session;
 use crate::consumer::BeginError;
+use crate::engine::halt::RuleHalt;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
 use crate::engine::source::SourceError;
@@ -209,6 +210,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
             .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
         StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
+        StopReason::HaltRule(halt) => halted(halt).hint(format!("its incident: {}", session.command(&["incidents", "list"]))),
         StopReason::Refused(refusal) => refused(refusal, settings, session),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => error.clone().into(),
@@ -218,6 +220,14 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
         StopReason::Defect(_) => told(ErrorKind::CannotGoOn),
     };
     Some(error)
+}
+
+/// A rule ended the run: what to do about it is the user's to say.
+pub(super) fn halted(halt: &RuleHalt) -> CommandError {
+    let at = &halt.rule_at;
+    CommandError::new(ErrorKind::Stopped, format!("{halt}; it is not settled, and nothing behind it is committed"))
+        .hint("once that is mended, start again: it is delivered again")
+        .hint(format!("to go on without it, let the rule do something else: then = \"journal\" in {at}"))
 }
 
 pub(super) fn of_source(error: &SourceError) -> CommandError {

@@ -36,6 +36,7 @@ pub(super) fn failure(id: i64) -> FailureItem {
         message: "order has no total".into(),
         causes: vec!["422 Unprocessable Content".into()],
         fingerprint: "9f2c41d0a86d4f8b9f2c41d0a86d4f8b".into(),
+        rule: None,
         event: EventFacts {
             id: Some("0f5c".into()),
             source: Some("/shop/web".into()),

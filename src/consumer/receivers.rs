@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::consumer::BeginError;
 use crate::journal::{Place, ReceiverDefinition};
 use crate::kafka::{Cluster, Connection, TargetTopic, TopicChoice, TopicProducer};
-use crate::policy;
+use crate::policy::{self, Rules};
 use crate::receiver::{self, Binding, Http, Kafka, MadeOf, OpenReceiverError, Receiver, Specification, Stdout, Target};
 use crate::settings;
 
@@ -68,20 +68,22 @@ pub(crate) fn open(
     receivers: &[Specification],
     targets: &[TargetTopic],
     connection: Option<&Connection>,
+    rules: &Rules,
 ) -> Result<Vec<Binding>, OpenReceiverError> {
     let kafka = |topic: &str, of: &Specification| -> io::Result<Arc<dyn Receiver>> {
         let found = targets.iter().find(|target| target.name == topic).ok_or(io::ErrorKind::NotFound)?;
         let connection = connection.ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(copies(connection, found, of)?))
+        Ok(Arc::new(copies(connection, found, of, rules)?))
     };
     receivers.iter().cloned().map(|specification| specification.open(&kafka)).collect()
 }
 
 /// Many records of a lane are on their way at once, and the client library keeps their order when it tries again. The engine would not:
 /// what it tries again comes after what was on its way by then. Of the failures of a topic it tries only those at the timeout again, and
-/// those only where that is short; there, each record of a lane waits for the one before.
-fn copies(connection: &Connection, topic: &TargetTopic, of: &Specification) -> io::Result<Kafka> {
-    let window = if policy::may_follow_a_timeout(of.timeout, of.retries) { NonZeroUsize::MIN } else { WINDOW };
+/// those only where that is short, and what a rule of the user says; there, each record of a lane waits for the one before.
+fn copies(connection: &Connection, topic: &TargetTopic, of: &Specification, rules: &Rules) -> io::Result<Kafka> {
+    let may_retry = policy::may_follow_a_timeout(of.timeout, of.retries) || rules.may_retry(&of.name);
+    let window = if may_retry { NonZeroUsize::MIN } else { WINDOW };
     let producer = TopicProducer::new(connection, topic.clone(), of.timeout)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
     producer.start()?;

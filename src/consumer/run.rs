@@ -18,12 +18,13 @@ use crate::engine::schemas::Schemas;
 use crate::engine::source::{Source, SourceError};
 use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
+use crate::event::TypePatternError;
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;
 use crate::settings::{ConsumeSettings, Doing, Enabled};
-use crate::stage::{Router, TypePatternError};
+use crate::stage::Router;
 
 /// Until a broker has answered once: 15 s are promised, and giving up takes time, too. Afterwards one that is away is waited for without
 /// limit.
@@ -189,7 +190,7 @@ fn to_consume(
     registry: Option<Registry>,
 ) -> Result<Means, BeginError> {
     let targets = receivers::targets(&settings.receivers, cluster, &subscription.topics)?;
-    let bindings = receivers::open(&settings.receivers, &targets, Some(&place.connection))?;
+    let bindings = receivers::open(&settings.receivers, &targets, Some(&place.connection), &settings.rules)?;
     let beginning = Beginning {
         command: place.command,
         group: settings.group.clone(),
@@ -242,6 +243,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         bindings,
         by_name_only: ReceiverSet::NONE,
         router,
+        rules: settings.rules,
         format: settings.format,
         schemas,
         open_again: Box::new(NothingAgain),
@@ -257,7 +259,7 @@ pub(crate) fn run_end(reason: &StopReason) -> RunEnd {
         StopReason::Asked => RunEnd::Signal,
         StopReason::Done => RunEnd::Done,
         StopReason::Guard(_) => RunEnd::Guard,
-        StopReason::Halt(_) => RunEnd::Halt,
+        StopReason::Halt(_) | StopReason::HaltRule(_) => RunEnd::Halt,
         StopReason::Refused(_)
         | StopReason::Source(_)
         | StopReason::Journal(_)

@@ -254,6 +254,7 @@ impl Coordinator {
                     actions.extend(held.into_iter().map(Action::Journal));
                 }
             }
+            Report::Halted(halt) => self.halted(halt, now, actions),
             Report::Known(known) => self.known(&known, now, actions),
             Report::Strays(strays) => self.strays(strays),
             Report::Signal(receiver, signal) => self.signal(receiver, signal, now, actions),

@@ -62,6 +62,8 @@ pub struct FailedDelivery {
     /// The receiver's name; `None` before `Receive`.
     pub receiver: Option<String>,
     pub failure: Failure,
+    /// The user's rule that decided; `None`: the built-in ones did.
+    pub rule: Option<String>,
     pub mode: Mode,
 }
 
@@ -91,6 +93,8 @@ pub enum WhyNot {
     Unrecognized,
     ReceiverDown,
     RegistryAway,
+    /// It failed, and a rule of the user skips such failures.
+    SkippedByRule,
 }
 
 /// Everything in `from..to` of one partition is settled. `from` equals the previous `to` of the same assignment, or its start.

@@ -13,6 +13,7 @@ pub(crate) mod doubles;
 mod ends;
 pub mod flow;
 pub mod guard;
+pub mod halt;
 mod journal_thread;
 mod kafka_thread;
 mod lanes;
@@ -39,6 +40,7 @@ pub mod tracker;
 mod wiring;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -50,6 +52,7 @@ use crate::engine::coordinator::{CoordinatorOptions, Named};
 use crate::engine::ledger::RunId;
 use crate::engine::rereading::OpenAgain;
 use crate::engine::schemas::Schemas;
+use crate::policy::Rules;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
@@ -63,6 +66,8 @@ pub struct Plan {
     /// Receivers that get only records that are meant for them by name.
     pub by_name_only: ReceiverSet,
     pub router: Router,
+    /// What becomes of failures, before the built-in rules are asked.
+    pub rules: Arc<Rules>,
     pub format: Format,
     pub schemas: Schemas,
     /// Reads what receivers missed.

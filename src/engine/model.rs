@@ -320,6 +320,7 @@ impl World {
                 event: EventFacts::default(),
                 receiver: None,
                 failure,
+                rule: None,
                 mode: Mode::Live,
             };
             self.journal.push_back(JournalJob { entries: vec![Entry::Failed(Box::new(failed))], runs: vec![run], ticket: None });

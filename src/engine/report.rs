@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::engine::guard::NothingWorks;
+use crate::engine::halt::RuleHalt;
 use crate::engine::ledger::{Entry, Known, LedgerError, Stray};
 use crate::engine::new_types::Skipped;
 use crate::engine::rereading::Again;
@@ -132,6 +133,8 @@ pub enum Report {
         topic: String,
         stage: Stage,
     },
+    /// A rule ends the run; its record is given up.
+    Halted(Box<RuleHalt>),
     Known(Vec<Known>),
     Strays(Vec<Stray>),
     Signal(ReceiverIx, Signal),
@@ -190,6 +193,8 @@ pub enum StopReason {
     Guard(Box<NothingWorks>),
     /// `--on-gap halt`.
     Halt(Box<Finding>),
+    /// A `halt` rule.
+    HaltRule(Box<RuleHalt>),
     Refused(Box<StartRefusal>),
     Source(SourceError),
     Journal(LedgerError),
@@ -214,6 +219,7 @@ impl fmt::Display for StopReason {
             Self::Done => f.write_str("it is done"),
             Self::Guard(found) => write!(f, "{found}; nothing was committed"),
             Self::Halt(finding) => f.write_str(&finding.message),
+            Self::HaltRule(halt) => write!(f, "{halt}"),
             Self::Refused(refusal) => write!(f, "the group has {refusal}"),
             Self::Source(error) => write!(f, "{error}"),
             Self::Journal(error) => write!(f, "{error}"),

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Running, Started};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
-use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
+use crate::engine::ledger::WhyNot;
 use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
@@ -31,9 +31,9 @@ use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::tracker::{Settled, SettledRun};
-use crate::event::{Event, EventFacts};
-use crate::failure::{Refusal, Stage};
-use crate::policy::Vigil;
+use crate::event::Event;
+use crate::failure::Stage;
+use crate::policy::{Rules, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
@@ -48,6 +48,7 @@ pub(super) struct Walk {
     pub(super) addresses: Vec<Arc<Address>>,
     pub(super) type_from: TypeFrom,
     pub(super) router: Router,
+    pub(super) rules: Arc<Rules>,
     pub(super) format: Format,
     pub(super) frames: Frames,
     pub(super) mode: Mode,
@@ -75,6 +76,8 @@ pub(super) struct Shard {
     job: JournalJob,
     level: Option<StopLevel>,
     is_over: bool,
+    /// A rule halted on a record of these: nothing behind it is begun any more.
+    halted: Vec<Slot>,
     new_types: NewTypes,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
@@ -106,6 +109,7 @@ impl Shard {
             level: None,
             new_types: NewTypes::default(),
             is_over: false,
+            halted: Vec::new(),
             now: Instant::now(),
         }
     }
@@ -177,6 +181,9 @@ impl Shard {
     // --- the walk of one record
 
     fn walk(&mut self, record: &Record) {
+        if self.is_halted(record) {
+            return self.settle(record, Settled::Abandoned);
+        }
         let event = match identify(record, &self.walk.type_from) {
             Ok(event) => event,
             Err(refused) => return self.refuse(record, refused.facts, Stage::Identify, refused.refusal),
@@ -211,23 +218,6 @@ impl Shard {
         } else {
             self.settle_skipped(record);
         }
-    }
-
-    /// A stage before the receivers refused the record: one entry, without a receiver.
-    fn refuse(&mut self, record: &Record, event: EventFacts, stage: Stage, refusal: Refusal) {
-        let failure = refusal.into_failure(stage, jiff::Timestamp::now());
-        let failed = FailedDelivery { record: record.detach(), event, receiver: None, failure, mode: self.walk.mode };
-        let mut written = vec![Entry::Failed(Box::new(failed))];
-        if let (true, Some(before)) = (record.has_debt(), stage.before()) {
-            written.push(entries::passed(record, before, self.walk.mode));
-        }
-        if self.walk.is_guarded && !self.passed.has_passed(record.topic(), stage) {
-            let run = SettledRun::of_one(record.slot(), record.seq(), Settled::Failed);
-            let job = JournalJob { entries: written, runs: vec![run], ticket: None };
-            return self.tell(Report::Held { topic: record.topic().to_owned(), stage, job });
-        }
-        self.job.entries.append(&mut written);
-        self.settle_with_job(record, Settled::Failed);
     }
 
     // --- deliveries
@@ -309,6 +299,11 @@ impl Shard {
                 self.lanes.vacate(lane);
                 continue;
             };
+            if self.is_halted(event.record()) {
+                self.lanes.vacate(lane);
+                self.merge(record, Ends { abandoned: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+                continue;
+            }
             if self.is_given_up(lane.receiver) {
                 self.lanes.vacate(lane);
                 self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });

@@ -1,6 +1,7 @@
 //! The engine as a whole, on a source and a ledger in memory.
 
 mod replays;
+mod rules;
 mod schemas;
 
 use std::num::NonZeroUsize;
@@ -79,6 +80,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         group: "g".into(),
         run: RunId { journal_uuid: "uuid".into(), run: 1 },
         router,
+        rules: Arc::default(),
         bindings,
         by_name_only: ReceiverSet::NONE,
         format: Format::Auto,

@@ -166,6 +166,7 @@ fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
         vigils: plan.bindings.iter().map(|_| Vigil::default()).collect(),
         addresses: addresses.collect(),
         router: plan.router,
+        rules: plan.rules,
         bindings: plan.bindings,
         by_name_only: plan.by_name_only,
         type_from: plan.conduct.type_from,

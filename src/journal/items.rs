@@ -61,6 +61,8 @@ pub struct FailureItem {
     pub causes: Vec<String>,
     /// 32 hex digits.
     pub fingerprint: String,
+    /// The user's rule that decided about the latest failed attempt; `None`: the built-in ones did.
+    pub rule: Option<String>,
     pub event: EventFacts,
     /// `None`: the key was null.
     pub key: Option<Bytes>,

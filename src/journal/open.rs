@@ -541,7 +541,10 @@ mod tests {
         connection.close().unwrap();
         let version = |connection: &Connection| connection.pragma_query_value::<i64, _>(None, "user_version", |row| row.get(0));
         assert_eq!(version(&place.open_to_read().unwrap()), Ok(1));
-        assert!(crate::journal::Reader::open(&place).unwrap().schemas(&[]).unwrap().is_empty());
+        let reader = crate::journal::Reader::open(&place).unwrap();
+        assert!(reader.schemas(&[]).unwrap().is_empty());
+        let listed = reader.failures(&crate::journal::FailureSelection::default(), crate::journal::Window::default());
+        assert!(listed.unwrap().items.is_empty() && reader.failure(1).unwrap().is_none(), "it has no column for rules");
         assert_eq!(version(&place.open_to_write().unwrap()), Ok(VERSION));
         let reader = crate::journal::Reader::open(&place).unwrap();
         assert_eq!((reader.uuid(), reader.schemas(&[]).unwrap().len()), ("an id", 0), "it is the same journal");

@@ -91,7 +91,7 @@ impl Sample {
             tries,
         };
         let receiver = receiver.map(str::to_owned);
-        Entry::Failed(Box::new(FailedDelivery { record, event, receiver, failure, mode: Mode::Live }))
+        Entry::Failed(Box::new(FailedDelivery { record, event, receiver, failure, rule: None, mode: Mode::Live }))
     }
 }
 

@@ -72,8 +72,8 @@ pub(super) const NEW_RECORD: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING";
 pub(super) const NEW_FAILURE: &str = "
     INSERT INTO failure (topic_id, partition, offset, place_id, fingerprint_id, class, code, attempts, first_failed_at_us,
-        last_failed_at_us, run_id, replay_id, duration_us, event_type, event_id, message)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT DO NOTHING";
+        last_failed_at_us, run_id, replay_id, duration_us, event_type, event_id, message, rule)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING";
 /// Index: the UNIQUE one of failure.
 pub(super) const FAILURE_AT: &str = "
     SELECT id, fingerprint_id, state, attempts, settled_at_us, settled_by, settled_replay_id
@@ -93,7 +93,7 @@ pub(super) const FORGET_ATTEMPTS: &str = "DELETE FROM attempt WHERE failure_id =
 pub(super) const FAILED_AGAIN: &str = "
     UPDATE failure SET fingerprint_id = ?2, state = ?3, regressed = max(regressed, ?4), class = ?5, code = ?6, attempts = ?7,
         last_failed_at_us = max(last_failed_at_us, ?8), run_id = ?9, replay_id = ?10, duration_us = ?11, event_type = ?12, event_id = ?13,
-        message = ?14, settled_at_us = CASE ?3 WHEN 'open' THEN NULL ELSE settled_at_us END,
+        message = ?14, rule = ?15, settled_at_us = CASE ?3 WHEN 'open' THEN NULL ELSE settled_at_us END,
         settled_by = CASE ?3 WHEN 'open' THEN NULL ELSE settled_by END,
         settled_replay_id = CASE ?3 WHEN 'open' THEN NULL ELSE settled_replay_id END, claimed_by = nullif(claimed_by, ?9)
     WHERE id = ?1";
@@ -308,6 +308,8 @@ pub(super) const FAILURE_COLUMNS: &str = "
     p.stage, p.receiver, f.class, f.code, f.message, lower(hex(g.hash)), f.event_id, f.event_type, f.attempts,
     f.first_failed_at_us, f.last_failed_at_us, f.settled_at_us, f.settled_by, r.host, r.client_id, r.redrive_version,
     c.leader_epoch, c.timestamp_ms, c.timestamp_type, c.event_source, c.event_time, c.key, x.causes";
+/// The last of them, in a journal that has it.
+pub(super) const RULE_COLUMN: &str = "f.rule";
 pub(super) const FAILURE_TABLES: &str = "
     CROSS JOIN topic t ON t.id = f.topic_id CROSS JOIN place p ON p.id = f.place_id
     CROSS JOIN fingerprint g ON g.id = f.fingerprint_id CROSS JOIN run r ON r.id = f.run_id

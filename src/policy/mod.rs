@@ -1,32 +1,48 @@
-//! What happens after a failure: one pure function, asked once for each failed delivery.
+//! What happens after a failure: one pure function, asked once for each failed try of a delivery, and for each record that a stage
+//! before the receivers refuses.
 //!
-//! The default is to fail fast and move on; only a transient failure is worth another try, and only for a short while, because a
-//! retry holds its lane.
+//! The rules of the user go first, in their order; the first one that matches decides. What they leave is decided by the built-in ones:
+//! fail fast and move on, try again what may heal by itself, for a short while only, because a retry holds its lane, and hold what fails
+//! for every event.
 
+mod built_in;
+mod retry;
+mod rules;
 mod vigil;
 
 use std::time::Duration;
 
+use crate::failure::{Class, Stage};
+
+pub use built_in::{BuiltIn, says_down};
+pub use retry::{FIRST_WAIT, LONGEST_WAIT, RETRY_WINDOW, Retry, may_follow_a_timeout};
+pub use rules::{MessagePattern, PatternError, Rule, RuleIx, Rules, Then, When};
 pub use vigil::{Verdict, Vigil, is_sign};
 
-use crate::failure::Class;
+/// The longest time that a receiver is left alone at its own word; then it is asked again.
+pub const LONGEST_QUIET: Duration = Duration::from_secs(60 * 60);
 
-/// What is to be done about a failed delivery.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Write it down and go on.
-    Journal,
-    /// Try again after this long; the lane waits.
-    RetryAfter(Duration),
+/// What a rule can look at: of a try that failed just now as of an entry in the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'f> {
+    pub topic: &'f str,
+    /// `None`: the event was not identified.
+    pub event_type: Option<&'f str>,
+    /// `None` before `Receive`.
+    pub receiver: Option<&'f str>,
+    pub stage: Stage,
+    pub class: Class,
+    pub code: &'f str,
+    /// As much of it as the journal keeps is looked at.
+    pub message: &'f str,
 }
 
-/// The circumstances of a failed delivery.
+/// The circumstances of a failed try.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
     /// The tries that were made, this one included.
     pub attempts: u32,
-    /// Tries allowed after the first one.
+    /// Tries that the receiver allows after the first one.
     pub retries: u32,
     /// Since the first try started.
     pub elapsed: Duration,
@@ -34,108 +50,112 @@ pub struct Situation {
     pub retry_after: Option<Duration>,
     /// Uniform in `0.0..1.0`; drawn by the caller, so that this stays pure.
     pub jitter: f64,
+    pub outages: Outages,
 }
 
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// No try starts later than this after the first one started.
-const RETRY_WINDOW: Duration = Duration::from_secs(10);
+/// What becomes of the events of a receiver that is down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outages {
+    /// They have not failed: they wait, or are deferred.
+    #[default]
+    Heeded,
+    /// Each is an entry, as if it were its own failure.
+    Journaled,
+}
 
-/// Whether a delivery that failed at its timeout may be tried again, after so many retries: not when it took too long.
+/// What is to be done about a failed try.
 #[must_use]
-pub fn may_follow_a_timeout(timeout: Duration, retries: u32) -> bool {
-    retries > 0 && timeout < RETRY_WINDOW
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Write it down and go on.
+    Journal(Basis),
+    /// The event is done with, and nothing is written down.
+    Skip(RuleIx),
+    /// Try again after this long; the lane waits.
+    RetryAfter(Duration),
+    /// The receiver is down: this event has not failed, and the try does not count. Never where outages are journaled.
+    Outage(Outage, Basis),
+    /// Nothing more is settled behind this record: the run ends, and the next one begins with it.
+    Halt(RuleIx),
 }
 
-/// Decides about a failure of `class`.
-///
-/// Waits double from 200 ms up to 5 s and are jittered by a quarter either way. A receiver that asks for more gets it where that is
-/// possible: what cannot be tried again in time is written down at once, and holds its lane no longer.
-pub fn decide(class: Class, situation: &Situation) -> Decision {
-    if class != Class::Transient || situation.attempts > situation.retries {
-        return Decision::Journal;
+/// How a receiver that is down is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Soon, and then again and again.
+    Now,
+    /// It asked to be left alone for so long.
+    For(Duration),
+}
+
+/// Who decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    BuiltIn,
+    /// This rule, and it knows better than a guess: what it journals is the event's own failure, and no sign that its receiver is down.
+    Rule(RuleIx),
+    /// This rule, as far as it went: its tries are used up, or its receiver's outages are journaled, and what was left to decide was left
+    /// to the built-in rules. It counts as any failure does towards finding out that the receiver is down.
+    AfterRule(RuleIx),
+}
+
+impl Basis {
+    /// The user's rule that decided; it is kept with the entry.
+    #[must_use]
+    pub fn rule(self) -> Option<RuleIx> {
+        match self {
+            Self::BuiltIn => None,
+            Self::Rule(rule) | Self::AfterRule(rule) => Some(rule),
+        }
     }
-    let doublings = situation.attempts.saturating_sub(1).min(16);
-    let wait = (FIRST_WAIT * 2u32.pow(doublings)).min(LONGEST_WAIT).mul_f64(0.75 + situation.jitter / 2.0).min(LONGEST_WAIT);
-    let wait = wait.max(situation.retry_after.unwrap_or_default());
-    if situation.elapsed.saturating_add(wait) > RETRY_WINDOW {
-        return Decision::Journal;
+
+    /// Whether a failure that was decided so may be a sign that its receiver is down.
+    #[must_use]
+    pub fn may_be_a_sign(self) -> bool {
+        !matches!(self, Self::Rule(_))
     }
-    Decision::RetryAfter(wait)
+}
+
+impl Situation {
+    /// Of a record that never reached a receiver: nothing is tried again.
+    #[must_use]
+    pub fn before_receivers() -> Self {
+        Self { attempts: 1, retries: 0, elapsed: Duration::ZERO, retry_after: None, jitter: 0.0, outages: Outages::Journaled }
+    }
+}
+
+/// Decides about a failed try.
+pub fn decide(facts: &Facts<'_>, situation: &Situation, rules: &Rules) -> Decision {
+    let Some((rule, then)) = rules.first(facts) else { return by_built_in(facts, situation, Basis::BuiltIn) };
+    match then {
+        Then::Journal => Decision::Journal(Basis::Rule(rule)),
+        Then::Skip => Decision::Skip(rule),
+        Then::Halt => Decision::Halt(rule),
+        Then::Hold if situation.outages == Outages::Heeded => {
+            let outage = situation.retry_after.filter(|asked| *asked > RETRY_WINDOW).map_or(Outage::Now, quiet);
+            Decision::Outage(outage, Basis::Rule(rule))
+        }
+        Then::Hold => by_built_in(facts, situation, Basis::AfterRule(rule)),
+        Then::Retry(retry) => match retry.next(situation) {
+            Some(wait) => Decision::RetryAfter(wait),
+            // It stands in the place of the receiver's own retries.
+            None => by_built_in(facts, &Situation { retries: 0, ..*situation }, Basis::AfterRule(rule)),
+        },
+    }
+}
+
+fn by_built_in(facts: &Facts<'_>, situation: &Situation, basis: Basis) -> Decision {
+    match (BuiltIn::of(facts, situation.retry_after, situation.outages), situation.retry_after) {
+        (BuiltIn::Unreachable, _) => Decision::Outage(Outage::Now, basis),
+        (BuiltIn::AskedToWait, Some(asked)) => Decision::Outage(quiet(asked), basis),
+        (BuiltIn::Transient, _) => retry::in_window(situation).map_or(Decision::Journal(basis), Decision::RetryAfter),
+        _ => Decision::Journal(basis),
+    }
+}
+
+fn quiet(asked: Duration) -> Outage {
+    Outage::For(asked.min(LONGEST_QUIET))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn after(attempts: u32, elapsed: Duration) -> Situation {
-        Situation { attempts, retries: 2, elapsed, retry_after: None, jitter: 0.5 }
-    }
-
-    #[test]
-    fn a_transient_failure_is_tried_twice_more() {
-        let at_once = Duration::ZERO;
-        assert_eq!(decide(Class::Transient, &after(1, at_once)), Decision::RetryAfter(Duration::from_millis(200)));
-        assert_eq!(decide(Class::Transient, &after(2, at_once)), Decision::RetryAfter(Duration::from_millis(400)));
-        assert_eq!(decide(Class::Transient, &after(3, at_once)), Decision::Journal);
-    }
-
-    #[test]
-    fn other_classes_fail_fast() {
-        for class in [Class::Permanent, Class::Consumer, Class::Unknown] {
-            assert_eq!(decide(class, &after(1, Duration::ZERO)), Decision::Journal);
-        }
-    }
-
-    #[test]
-    fn no_retries_is_fail_fast() {
-        let situation = Situation { retries: 0, ..after(1, Duration::ZERO) };
-        assert_eq!(decide(Class::Transient, &situation), Decision::Journal);
-    }
-
-    #[test]
-    fn what_a_receiver_asks_for_is_given_where_it_fits() {
-        let asked = |elapsed_ms, retry_after_ms| {
-            let situation = Situation {
-                retry_after: Some(Duration::from_millis(retry_after_ms)),
-                ..after(1, Duration::from_millis(elapsed_ms))
-            };
-            decide(Class::Transient, &situation)
-        };
-        let wait = |ms| Decision::RetryAfter(Duration::from_millis(ms));
-        for (elapsed_ms, retry_after_ms, decision) in [
-            (0, 0, wait(200)),
-            (0, 100, wait(200)),
-            (0, 3_000, wait(3_000)),
-            (0, 7_000, wait(7_000)),
-            (0, 10_000, wait(10_000)),
-            (0, 10_001, Decision::Journal),
-            (4_000, 6_000, wait(6_000)),
-            (4_001, 6_000, Decision::Journal),
-            (0, u64::MAX, Decision::Journal),
-        ] {
-            assert_eq!(asked(elapsed_ms, retry_after_ms), decision, "{elapsed_ms} {retry_after_ms}");
-        }
-        let permanent = Situation { retry_after: Some(Duration::ZERO), ..after(1, Duration::ZERO) };
-        assert_eq!(decide(Class::Permanent, &permanent), Decision::Journal);
-    }
-
-    proptest! {
-        #[test]
-        fn no_try_starts_after_the_window(
-            attempts in 1u32..100, elapsed_ms in 0u64..20_000, jitter in 0.0f64..1.0,
-            asked in prop::option::of(prop_oneof![(0u64..15_000).prop_map(Duration::from_millis), Just(Duration::MAX)]),
-        ) {
-            let elapsed = Duration::from_millis(elapsed_ms);
-            let situation = Situation { attempts, retries: u32::MAX, elapsed, retry_after: asked, jitter };
-            prop_assert!(may_follow_a_timeout(elapsed, 1) || decide(Class::Transient, &situation) == Decision::Journal);
-            if let Decision::RetryAfter(wait) = decide(Class::Transient, &situation) {
-                prop_assert!(elapsed + wait <= RETRY_WINDOW);
-                prop_assert!(wait >= FIRST_WAIT / 2 && wait >= asked.unwrap_or_default());
-                prop_assert!(wait <= LONGEST_WAIT || Some(wait) == asked);
-            }
-        }
-    }
-}
+mod tests;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use crate::failure::Code;
 
 /// So many deliveries in a row that end as if nobody could take any. A delivery fails only once, so they are of as many records.
-const IN_A_ROW: u32 = 5;
+pub(super) const IN_A_ROW: u32 = 5;
 /// What a delivery to a receiver that is down, or overrun, ends in.
-const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
+pub(super) const SIGNS: [&str; 6] = ["http_429", "http_502", "http_503", "http_504", "timeout", "process_died"];
 
 /// What is known of one receiver, by whoever delivers to it.
 #[derive(Debug, Default)]

@@ -89,6 +89,8 @@ pub enum SkipReason {
     ReceiverDown,
     /// Its schema is not kept in the journal, and the registry does not answer.
     RegistryAway,
+    /// It failed again, and a rule skips such failures: its entry stays as it is.
+    SkippedByRule,
     /// Another replay holds its entry.
     HeldByAnother,
     /// The journal does not have its bytes any more, and neither has the topic.
@@ -100,7 +102,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AlreadyDelivered,
         Self::ConsumerWill,
         Self::NotConfigured,
@@ -108,6 +110,7 @@ impl SkipReason {
         Self::Unrecognized,
         Self::ReceiverDown,
         Self::RegistryAway,
+        Self::SkippedByRule,
         Self::HeldByAnother,
         Self::PayloadGone,
         Self::PayloadDamaged,
@@ -125,6 +128,7 @@ impl SkipReason {
             Self::Unrecognized => "no receiver takes its type",
             Self::ReceiverDown => "receiver down",
             Self::RegistryAway => "schema registry away",
+            Self::SkippedByRule => "a rule skips it",
             Self::HeldByAnother => "another replay holds it",
             Self::PayloadGone => "payload purged",
             Self::PayloadDamaged => "payload damaged",

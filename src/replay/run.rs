@@ -15,6 +15,7 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, Summary};
 use crate::journal::{Beginning, Claims, Reader, Selected, SelectedPartition, Writer};
 use crate::kafka::{Connection, Logs, TargetTopic, TopicChoice, UnjoinedSource};
+use crate::policy::Rules;
 use crate::receiver::{Binding, Discard, Mode, Specification};
 use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Topic};
 use crate::replay::error::{Extent, ReplayError};
@@ -137,7 +138,7 @@ impl Prepared {
     /// When it cannot begin.
     pub fn run(self, stop: &StopToken, watcher: Arc<dyn Watcher>) -> Result<Ended, ReplayError> {
         let Self { place, settings, drawn, needed, targets, router, registry } = self;
-        let bindings = bindings(&drawn.roster, needed, &targets, place.connection.as_ref())?;
+        let bindings = bindings(&drawn.roster, needed, &targets, (place.connection.as_ref(), &settings.rules))?;
         let beginning = Beginning {
             command: "replay",
             group: drawn.plan.group.clone(),
@@ -168,6 +169,7 @@ impl Prepared {
             bindings,
             by_name_only: drawn.roster.by_name_only(),
             router,
+            rules: Arc::clone(&settings.rules),
             format: settings.format,
             schemas,
             open_again: Box::new(NothingAgain),
@@ -198,10 +200,11 @@ fn bindings(
     roster: &Roster,
     needed: ReceiverSet,
     targets: &[TargetTopic],
-    connection: Option<&Connection>,
+    with: (Option<&Connection>, &Rules),
 ) -> Result<Vec<Binding>, ReplayError> {
+    let (connection, rules) = with;
     let specifications: Vec<Specification> = of_set(&roster.receivers, needed).cloned().collect();
-    let mut opened = receivers::open(&specifications, targets, connection).map_err(BeginError::from)?.into_iter();
+    let mut opened = receivers::open(&specifications, targets, connection, rules).map_err(BeginError::from)?.into_iter();
     let binding = |(at, receiver): (ReceiverIx, &Specification)| {
         if needed.contains(at) { opened.next() } else { Some(receiver.clone().stand_in(Arc::new(Discard))) }
     };

@@ -51,6 +51,7 @@ fn reason(why: WhyNot) -> SkipReason {
         WhyNot::Unrecognized => SkipReason::Unrecognized,
         WhyNot::ReceiverDown => SkipReason::ReceiverDown,
         WhyNot::RegistryAway => SkipReason::RegistryAway,
+        WhyNot::SkippedByRule => SkipReason::SkippedByRule,
     }
 }
 

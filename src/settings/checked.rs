@@ -2,6 +2,7 @@
 //!
 //! What is missing is filled in, so that all else is read as `consume` reads it, and then left out again.
 
+use crate::policy::Rule;
 use crate::receiver::{Receivers, Specification};
 use crate::secrets::{is_secret, masked};
 use crate::settings::consume::ConsumeSettings;
@@ -12,6 +13,7 @@ use crate::settings::properties;
 use crate::settings::receivers;
 use crate::settings::receivers::keys::{self, ReceiverKey, Shape};
 use crate::settings::receivers::told::{ReceiverOption, Said, Told};
+use crate::settings::rules;
 use crate::settings::table::{
     self, BOOTSTRAP_SERVER, COMMAND_CONFIG, GROUP, KAFKA_PROPERTY, Kind, RECEIVER, RECEIVER_OPTION, Setting, TOPIC,
 };
@@ -49,7 +51,10 @@ impl CheckedSettings {
         let (has_topics, has_group) = (layers.find(&TOPIC).is_some(), layers.find(&GROUP).is_some());
         let fill = [(&TOPIC, "-", has_topics), (&GROUP, "-", has_group), (&RECEIVER, "none=discard:", !receivers.is_empty())];
         let missing = fill.iter().filter(|(_, _, is_there)| !is_there).map(|(setting, value, _)| (*setting, *value));
-        let consume = ConsumeSettings::read(&layers.filled(missing), brought)?;
+        let filled = layers.filled(missing);
+        // Rules about receivers that nobody has said yet are not wrong.
+        let filled = if receivers.is_empty() { filled.without_rules() } else { filled };
+        let consume = ConsumeSettings::read(&filled, brought)?;
         let connection = match layers.find(&BOOTSTRAP_SERVER) {
             Some(_) => Some(ConnectionSettings::read(layers)?),
             None => None,
@@ -65,7 +70,7 @@ impl CheckedSettings {
 }
 
 /// Every setting with the value that counts and where it comes from, in the order of the table; each Kafka property and each receiver
-/// on its own.
+/// on its own, and the rules at the end.
 ///
 /// # Errors
 /// When the receivers cannot be read.
@@ -81,7 +86,14 @@ pub fn effective(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Effecti
             all.push(effective_one(layers, &setting));
         }
     }
+    all.extend(rules::of(layers).iter().map(effective_rule));
     Ok(all)
+}
+
+fn effective_rule(rule: &Rule) -> Effective {
+    let Rule { name, file, line, when, then } = rule;
+    let origin = Origin::File { path: file.clone(), line: *line };
+    Effective { name: format!("rule.{name}"), value: Some(format!("{then}: {when}")), origin }
 }
 
 fn effective_one(layers: &Layers<'_>, setting: &Setting) -> Effective {

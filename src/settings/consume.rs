@@ -1,11 +1,13 @@
 //! The settings of `consume`.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::registry::RegistrySettings;
 use crate::engine::start::{OnGap, OnTruncation, StartFrom};
 use crate::engine::{Conduct, Guarding, UntilEnd};
+use crate::policy::Rules;
 use crate::receiver::{Receivers, Specification};
 use crate::record::is_topic_name;
 use crate::settings::delivery::{self, Delivery, above_zero, duration};
@@ -26,6 +28,7 @@ pub struct ConsumeSettings {
     pub topics: Vec<String>,
     pub group: String,
     pub receivers: Vec<Specification>,
+    pub rules: Arc<Rules>,
     pub from: Option<StartFrom>,
     pub concurrency: NonZeroUsize,
     pub format: Format,
@@ -64,8 +67,19 @@ impl ConsumeSettings {
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
         let (enabled, topics) = (layers.one(&ENABLED, enabled)?, topics(layers)?);
         let group = delivery::group(layers)?;
-        let Delivery { receivers, concurrency, format, registry, unrecognized, guard, order, budget, drain_timeout, type_from } =
-            Delivery::read(layers, brought)?;
+        let Delivery {
+            receivers,
+            rules,
+            concurrency,
+            format,
+            registry,
+            unrecognized,
+            guard,
+            order,
+            budget,
+            drain_timeout,
+            type_from,
+        } = Delivery::read(layers, brought)?;
         let conduct = Conduct {
             order,
             budget,
@@ -83,6 +97,7 @@ impl ConsumeSettings {
             topics,
             group,
             receivers,
+            rules,
             from: layers.maybe(&FROM, start_from)?,
             concurrency,
             format,

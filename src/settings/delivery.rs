@@ -1,12 +1,14 @@
 //! The settings of whatever delivers events, `consume` and `replay` alike.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::registry::RegistrySettings;
 use crate::engine::flow::Budget;
 use crate::engine::{Guarding, Order};
 use crate::offsets;
+use crate::policy::Rules;
 use crate::receiver::{Receivers, Specification};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::{self, Layers};
@@ -14,12 +16,13 @@ use crate::settings::table::{
     CONCURRENCY, DRAIN_TIMEOUT, EVENT_TYPE_FROM, FORMAT, GROUP, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, NO_STARTUP_GUARD, ORDER,
     UNRECOGNIZED,
 };
-use crate::settings::{did_you_mean, receivers, registry, units, word};
+use crate::settings::{did_you_mean, receivers, registry, rules, units, word};
 use crate::stage::{Format, TypeFrom, Unrecognized};
 
 /// How events are read, and who gets them.
 pub(super) struct Delivery {
     pub(super) receivers: Vec<Specification>,
+    pub(super) rules: Arc<Rules>,
     pub(super) concurrency: NonZeroUsize,
     pub(super) format: Format,
     pub(super) registry: Option<RegistrySettings>,
@@ -33,8 +36,10 @@ pub(super) struct Delivery {
 
 impl Delivery {
     pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
+        let receivers = receivers::read(layers, brought)?;
         Ok(Self {
-            receivers: receivers::read(layers, brought)?,
+            rules: rules::read(layers, receivers.iter().map(|receiver| receiver.name.as_str()))?,
+            receivers,
             concurrency: layers.one(&CONCURRENCY, count)?,
             registry: registry::read(layers)?,
             format: layers.one(&FORMAT, |text| word(text, &FORMAT_WORDS))?,

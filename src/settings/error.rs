@@ -30,6 +30,9 @@ pub enum SettingsError {
     /// As above.
     #[error("receiver option {number} ({origin}): {message}")]
     ReceiverOption { number: usize, message: String, origin: Origin },
+    /// `place`: file and line. `rule`: its name, or its number where it has none.
+    #[error("{place}: rule {rule}: {message}")]
+    Rule { place: String, rule: String, message: String },
     #[error("{name} {message} ({origin})")]
     Registry { name: &'static str, message: String, origin: Origin },
     #[error("there is no receiver, so no event would be delivered")]

@@ -1,21 +1,28 @@
-//! The settings file: TOML with the keys of the table of settings, `[kafka_property]` and `[[receiver]]`.
+//! The settings file: TOML with the keys of the table of settings, `[kafka_property]`, `[[receiver]]` and `[[rule]]`.
 //!
 //! Values keep their line, so that a complaint can say where.
+
+mod rules;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::policy::Rules;
 use crate::settings::did_you_mean;
 use crate::settings::error::SettingsError;
 use crate::settings::layers::{Found, Origin};
 use crate::settings::receivers::keys::{self, Shape};
 use crate::settings::table::{self, Kind, Setting};
+
+/// The key of rules, which are in no other layer.
+const RULE: &str = "rule";
 
 /// What a value may be beside a text.
 #[derive(Clone, Copy)]
@@ -60,6 +67,7 @@ pub(super) struct File {
     path: String,
     values: BTreeMap<String, Values>,
     pub(super) receivers: Vec<ReceiverTable>,
+    pub(super) rules: Arc<Rules>,
 }
 
 #[derive(Clone)]
@@ -113,11 +121,15 @@ impl File {
             let span = error.span().unwrap_or_default();
             reading.wrong(&span, error.message())
         })?;
-        let mut file = Self { path: path.to_owned(), values: BTreeMap::new(), receivers: Vec::new() };
+        let mut file = Self { path: path.to_owned(), values: BTreeMap::new(), receivers: Vec::new(), rules: Arc::default() };
         for (key, value) in table.get_ref() {
             let name: &str = key.get_ref();
             if name == table::RECEIVER.key() {
                 file.receivers = reading.receivers(value)?;
+                continue;
+            }
+            if name == RULE {
+                file.rules = reading.rules(value)?;
                 continue;
             }
             if name == table::CONFIG.key() {
@@ -127,7 +139,10 @@ impl File {
                 );
             }
             let setting = table::ALL.iter().find(|setting| setting.key() == name);
-            let Some(setting) = setting else { return Err(reading.unknown(key, table::ALL.map(|setting| setting.key()))) };
+            let Some(setting) = setting else {
+                let known = table::ALL.iter().map(|setting| setting.key()).chain([RULE.to_owned()]);
+                return Err(reading.unknown(key, known));
+            };
             let beside = Beside::of(setting);
             let texts = match value.get_ref() {
                 DeValue::Table(of) if setting.name == table::KAFKA_PROPERTY.name => reading.properties(of)?,

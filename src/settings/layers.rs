@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::receiver;
 use crate::secrets::masked;
@@ -189,6 +190,12 @@ impl<'e> Layers<'e> {
         let mut given = self.given.clone();
         with.into_iter().for_each(|(setting, value)| given.set(setting, vec![value.to_owned()]));
         Self { given, environment: self.environment, file: self.file.clone() }
+    }
+
+    /// The same layers without the rules of the file.
+    pub(super) fn without_rules(mut self) -> Self {
+        self.file.iter_mut().for_each(|file| file.rules = Arc::default());
+        self
     }
 
     /// True when the command line has it.

@@ -13,6 +13,7 @@ pub(super) mod told;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::event::TypePattern;
 use crate::offsets;
 use crate::receiver::{Endpoint, MadeOf, OnOutage, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
@@ -22,7 +23,6 @@ use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::receivers::told::{ReceiverOption, Told};
 use crate::settings::table::{RECEIVER, RETRIES};
-use crate::stage::check_type;
 
 const TWICE: &str = "it is there twice: each needs a name of its own";
 
@@ -169,7 +169,7 @@ fn finish(
     let told = Told { name: &name, table, options };
     told.check(scheme(&made_of), table_scheme.as_deref())?;
     let (types, origin) = told.of(&keys::TYPES).map_or((types, origin), |said| (said.values, said.origin));
-    types.iter().try_for_each(|of| check_type(of).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
+    types.iter().try_for_each(|of| TypePattern::parse(of).map(drop).map_err(|error| wrong(&name, &error.to_string(), &origin)))?;
     let on_outage = told.read(&keys::ON_OUTAGE, outage::read)?.unwrap_or(by_default);
     let retries = match told.read(&keys::RETRIES, number)? {
         Some(retries) => retries,

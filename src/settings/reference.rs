@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::settings::receivers::keys::{self, ReceiverKey};
+use crate::settings::rules::keys::{self as rules, RuleKey};
 use crate::settings::table::{self, Scope, Setting};
 
 const HEAD: &str = "\
@@ -24,6 +25,13 @@ The keys of a `[[receiver]]` in the file. Without a file, and over it, `--receiv
 commas). A key that means nothing for a target is refused.
 ";
 
+const RULE_HEAD: &str = "
+## Rules
+
+The keys of a `[[rule]]` in the file: what becomes of failures ([policy.md](policy.md)). They have no flags and no variables. Where a value
+may be one of several, it is a list; an unknown key or word is refused.
+";
+
 const TAIL: &str = "
 `SECRET` is `@FILE`, `env:NAME` or the secret itself, as in `-X KEY=VALUE`; only the first two keep it out of `ps`.
 ";
@@ -41,7 +49,16 @@ fn reference() -> String {
     text.push_str("\n| key | value | for | default | |\n|---|---|---|---|---|\n");
     keys::ALL.iter().for_each(|key| text.push_str(&key_row(key)));
     text.push_str(TAIL);
+    text.push_str(RULE_HEAD);
+    for (title, keys) in [("`[[rule]]`", &rules::RULE[..]), ("`when`", &rules::WHEN), ("`retry`", &rules::RETRY)] {
+        text.push_str(&format!("\n| key of {title} | value | |\n|---|---|---|\n"));
+        keys.iter().for_each(|key| text.push_str(&rule_row(key)));
+    }
     text
+}
+
+fn rule_row(key: &RuleKey) -> String {
+    format!("| `{}` | {} | {} |\n", key.name, key.value, key.help.replace('|', "\\|"))
 }
 
 fn row(setting: &Setting) -> String {
@@ -113,6 +130,9 @@ fn the_example_has_every_key_and_every_default_in_it_is_right() {
         let values = [format!("{key} = {default}"), format!("{key} = \"{default}\"")];
         let is_default = on.lines().any(|line| values.iter().any(|value| line == value || line.starts_with(&format!("{value} "))));
         assert!(is_default, "fixtures/redrive.toml does not show the default of `{key}`: {default}");
+    }
+    for key in rules::RULE.iter().chain(&rules::WHEN).chain(&rules::RETRY) {
+        assert!(on.contains(&format!("{} = ", key.name)), "`{}` of a rule is not shown", key.name);
     }
     for key in keys::ALL {
         assert!(on.lines().any(|line| line.starts_with(&format!("{} = ", key.name))), "`{}` of a receiver is not shown", key.name);

@@ -1,11 +1,13 @@
 //! The settings of `replay`: those of any delivery. What is delivered again is no setting; it is asked for each time.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::registry::RegistrySettings;
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::engine::{Conduct, Guarding, UntilEnd};
+use crate::policy::Rules;
 use crate::receiver::{Receivers, Specification};
 use crate::settings::delivery::{self, Delivery};
 use crate::settings::error::SettingsError;
@@ -21,6 +23,7 @@ pub struct ReplaySettings {
     /// In whose name it is delivered; `None`: the one that the selection is of.
     pub group: Option<String>,
     pub receivers: Vec<Specification>,
+    pub rules: Arc<Rules>,
     pub concurrency: NonZeroUsize,
     pub format: Format,
     pub registry: Option<RegistrySettings>,
@@ -34,8 +37,19 @@ impl ReplaySettings {
     /// When there is no receiver, or a value means nothing.
     pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Self, SettingsError> {
         let group = delivery::maybe_group(layers)?;
-        let Delivery { receivers, concurrency, format, registry, unrecognized, guard, order, budget, drain_timeout, type_from } =
-            Delivery::read(layers, brought)?;
+        let Delivery {
+            receivers,
+            rules,
+            concurrency,
+            format,
+            registry,
+            unrecognized,
+            guard,
+            order,
+            budget,
+            drain_timeout,
+            type_from,
+        } = Delivery::read(layers, brought)?;
         // What is delivered is fixed before it begins, and it ends there: where a partition starts and ends is not a question of settings.
         let conduct = Conduct {
             order,
@@ -49,6 +63,6 @@ impl ReplaySettings {
             until_end: UntilEnd::Yes,
             idle_exit: None,
         };
-        Ok(Self { group, receivers, concurrency, format, registry, unrecognized, guard, conduct })
+        Ok(Self { group, receivers, rules, concurrency, format, registry, unrecognized, guard, conduct })
     }
 }

@@ -255,3 +255,22 @@ fn a_replay_is_told_what_any_delivery_is_told() {
     let wrong = "order is `keys` (from --order): expected partition, key or none; did you mean `key`?";
     assert_eq!(read(&[(&table::ORDER, &["keys"])]).err().as_deref(), Some(wrong));
 }
+
+/// Which receivers there are is known only when all layers were read.
+#[test]
+fn rules_are_about_receivers_that_are_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    let read = |receiver: &str| {
+        std::fs::write(&path, format!("[[rule]]\nname = \"x\"\nwhen = {{ receiver = \"{receiver}\" }}\nthen = \"skip\"")).unwrap();
+        let environment = |name: &str| (name == "REDRIVE_CONFIG").then(|| path.display().to_string());
+        let layers =
+            Layers::read(given(&LEAST).and(given(&[(&table::RECEIVER, &["billing=discard:", "audit=discard:"])])), &environment);
+        let read = layers.and_then(|layers| ConsumeSettings::read(&layers, &Receivers::new()));
+        read.map(|settings| settings.rules.iter().count()).map_err(|error| error.to_string())
+    };
+    let at = format!("{}, line 1: rule `x`: there is no receiver ", path.display());
+    assert_eq!(read("billing"), Ok(1));
+    assert_eq!(read("biling"), Err(format!("{at}biling; did you mean `billing`?")));
+    assert_eq!(read("search"), Err(format!("{at}search: expected billing, audit")));
+}

@@ -8,4 +8,4 @@ mod route;
 pub(crate) use decode::decoded;
 pub use decode::{Decoded, Format, Manner, Missing, decode, missing};
 pub use identify::{TypeFrom, Unidentified, identify};
-pub use route::{Routed, Router, TypePatternError, Unrecognized, check_type};
+pub use route::{Routed, Router, Unrecognized};

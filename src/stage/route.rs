@@ -1,7 +1,6 @@
 //! Which receivers take which type: exact names, or a prefix followed by `.*`.
 
-use thiserror::Error;
-
+use crate::event::{TypePattern, TypePatternError};
 use crate::failure::Refusal;
 use crate::record::{ReceiverIx, ReceiverSet};
 
@@ -23,18 +22,9 @@ pub enum Routed {
     Unrecognized(Refusal),
 }
 
-/// A pattern of types that means nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{pattern}` is no event type: expected an exact type, or a prefix followed by `.*` (order.*)")]
-pub struct TypePatternError {
-    pub pattern: String,
-}
-
 #[derive(Clone, Debug)]
 struct Rule {
-    /// With its last dot, when it is a prefix.
-    text: String,
-    is_prefix: bool,
+    types: TypePattern,
     receiver: ReceiverIx,
 }
 
@@ -58,7 +48,7 @@ impl Router {
                 router.take_all = router.take_all.with(receiver);
             }
             for pattern in types {
-                router.rules.push(Rule::parse(pattern, receiver)?);
+                router.rules.push(Rule { types: TypePattern::parse(pattern)?, receiver });
             }
         }
         Ok(router)
@@ -66,7 +56,7 @@ impl Router {
 
     #[must_use]
     pub fn route(&self, event_type: &str) -> Routed {
-        let matching = self.rules.iter().filter(|rule| rule.matches(event_type));
+        let matching = self.rules.iter().filter(|rule| rule.types.matches(event_type));
         let to = matching.fold(self.take_all, |set, rule| set.with(rule.receiver));
         if !to.is_empty() {
             return Routed::To(to);
@@ -78,32 +68,6 @@ impl Router {
                 format!("no receiver takes the type \"{event_type}\""),
             )),
         }
-    }
-}
-
-/// Checks what a user calls a type, or a prefix of types.
-///
-/// # Errors
-/// When it is neither.
-pub fn check_type(pattern: &str) -> Result<(), TypePatternError> {
-    Rule::parse(pattern, ReceiverIx(0)).map(drop)
-}
-
-impl Rule {
-    fn parse(pattern: &str, receiver: ReceiverIx) -> Result<Self, TypePatternError> {
-        let (text, is_prefix) = match pattern.strip_suffix('*') {
-            Some(prefix) if prefix.ends_with('.') => (prefix, true),
-            Some(_) => ("", false),
-            None => (pattern, false),
-        };
-        if text.is_empty() || text == "." || text.contains('*') {
-            return Err(TypePatternError { pattern: pattern.to_owned() });
-        }
-        Ok(Self { text: text.to_owned(), is_prefix, receiver })
-    }
-
-    fn matches(&self, event_type: &str) -> bool {
-        if self.is_prefix { event_type.starts_with(&self.text) } else { event_type == self.text }
     }
 }
 
@@ -144,7 +108,7 @@ mod tests {
     #[test]
     fn patterns_that_mean_nothing_are_refused() {
         for pattern in ["", "*", ".*", "order*", "*.placed", "a.*.b", "a.**"] {
-            assert!(router(&[&[pattern]], Unrecognized::Journal).is_err() && check_type(pattern).is_err(), "{pattern}");
+            assert!(router(&[&[pattern]], Unrecognized::Journal).is_err(), "{pattern}");
         }
     }
 }

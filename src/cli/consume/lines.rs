@@ -142,7 +142,7 @@ impl Lines {
 
 /// What comes again, if anything does.
 fn left(Summary { reason, counts, unsettled, .. }: &Summary) -> String {
-    let is_committed = matches!(reason, StopReason::Asked | StopReason::Done | StopReason::Halt(_));
+    let is_committed = matches!(reason, StopReason::Asked | StopReason::Done | StopReason::Halt(_) | StopReason::HaltRule(_));
     match reason {
         _ if *unsettled == 0 && (is_committed || counts.records() == 0) => String::new(),
         _ if is_committed => format!(" · {} not finished, delivered again next time", grouped(*unsettled as u64)),

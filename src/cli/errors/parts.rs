@@ -43,6 +43,7 @@ impl Shown<'_> {
         sheet.part("event", inner.join(event(item)));
         sheet.part("receiver", inner.join(receivers(failure)));
         sheet.part("why", why(failure));
+        sheet.part("rule", item.rule.as_ref().map(|rule| escape(rule).into_owned()));
         sheet.part("attempts", attempts(failure, inner));
         sheet.part("key", [item.key.as_ref().map_or_else(|| "null".to_owned(), |key| self.key(key))]);
         sheet.part("headers", headers(failure));

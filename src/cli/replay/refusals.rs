@@ -1,7 +1,7 @@
 //! From why a replay cannot be, or did not end well, to what a user reads, with the command that helps.
 
 use crate::cli::error::{CommandError, ErrorKind};
-use crate::cli::refusals::of_source;
+use crate::cli::refusals::{halted, of_source};
 use crate::cli::replay::typed::Typed;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
@@ -86,6 +86,7 @@ pub(super) fn of_end(reason: &StopReason, settings: &ReplaySettings, typed: &Typ
         StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, found.to_string())
             .hint(found.advice(&settings.conduct.type_from))
             .hint(format!("if all of that is as it should be: {}", typed.with_switch("--no-startup-guard"))),
+        StopReason::HaltRule(halt) => halted(halt),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => of_ledger(error, typed),
         StopReason::Halt(_) | StopReason::Refused(_) | StopReason::NotCommitted(_) | StopReason::Defect(_) => {

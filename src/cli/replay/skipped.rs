@@ -64,6 +64,7 @@ fn parts(skipped: &Skipped, screen: Screen) -> Vec<String> {
         }
         SkipReason::ConsumerWill => Some("all the same: --include-uncommitted".to_owned()),
         SkipReason::ReceiverDown | SkipReason::RegistryAway => Some("once it is back: the same command again".to_owned()),
+        SkipReason::SkippedByRule => Some("its entry stays as it is".to_owned()),
         SkipReason::GoneFromTopic => Some("what the journal has of it: --source auto".to_owned()),
         SkipReason::AlreadyDelivered => Some("once more: --to all, or --to NAME".to_owned()),
         SkipReason::PayloadDamaged => Some("from the topic, if it has it still: --source topic".to_owned()),

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::engine::coordinator::{Coordinator, write};
+use crate::engine::coordinator::{Coordinator, Phase, write};
 use crate::engine::guard::NothingWorks;
+use crate::engine::halt::RuleHalt;
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
 use crate::engine::report::{Action, StopReason};
 use crate::engine::source::{Basis, Gap, Notice, Start, StartAt};
@@ -38,6 +39,17 @@ impl Coordinator {
             }
             OnGap::Halt => self.begin_drain(StopReason::Halt(Box::new(finding)), now, actions),
         }
+    }
+
+    /// A rule ends the run, unless it ends already: then its record is read again all the same.
+    pub(super) fn halted(&mut self, halt: Box<RuleHalt>, now: Instant, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. }) {
+            return;
+        }
+        let at = |partition| IncidentKey::at(IncidentKind::Halt, partition);
+        let key = self.tracker.partition(halt.slot).map_or_else(|| IncidentKey::of(IncidentKind::Halt), at);
+        actions.push(Action::Journal(write(vec![Entry::Incident(halt.incident(key))])));
+        self.begin_drain(StopReason::HaltRule(halt), now, actions);
     }
 
     pub(super) fn nothing_works(&mut self, found: Box<NothingWorks>, actions: &mut Vec<Action>) {

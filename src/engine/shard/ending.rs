@@ -18,6 +18,10 @@ use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 pub(super) enum End {
     Delivered,
     Failed,
+    /// A rule skips the failure.
+    Skipped,
+    /// A rule halts: the record is given up, and the run with it.
+    Halted,
     /// Not tried, or not for long: the receiver is down, and a replay does not wait for it.
     PassedOver,
     /// The receiver is down, and is to have it later.
@@ -40,6 +44,7 @@ pub(super) struct Waiting {
 pub(super) struct Ends {
     pub(super) delivered: ReceiverSet,
     pub(super) failed: ReceiverSet,
+    pub(super) skipped: ReceiverSet,
     pub(super) abandoned: ReceiverSet,
     pub(super) deferred: ReceiverSet,
     /// Of a replay: not tried.
@@ -50,6 +55,7 @@ impl Ends {
     pub(super) const NONE: Self = Self {
         delivered: ReceiverSet::NONE,
         failed: ReceiverSet::NONE,
+        skipped: ReceiverSet::NONE,
         abandoned: ReceiverSet::NONE,
         deferred: ReceiverSet::NONE,
         passed_over: ReceiverSet::NONE,
@@ -60,6 +66,8 @@ impl Ends {
         let set = match end {
             End::Delivered => &mut self.delivered,
             End::Failed => &mut self.failed,
+            End::Skipped => &mut self.skipped,
+            End::Halted => &mut self.abandoned,
             End::PassedOver => &mut self.passed_over,
             End::Deferred => &mut self.deferred,
             End::Held(history) => return Some((history, None)),
@@ -67,6 +75,16 @@ impl Ends {
         };
         *set = set.with(receiver);
         None
+    }
+
+    /// How a record ends that was not given up: as the worst of its deliveries.
+    fn how(self) -> Settled {
+        match self {
+            Self { failed, .. } if !failed.is_empty() => Settled::Failed,
+            Self { deferred, .. } if !deferred.is_empty() => Settled::Deferred,
+            Self { skipped, .. } if !skipped.is_empty() => Settled::Skipped,
+            _ => Settled::Delivered,
+        }
     }
 }
 
@@ -77,15 +95,6 @@ impl Ends {
 
     pub(super) fn deferred_by(receiver: ReceiverIx) -> Self {
         Self { deferred: ReceiverSet::NONE.with(receiver), ..Self::NONE }
-    }
-
-    /// How the record ends whose deliveries ended so, unless one was given up.
-    fn how(self) -> Settled {
-        match self {
-            Self { failed, .. } if !failed.is_empty() => Settled::Failed,
-            Self { deferred, .. } if !deferred.is_empty() => Settled::Deferred,
-            _ => Settled::Delivered,
-        }
     }
 }
 
@@ -98,11 +107,12 @@ impl Waiting {
     pub(super) fn merge(&mut self, ends: Ends) -> bool {
         self.ends.delivered = self.ends.delivered.union(ends.delivered);
         self.ends.failed = self.ends.failed.union(ends.failed);
+        self.ends.skipped = self.ends.skipped.union(ends.skipped);
         self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
         self.ends.deferred = self.ends.deferred.union(ends.deferred);
         self.ends.passed_over = self.ends.passed_over.union(ends.passed_over);
-        let Ends { delivered, failed, abandoned, deferred, passed_over } = self.ends;
-        let ended = delivered.union(failed).union(abandoned).union(deferred).union(passed_over);
+        let Ends { delivered, failed, skipped, abandoned, deferred, passed_over } = self.ends;
+        let ended = delivered.union(failed).union(skipped).union(abandoned).union(deferred).union(passed_over);
         self.open.minus(ended).is_empty()
     }
 }
@@ -139,6 +149,9 @@ impl Shard {
             self.pass_over(record, ends.passed_over, WhyNot::ReceiverDown);
         } else if record.has_debt() {
             self.job.entries.push(entries::passed(record, Stage::Decode, self.walk.mode));
+        }
+        if !ends.skipped.is_empty() {
+            self.pass_over(record, ends.skipped, WhyNot::SkippedByRule);
         }
         self.job.runs.push(run);
     }

@@ -13,12 +13,18 @@ pub(super) fn passed(record: &Record, through: Stage, mode: Mode) -> Entry {
     Entry::Passed { partition: Arc::clone(record.partition()), offset: record.offset(), through, mode }
 }
 
-/// A delivery that failed for good, after these tries.
-pub(super) fn failed(event: &Event, to: (ReceiverIx, Option<String>), of: (ReceiverError, Vec<Try>), mode: Mode) -> Entry {
+/// A delivery that failed for good, after these tries, and the user's rule that says so.
+pub(super) fn failed(
+    event: &Event,
+    to: (ReceiverIx, Option<String>),
+    of: (ReceiverError, Vec<Try>),
+    rule: Option<String>,
+    mode: Mode,
+) -> Entry {
     let ((at, receiver), (error, tries)) = (to, of);
     let ReceiverError { class, code, message, causes, detail, retry_after: _ } = error;
     let failure = Failure { stage: Stage::Receive, receiver: Some(at), class, code, message, causes, detail, tries };
-    Entry::Failed(Box::new(FailedDelivery { record: event.record().detach(), event: event.facts(), receiver, failure, mode }))
+    Entry::Failed(Box::new(FailedDelivery { record: event.record().detach(), event: event.facts(), receiver, failure, rule, mode }))
 }
 
 pub(super) fn blocked(receiver: &str, held: Duration) -> Entry {

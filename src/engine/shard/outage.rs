@@ -92,7 +92,7 @@ impl Shard {
         }
         let deferring = self.away.receivers.iter().filter(|receiver| self.course(*receiver, record) == Course::Defer);
         let deferring = deferring.fold(ReceiverSet::NONE, ReceiverSet::with);
-        Missed::by(ends.deferred, deferring.minus(ends.delivered).minus(ends.failed))
+        Missed::by(ends.deferred, deferring.minus(ends.delivered).minus(ends.failed).minus(ends.skipped))
     }
 
     // --- what deliveries find out

@@ -15,10 +15,11 @@ impl Reader {
     /// # Errors
     /// When the journal cannot be read, or the entry's bytes are damaged.
     pub fn failure(&self, id: i64) -> Result<Option<FailureDetail>, ReadError> {
-        let text = format!("SELECT {} FROM failure f {} WHERE f.id = ?1", sql::FAILURE_COLUMNS, sql::FAILURE_TABLES);
         // One snapshot: what follows must be of the same row.
         let snapshot = self.connection.unchecked_transaction().map_err(|error| self.failed(error))?;
         let holders = Holders::now(&snapshot);
+        let columns = self.failure_columns().map_err(|error| self.failed(error))?;
+        let text = format!("SELECT {columns} FROM failure f {} WHERE f.id = ?1", sql::FAILURE_TABLES);
         let item = snapshot.query_row(&text, [id], |row| rows::failure(row, &holders)).optional();
         item.map_err(|error| self.failed(error))?.map(|item| self.detail(item)).transpose()
     }

@@ -12,6 +12,9 @@ use crate::journal::selection::{FailureSelection, Sort};
 use crate::journal::sql;
 use crate::offsets::OffsetRange;
 
+/// The first schema of the journal that keeps which rule decided.
+const RULES_SINCE_VERSION: i64 = 3;
+
 /// The text of a statement, and what it binds.
 pub(super) struct Statement {
     pub(super) text: String,
@@ -45,6 +48,13 @@ impl Reader {
         Ok(Page::of(items, window))
     }
 
+    /// What [`rows::failure`] reads.
+    pub(super) fn failure_columns(&self) -> rusqlite::Result<String> {
+        let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let rule = if version < RULES_SINCE_VERSION { "NULL" } else { sql::RULE_COLUMN };
+        Ok(format!("{}, {rule}", sql::FAILURE_COLUMNS))
+    }
+
     /// A damaged journal must not look like an empty one.
     pub(in crate::journal) fn check_none(&self, states: &[FailureState]) -> Result<(), ReadError> {
         match self.counts()?.of(states) {
@@ -66,10 +76,10 @@ impl Reader {
         let mut behind = Terms::default();
         behind.bound_if(&format!("f.id {beyond} ?"), window.after);
         let searches = self.searches(selection, names, &behind)?;
+        let columns = self.failure_columns()?;
         let statement = |search: Search| Statement {
             text: format!(
-                "SELECT {} FROM failure f INDEXED BY {} {} WHERE 1{} ORDER BY f.id {order} LIMIT {}",
-                sql::FAILURE_COLUMNS,
+                "SELECT {columns} FROM failure f INDEXED BY {} {} WHERE 1{} ORDER BY f.id {order} LIMIT {}",
                 search.index,
                 sql::FAILURE_TABLES,
                 search.terms.text,

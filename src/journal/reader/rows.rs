@@ -21,7 +21,7 @@ pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The columns of `sql::FAILURE_COLUMNS`.
+/// The columns of `Reader::failure_columns`.
 pub(super) fn failure(row: &Row<'_>, holders: &Holders<'_>) -> rusqlite::Result<FailureItem> {
     let claimed_by: Option<i64> = row.get(2)?;
     let kind: String = row.get(28)?;
@@ -55,6 +55,7 @@ pub(super) fn failure(row: &Row<'_>, holders: &Holders<'_>) -> rusqlite::Result<
         leader_epoch: row.get(26)?,
         timestamp: Timestamp { ms: row.get(27)?, kind: timestamp_kind(&kind) },
         key: row.get::<_, Option<Vec<u8>>>(31)?.map(Bytes),
+        rule: row.get(33)?,
         causes: causes.and_then(|causes| serde_json::from_str(&causes).ok()).unwrap_or_default(),
     })
 }

@@ -1,6 +1,5 @@
 //! Failures: one row for each (record, group, stage, receiver), however often it fails.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -15,9 +14,7 @@ use crate::journal::writer::names::Change;
 use crate::receiver::Mode;
 use crate::record::{Offset, Partition, Record};
 
-/// The longest message and the longest attribute of an event that a listing carries, in characters (the whole attribute is in the
-/// record's bytes); the longest detail, in bytes.
-const LONGEST_TEXT: usize = 1_000;
+/// In bytes.
 const LONGEST_DETAIL: usize = 64 * 1024;
 
 /// Which row of `failure` it is.
@@ -116,8 +113,8 @@ impl Writing<'_> {
             timestamp.ms,
             timestamp.kind.as_str(),
             self.now_us,
-            attribute(event.source.as_deref()),
-            attribute(event.time.as_deref()),
+            event.source.as_deref().map(failure::kept_line),
+            event.time.as_deref().map(failure::kept_line),
             record.key(),
             record.headers().as_bytes(),
             i64::from(crc(record)),
@@ -129,7 +126,7 @@ impl Writing<'_> {
 
     /// The new row's id; `None` when there is one already.
     fn insert(&mut self, key: Key, fingerprint: i64, failed: &FailedDelivery) -> rusqlite::Result<Option<i64>> {
-        let FailedDelivery { failure, event, mode, .. } = failed;
+        let FailedDelivery { failure, event, rule, mode, .. } = failed;
         let first_at_us = failure.tries.first().map_or(self.now_us, |first| first.at.as_microsecond());
         let last_at_us = last(failure).map_or(self.now_us, |last| last.at.as_microsecond());
         let changed = self.transaction.prepare_cached(sql::NEW_FAILURE)?.execute(params![
@@ -146,16 +143,17 @@ impl Writing<'_> {
             self.run,
             replay(*mode),
             last(failure).map(duration_us),
-            attribute(event.event_type.as_deref()),
-            attribute(event.id.as_deref()),
-            cut(&failure.message),
+            event.event_type.as_deref().map(failure::kept_line),
+            event.id.as_deref().map(failure::kept_line),
+            failure::kept_line(&failure.message),
+            rule.as_deref(),
         ])?;
         Ok((changed > 0).then(|| self.transaction.last_insert_rowid()))
     }
 
     /// It failed before: its older tries move aside, and it is open again unless somebody decided to ignore it.
     fn again(&mut self, key: Key, fingerprint: i64, failed: &FailedDelivery) -> rusqlite::Result<i64> {
-        let FailedDelivery { failure, event, mode, .. } = failed;
+        let FailedDelivery { failure, event, rule, mode, .. } = failed;
         let Some(present) = self.present(key)? else { return Err(rusqlite::Error::QueryReturnedNoRows) };
         self.transaction.prepare_cached(sql::KEEP_LATEST_ATTEMPT)?.execute([present.id])?;
         let was_delivered = present.settled_by.as_deref().is_some_and(|by| by != "hand");
@@ -191,9 +189,10 @@ impl Writing<'_> {
             self.run,
             replay(*mode),
             last(failure).map(duration_us),
-            attribute(event.event_type.as_deref()),
-            attribute(event.id.as_deref()),
-            cut(&failure.message),
+            event.event_type.as_deref().map(failure::kept_line),
+            event.id.as_deref().map(failure::kept_line),
+            failure::kept_line(&failure.message),
+            rule.as_deref(),
         ])?;
         self.transaction.prepare_cached(sql::FORGET_ATTEMPTS)?.execute((present.id, attempts))?;
         self.count(present.fingerprint, only(&present.state, -1));
@@ -215,7 +214,7 @@ impl Writing<'_> {
                 replay(failed.mode),
                 class.as_str(),
                 code.as_str(),
-                cut(message),
+                failure::kept_line(message),
                 duration_us(of),
                 self.run
             ])?;
@@ -334,16 +333,6 @@ fn replay(mode: Mode) -> Option<i64> {
         Mode::Live => None,
         Mode::Replay(id) => Some(id),
     }
-}
-
-/// NUL would end the text for every reader in C.
-fn cut(message: &str) -> String {
-    message.chars().filter(|c| *c != '\0').take(LONGEST_TEXT).collect()
-}
-
-/// A hostile event may call itself anything, for megabytes.
-fn attribute(text: Option<&str>) -> Option<Cow<'_, str>> {
-    text.map(|text| if text.len() <= LONGEST_TEXT && !text.contains('\0') { text.into() } else { cut(text).into() })
 }
 
 /// Over key, headers and value, one after the other.

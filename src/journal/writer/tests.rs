@@ -70,6 +70,21 @@ fn what_a_failure_says_is_what_its_latest_try_said_and_no_longer_than_a_listing_
 }
 
 #[test]
+fn the_rule_that_decided_last_is_kept() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let mut decided = |by: Option<&str>| {
+        let Entry::Failed(mut failed) = scene.failed(7, "billing", &["a"]) else { unreachable!() };
+        failed.rule = by.map(str::to_owned);
+        writer.append(&[Entry::Failed(failed)]).unwrap();
+        scene.entries()[0].item.rule.clone()
+    };
+    assert_eq!(decided(Some("bank down")).as_deref(), Some("bank down"));
+    assert_eq!(decided(Some("bank is back")).as_deref(), Some("bank is back"));
+    assert_eq!(decided(None), None);
+}
+
+#[test]
 fn success_resolves_and_a_later_failure_regresses() {
     let scene = Scene::new();
     let mut writer = scene.writer();
