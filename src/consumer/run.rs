@@ -19,6 +19,7 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, UnjoinedSource};
+use crate::receiver::in_hand::{self, Hands};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;
 use crate::settings::{ConsumeSettings, Doing, Enabled};
@@ -127,6 +128,7 @@ struct Means {
     /// Of a dry run.
     tally: Option<Tally>,
     schemas: Schemas,
+    hands: Option<Arc<dyn Hands>>,
 }
 
 /// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
@@ -162,11 +164,12 @@ pub fn run(
         Doing::DryRun => to_look_on(place, &settings, &cluster, subscription, registry)?,
     };
     drop(cluster);
-    let Means { source, ledger, run, bindings, mut began, tally, schemas } = means;
+    let Means { source, ledger, run, bindings, mut began, tally, schemas, hands } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let finished = engine::run(source, ledger, plan(settings, router, bindings, run, schemas), stop, &observer)?;
+    let plan = Plan { hands, ..plan(settings, router, bindings, run, schemas) };
+    let finished = engine::run(source, ledger, plan, stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
 }
@@ -192,6 +195,7 @@ fn to_consume(
         group: settings.group.clone(),
         client_id: place.connection.client_id().to_owned(),
         receivers: receivers::definitions(&bindings),
+        hands: in_hand::wanted(&bindings),
     };
     let writer = Writer::open(&place.journal, &beginning)?;
     let reader = Reader::open(&place.journal)?;
@@ -199,7 +203,8 @@ fn to_consume(
     let schemas = schemas::known(registry, |names| reader.schemas(names))?;
     let began = began(place, Some(writer.run().journal_uuid.as_str()), failures);
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas })
+    let (run, hands) = (writer.run().clone(), writer.hands());
+    Ok(Means { source, run, ledger: Box::new(writer), bindings, began, tally: None, schemas, hands })
 }
 
 fn to_look_on(
@@ -216,7 +221,8 @@ fn to_look_on(
     let mut tally = Tally::default();
     let bindings = tally.stand_ins(&settings.receivers);
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas })
+    let run = ledger.run();
+    Ok(Means { source, run, ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, hands: None })
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {
@@ -239,6 +245,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         guard: settings.guard,
         concurrency: settings.concurrency,
         conduct: settings.conduct,
+        hands: None,
     }
 }
 

@@ -14,7 +14,9 @@ use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::record::{Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Timestamp, TimestampKind, Topic};
+use crate::record::{
+    Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Suspects, Timestamp, TimestampKind, Topic,
+};
 use crate::stage::TypeFrom;
 
 pub(crate) fn next(value: i64) -> NextOffset {
@@ -133,6 +135,7 @@ impl MemorySource {
             number: i32::try_from(index).unwrap(),
             late_below: NextOffset::ZERO,
             debts: Debts::unknown(),
+            suspects: Suspects::default(),
         };
         let all: Vec<_> = (0..self.partitions.len()).map(|index| (Arc::new(partition(index)), NextOffset::ZERO)).collect();
         self.assigned.extend(all.iter().map(|(partition, _)| (partition.slot, 0)));
@@ -288,5 +291,6 @@ impl Ledger for MemoryLedger {
 }
 
 pub(crate) fn unknown(slot: Slot) -> Known {
-    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Debts::default() }
+    let (highest, debts, suspects) = (NextOffset::ZERO, Debts::default(), Suspects::default());
+    Known { slot, topic_known: true, other_uuid: false, progress: None, highest, debts, suspects }
 }

@@ -12,6 +12,7 @@ pub(crate) mod doubles;
 mod ends;
 pub mod flow;
 pub mod guard;
+mod in_hand;
 mod journal_thread;
 mod kafka_thread;
 mod lanes;
@@ -32,9 +33,11 @@ pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
+mod watchdog;
 mod wiring;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -45,6 +48,7 @@ pub use wiring::{Finished, Guarding, Summary, run};
 use crate::engine::coordinator::CoordinatorOptions;
 use crate::engine::ledger::RunId;
 use crate::engine::schemas::Schemas;
+use crate::receiver::in_hand::Hands;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
@@ -65,6 +69,8 @@ pub struct Plan {
     /// Deliveries that each receiver may have out at once.
     pub concurrency: NonZeroUsize,
     pub conduct: Conduct,
+    /// Of receivers that are code of this program; `None` when there are none, or nothing is noted.
+    pub hands: Option<Arc<dyn Hands>>,
 }
 
 impl Plan {

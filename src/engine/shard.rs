@@ -7,9 +7,9 @@ mod ending;
 mod entries;
 mod passing_over;
 mod shelving;
+mod suspects;
 
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Answer, Done, Running, Started};
+use crate::engine::in_hand::{InHand, Watched};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::new_types::NewTypes;
@@ -27,6 +28,7 @@ use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
 use crate::engine::shard::ending::{End, Ends, Waiting};
 use crate::engine::shard::shelving::Shelving;
+use crate::engine::shard::suspects::is_suspect;
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Refusal, Stage, Try};
@@ -34,9 +36,6 @@ use crate::policy::{self, Decision, Sign, Situation, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record};
 use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
-
-/// A receiver's code that holds its thread this long holds up every other receiver of the shard.
-const BLOCKED: Duration = Duration::from_secs(1);
 
 /// What all shards of a run share.
 pub(super) struct Walk {
@@ -72,6 +71,7 @@ pub(super) struct Shard {
     level: Option<StopLevel>,
     is_over: bool,
     new_types: NewTypes,
+    in_hand: InHand,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
 }
@@ -82,8 +82,10 @@ impl Shard {
         inbox: UnboundedReceiver<ToShard>,
         reports: mpsc::Sender<Report>,
         journal: mpsc::Sender<ToJournal>,
-        asks: UnboundedSender<Ask>,
+        others: (UnboundedSender<Ask>, Option<Watched>),
     ) -> Self {
+        let (asks, watched) = others;
+        let runs = walk.bindings.iter().map(|binding| binding.receiver.runs()).collect();
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
             lanes,
@@ -100,6 +102,7 @@ impl Shard {
             job: JournalJob::default(),
             level: None,
             new_types: NewTypes::default(),
+            in_hand: InHand::new(watched, runs),
             is_over: false,
             now: Instant::now(),
         }
@@ -215,15 +218,15 @@ impl Shard {
     // --- deliveries
 
     fn deliver(&mut self, event: &Event, to: ReceiverSet) {
-        let mut ends = Ends::NONE;
+        let mut ends = self.condemn(event, to);
         let mut row = None;
-        for receiver in to.iter() {
+        for receiver in to.minus(ends.failed).iter() {
             if self.is_given_up(receiver) {
                 ends.passed_over = ends.passed_over.with(receiver);
                 continue;
             }
             let lane = LaneId { receiver, key: event.record().order_key() };
-            if !self.lanes.is_clear(lane) {
+            if !self.lanes.is_clear(lane) || is_suspect(event.record(), &self.walk, receiver) {
                 let record = *row.get_or_insert_with(|| self.keep(event, to));
                 self.lanes.queue(lane, Queued { record, seq: event.record().seq(), history: History::default() });
                 continue;
@@ -256,14 +259,10 @@ impl Shard {
             return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
         let attempt = u32::try_from(history.tries.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let delivery = Delivery { event: event.clone(), attempt, mode: walk.mode, to: Arc::clone(to) };
-        let started = delivery::start(binding, delivery);
-        let now = Instant::now();
-        let held = now.duration_since(self.now);
-        self.now = now;
-        if held >= BLOCKED {
-            self.job.entries.push(entries::blocked(&to.receiver, held));
-        }
+        let noting = self.in_hand.prepare(event.record(), receiver, to);
+        let delivery = Delivery { event: event.clone(), attempt, mode: walk.mode, to: Arc::clone(to), noting };
+        let started = self.in_hand.during(|| delivery::start(binding, delivery));
+        self.now = Instant::now();
         started
     }
 
@@ -273,7 +272,8 @@ impl Shard {
         let (started, future) = of;
         self.lanes.occupy(lane);
         let history = History { first_started: history.first_started.or(Some(started)), ..history };
-        self.out.push(Running::new(lane, record, history, started, (future, timeout)));
+        let in_hand = self.in_hand.goes_out();
+        self.out.push(Running::new(lane, record, history, started, (future, timeout, in_hand)));
     }
 
     /// Decides what an answer means; a failure that is final goes to the journal.
@@ -353,11 +353,18 @@ impl Shard {
                 self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
                 continue;
             }
+            if !self.takes_turn(event.record(), lane.receiver) {
+                self.wait_for_turn(lane, Queued { record, seq: event.record().seq(), history });
+                continue;
+            }
             let started = self.now;
             let came = self.attempt(&event, lane.receiver, &history);
             self.lanes.vacate(lane);
             match came {
-                Started::Answered(answer) => self.conclude(lane, record, history, (started, answer)),
+                Started::Answered(answer) => {
+                    self.in_hand.set_turn(None);
+                    self.conclude(lane, record, history, (started, answer));
+                }
                 Started::Pending(future) => self.put_out(lane, record, history, (started, future)),
             }
         }

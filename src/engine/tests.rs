@@ -2,6 +2,7 @@
 
 mod replays;
 mod schemas;
+mod suspects;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,6 +86,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         guard: Guarding::Off,
         concurrency: NonZeroUsize::new(256).unwrap(),
         conduct: conduct(),
+        hands: None,
     }
 }
 

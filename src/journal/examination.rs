@@ -178,7 +178,7 @@ mod tests {
         let place = Place { path: folder.path().join("redrive.db"), safety: Safety::Safe };
         drop(place.open_to_write().unwrap());
         let examined = place.examine().unwrap();
-        assert_eq!((examined.version, examined.mode, examined.open_failures), (2, 0o600, 0));
+        assert_eq!((examined.version, examined.mode, examined.open_failures), (3, 0o600, 0));
         assert!(examined.bytes > 0 && examined.runs.is_empty() && examined.newest_us > 0, "{examined:?}");
     }
 }

@@ -287,8 +287,9 @@ impl Source for ReplaySource {
 
 /// The partition in another slot.
 fn at_slot(partition: &Partition, slot: Slot) -> Partition {
-    let Partition { slot: _, topic, number, late_below, debts } = partition;
-    Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() }
+    let Partition { slot: _, topic, number, late_below, debts, suspects } = partition;
+    let (topic, debts, suspects) = (Arc::clone(topic), debts.clone(), suspects.clone());
+    Partition { slot, topic, number: *number, late_below: *late_below, debts, suspects }
 }
 
 #[cfg(test)]
