@@ -30,6 +30,7 @@ mod mixed;
 mod moves;
 mod openedx;
 mod patterns;
+mod poison;
 mod readme;
 mod real_broker;
 mod real_registry;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::engine::ledger::{IncidentKind, Known};
 use crate::receiver::Runs;
-use crate::receiver::in_hand::samples::MemoryHands;
 use crate::receiver::in_hand::Noting;
+use crate::receiver::in_hand::samples::MemoryHands;
 use crate::record::{Slot, Suspect, Suspects};
 
 const SOON: Duration = Duration::from_secs(10);
