@@ -12,9 +12,13 @@ CREATE TABLE deferred (
 ) STRICT;
 CREATE INDEX deferred_open ON deferred (place_id) WHERE delivered_to < to_offset;
 
--- Records that Rust receivers had in hand when a run died, and how often: one that is there for the second time has killed its process.
+-- Records that code of the program had in hand when a run died, and how often: one that is there for the second time has killed its
+-- process. The runs are the first that died so, and the last.
 CREATE TABLE suspect (
   topic_id INTEGER NOT NULL REFERENCES topic, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
-  place_id INTEGER NOT NULL REFERENCES place, count INTEGER NOT NULL CHECK (count >= 1), run_id INTEGER NOT NULL REFERENCES run,
+  place_id INTEGER NOT NULL REFERENCES place, count INTEGER NOT NULL CHECK (count >= 1),
+  first_run_id INTEGER NOT NULL REFERENCES run, run_id INTEGER NOT NULL REFERENCES run,
   PRIMARY KEY (topic_id, partition, offset, place_id)
 ) STRICT, WITHOUT ROWID;
+-- What it had in hand when it died is counted.
+ALTER TABLE run ADD COLUMN hands_counted INTEGER NOT NULL DEFAULT 0 CHECK (hands_counted IN (0, 1));

@@ -127,4 +127,4 @@ pub use engine::report::StopReason;
 pub use engine::start::StartFrom;
 pub use event::{Content, Event, JsonError};
 pub use failure::{Class, Code, Stage};
-pub use receiver::{ALL_TYPES, Delivery, Mode, Needs, Receiver, ReceiverError, Receivers, Step, Timekeeper};
+pub use receiver::{ALL_TYPES, Delivery, Mode, Needs, Receiver, ReceiverError, Receivers, Runs, Step, Timekeeper};

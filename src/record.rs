@@ -9,6 +9,7 @@ mod meant;
 mod numbers;
 #[cfg(test)]
 pub(crate) mod samples;
+mod suspects;
 
 use std::fmt;
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub use debts::Debts;
 pub use headers::{Header, Headers, HeadersBuf, MalformedHeaders};
 pub use meant::Meant;
 pub use numbers::{NextOffset, Offset, ReceiverIx, ReceiverSet, Seq, Slot};
+pub use suspects::{Suspect, Suspects};
 
 /// When Kafka says the record was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,25 @@ pub struct Partition {
     pub late_below: NextOffset,
     /// At or above the start.
     pub debts: Debts,
+    /// As the debts, of which each is one: that it was delivered must be told.
+    pub suspects: Suspects,
+}
+
+impl Partition {
+    /// One of which nothing is known.
+    #[must_use]
+    pub fn unknown(slot: Slot, topic: Arc<Topic>, number: i32) -> Self {
+        let (debts, suspects) = (Debts::default(), Suspects::default());
+        Self { slot, topic, number, late_below: NextOffset::ZERO, debts, suspects }
+    }
+
+    /// The same one, as somebody reads it by another name.
+    #[must_use]
+    pub fn at_slot(&self, slot: Slot) -> Self {
+        let Self { slot: _, topic, number, late_below, debts, suspects } = self;
+        let (topic, debts, suspects) = (Arc::clone(topic), debts.clone(), suspects.clone());
+        Self { slot, topic, number: *number, late_below: *late_below, debts, suspects }
+    }
 }
 
 /// `TOPIC/PARTITION`.
@@ -289,6 +310,13 @@ impl Record {
     #[must_use]
     pub fn size(&self) -> usize {
         self.stored().len()
+    }
+
+    /// Receivers that had this record in hand when their process died: none, of almost all records.
+    #[must_use]
+    pub fn suspects(&self) -> &[Suspect] {
+        let Stored { partition, offset, .. } = self.stored();
+        if partition.suspects.is_empty() { &[] } else { partition.suspects.of(*offset) }
     }
 
     /// True when the journal has an open entry for this record, or may have one: then it must be told how the record ends.

@@ -69,8 +69,13 @@ fn run_in_pages(topic: &Topic<'_>, folder: &Folder, group: &str, receivers: &Rec
     };
     let source = GroupSource::join(&connection, &cluster, subscription).unwrap();
     let journal = journal::Place { path: folder.path().join("redrive.db"), safety: Safety::Safe };
-    let beginning =
-        Beginning { command: "consume", group: group.to_owned(), client_id: connection.client_id().to_owned(), receivers: vec![] };
+    let beginning = Beginning {
+        command: "consume",
+        group: group.to_owned(),
+        client_id: connection.client_id().to_owned(),
+        receivers: vec![],
+        hands: 0,
+    };
     let writer = Writer::open(&journal, &beginning).unwrap();
     writer.limit_pages(PAGES).unwrap();
     let plan = plan(topic, group, receivers, &writer);

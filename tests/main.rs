@@ -31,6 +31,7 @@ mod moves;
 mod openedx;
 mod outages;
 mod patterns;
+mod poison;
 mod readme;
 mod real_broker;
 mod real_registry;

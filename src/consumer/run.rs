@@ -21,6 +21,7 @@ use crate::engine::{self, EngineError, Plan, Summary};
 use crate::event::TypePatternError;
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
 use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource};
+use crate::receiver::in_hand::{self, Hands};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;
 use crate::settings::{ConsumeSettings, Doing, Enabled};
@@ -130,6 +131,7 @@ struct Means {
     tally: Option<Tally>,
     schemas: Schemas,
     open_again: Box<dyn OpenAgain>,
+    hands: Option<Arc<dyn Hands>>,
 }
 
 /// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
@@ -165,11 +167,11 @@ pub fn run(
         Doing::DryRun => to_look_on(place, &settings, &cluster, subscription, registry)?,
     };
     drop(cluster);
-    let Means { source, ledger, run, bindings, mut began, tally, schemas, open_again } = means;
+    let Means { source, ledger, run, bindings, mut began, tally, schemas, open_again, hands } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let plan = Plan { open_again, ..plan(settings, router, bindings, run, schemas) };
+    let plan = Plan { open_again, hands, ..plan(settings, router, bindings, run, schemas) };
     let finished = engine::run(source, ledger, plan, stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
@@ -196,6 +198,7 @@ fn to_consume(
         group: settings.group.clone(),
         client_id: place.connection.client_id().to_owned(),
         receivers: receivers::definitions(&bindings),
+        hands: in_hand::wanted(&bindings),
     };
     let writer = Writer::open(&place.journal, &beginning)?;
     let reader = Reader::open(&place.journal)?;
@@ -208,7 +211,8 @@ fn to_consume(
         group: settings.group.clone(),
     });
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    Ok(Means { source, run: writer.run().clone(), ledger: Box::new(writer), bindings, began, tally: None, schemas, open_again })
+    let (run, hands) = (writer.run().clone(), writer.hands());
+    Ok(Means { source, run, ledger: Box::new(writer), bindings, began, tally: None, schemas, hands, open_again })
 }
 
 fn to_look_on(
@@ -226,7 +230,8 @@ fn to_look_on(
     let bindings = tally.stand_ins(&settings.receivers);
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
     let open_again = Box::new(NothingAgain);
-    Ok(Means { source, run: ledger.run(), ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, open_again })
+    let run = ledger.run();
+    Ok(Means { source, run, ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, hands: None, open_again })
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {
@@ -251,6 +256,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         guard: settings.guard,
         concurrency: settings.concurrency,
         conduct: settings.conduct,
+        hands: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::codec::naming::Frames;
 use crate::event::Event;
 use crate::receiver::{Address, Delivery, Exchange, Mode, Needs};
 use crate::record::{
-    Arena, Debts, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Seq, Slot, Timestamp, TimestampKind, Topic,
+    Arena, Debts, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Seq, Slot, Suspects, Timestamp, TimestampKind, Topic,
 };
 use crate::stage::{Format, Manner, TypeFrom, decode, identify};
 
@@ -161,7 +161,7 @@ impl Stage {
         };
         self.last = at;
         let event = self.event(scene, at)?;
-        Some(Delivery { event, attempt: scene.attempt, mode: scene.mode, to: Arc::clone(&self.to) })
+        Some(Delivery { event, attempt: scene.attempt, mode: scene.mode, to: Arc::clone(&self.to), noting: None })
     }
 
     fn event(&self, scene: &Scene, at: i64) -> Option<Event> {
@@ -200,6 +200,7 @@ fn partition() -> Arc<Partition> {
         number: 0,
         late_below: NextOffset::new(LATE_BELOW).unwrap_or(NextOffset::ZERO),
         debts: Debts::default(),
+        suspects: Suspects::default(),
     })
 }
 

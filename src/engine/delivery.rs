@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::engine::in_hand::Out;
 use crate::engine::lanes::{History, LaneId};
 use crate::receiver::{Binding, Delivery, ReceiverError, Step, panicked};
 
@@ -65,6 +66,7 @@ pub(super) struct Running {
     future: Option<Pending>,
     /// `None`: the receiver watches the time itself.
     timer: Option<(Pin<Box<Sleep>>, Duration)>,
+    in_hand: Out,
 }
 
 /// A try that came back.
@@ -77,16 +79,24 @@ pub(super) struct Done {
 }
 
 impl Running {
-    pub(super) fn new(lane: LaneId, record: usize, history: History, started: Instant, of: (Pending, Option<Duration>)) -> Self {
-        let (future, timeout) = of;
+    pub(super) fn new(
+        lane: LaneId,
+        record: usize,
+        history: History,
+        started: Instant,
+        of: (Pending, Option<Duration>, Out),
+    ) -> Self {
+        let (future, timeout, in_hand) = of;
         let timer = timeout.map(|timeout| (Box::pin(sleep_until(started + timeout)), timeout));
-        Self { lane, record, history, started, future: Some(future), timer }
+        Self { lane, record, history, started, future: Some(future), timer, in_hand }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.future.take().into_iter().for_each(let_go);
+        if let Some(future) = self.future.take() {
+            self.in_hand.during(|| let_go(future));
+        }
     }
 }
 
@@ -94,8 +104,9 @@ impl Future for Running {
     type Output = Done;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
-        let Some(future) = &mut self.future else { return Poll::Pending };
-        let answer = match poll(future, context) {
+        let Self { future, in_hand, .. } = &mut *self;
+        let Some(future) = future else { return Poll::Pending };
+        let answer = match in_hand.during(|| poll(future, context)) {
             Poll::Ready(answer) => answer,
             Poll::Pending => {
                 let late = |(timer, timeout): &mut (Pin<Box<Sleep>>, Duration)| {

@@ -15,7 +15,9 @@ use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::record::{Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Timestamp, TimestampKind, Topic};
+use crate::record::{
+    Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Suspects, Timestamp, TimestampKind, Topic,
+};
 use crate::stage::TypeFrom;
 
 pub(crate) fn next(value: i64) -> NextOffset {
@@ -135,6 +137,7 @@ impl MemorySource {
             number: i32::try_from(index).unwrap(),
             late_below: NextOffset::ZERO,
             debts: Debts::unknown(),
+            suspects: Suspects::default(),
         };
         let all: Vec<_> = (0..self.partitions.len()).map(|index| (Arc::new(partition(index)), NextOffset::ZERO)).collect();
         self.assigned.extend(all.iter().map(|(partition, _)| (partition.slot, 0)));
@@ -290,5 +293,6 @@ impl Ledger for MemoryLedger {
 }
 
 pub(crate) fn unknown(slot: Slot) -> Known {
-    Known { slot, topic_known: true, other_uuid: false, progress: None, highest: NextOffset::ZERO, debts: Debts::default(), deferred: Vec::new() }
+    let (highest, debts, suspects) = (NextOffset::ZERO, Debts::default(), Suspects::default());
+    Known { slot, topic_known: true, other_uuid: false, progress: None, highest, debts, suspects, deferred: Vec::new() }
 }

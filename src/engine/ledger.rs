@@ -15,7 +15,7 @@ use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
 use crate::receiver::Mode;
-use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot, Topic};
+use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot, Suspects, Topic};
 
 /// One thing to write down.
 #[derive(Clone, Debug)]
@@ -309,10 +309,12 @@ pub struct Known {
     pub progress: Option<KnownProgress>,
     /// The highest offset that progress ever reached: below it deliveries are late.
     pub highest: NextOffset,
-    /// What is open of this group at or above the lowest possible start.
+    /// What is open of this group at or above the lowest possible start, suspects included.
     pub debts: Debts,
     /// What receivers missed and nobody has delivered since, ascending for each.
     pub deferred: Vec<KnownDeferred>,
+    /// What runs that died had in hand, at or above it.
+    pub suspects: Suspects,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod ends;
 pub mod flow;
 pub mod guard;
 pub mod halt;
+mod in_hand;
 mod journal_thread;
 mod kafka_thread;
 mod lanes;
@@ -37,6 +38,7 @@ pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
+mod watchdog;
 mod wiring;
 
 use std::num::NonZeroUsize;
@@ -53,6 +55,7 @@ use crate::engine::ledger::RunId;
 use crate::engine::rereading::OpenAgain;
 use crate::engine::schemas::Schemas;
 use crate::policy::Rules;
+use crate::receiver::in_hand::Hands;
 use crate::receiver::{Binding, Mode};
 use crate::record::ReceiverSet;
 use crate::stage::{Format, Router};
@@ -77,6 +80,8 @@ pub struct Plan {
     /// Deliveries that each receiver may have out at once.
     pub concurrency: NonZeroUsize,
     pub conduct: Conduct,
+    /// Of receivers that are code of this program; `None` when there are none, or nothing is noted.
+    pub hands: Option<Arc<dyn Hands>>,
 }
 
 impl Plan {

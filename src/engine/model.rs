@@ -22,7 +22,7 @@ use crate::engine::{Conduct, Order};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
 use crate::receiver::Mode;
-use crate::record::{Debts, Record, Slot};
+use crate::record::{Debts, Record, Slot, Suspects};
 
 const PARTITIONS: u32 = 3;
 const END: i64 = 1_000_000;
@@ -272,6 +272,7 @@ impl World {
             }),
             highest: next(highest),
             debts: Debts::default(),
+            suspects: Suspects::default(),
         }
     }
 

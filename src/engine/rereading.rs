@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::source::{Basis, Notice, Offer, Polled, Source, SourceError, Start, StartAt};
-use crate::record::{Debts, Meant, NextOffset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot, Topic};
+use crate::record::{Meant, NextOffset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot, Topic};
 
 /// What a reader that is not needed any more may take to end.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
@@ -282,10 +282,8 @@ impl Place {
             again.from = low;
         }
         let (topic, at) = (Arc::clone(&self.topic), StartAt::At(again.from));
-        let partition =
-            Partition { slot: inner, topic, number: self.number, late_below: NextOffset::ZERO, debts: Debts::default() };
         self.is_begun = true;
-        Some(Start { partition: Arc::new(partition), at, basis: Basis::Choice })
+        Some(Start { partition: Arc::new(Partition::unknown(inner, topic, self.number)), at, basis: Basis::Choice })
     }
 }
 

@@ -9,9 +9,9 @@ mod judging;
 mod outage;
 mod passing_over;
 mod shelving;
+mod suspects;
 
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Running, Started};
+use crate::engine::in_hand::{InHand, Watched};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::WhyNot;
 use crate::engine::new_types::NewTypes;
@@ -30,6 +31,7 @@ use crate::engine::schemas::Ask;
 use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
+use crate::engine::shard::suspects::is_suspect;
 use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::Event;
 use crate::failure::Stage;
@@ -37,9 +39,6 @@ use crate::policy::{Rules, Vigil};
 use crate::receiver::{Address, Binding, Delivery, Mode, Needs, ReceiverError, Timekeeper};
 use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 use crate::stage::{Format, Manner, Routed, Router, TypeFrom, identify};
-
-/// A receiver's code that holds its thread this long holds up every other receiver of the shard.
-const BLOCKED: Duration = Duration::from_secs(1);
 
 /// What all shards of a run share.
 pub(super) struct Walk {
@@ -79,6 +78,7 @@ pub(super) struct Shard {
     /// A rule halted on a record of these: nothing behind it is begun any more.
     halted: Vec<Slot>,
     new_types: NewTypes,
+    in_hand: InHand,
     /// Read once per delivery: where the last one ended, the next one starts.
     now: Instant,
 }
@@ -89,8 +89,10 @@ impl Shard {
         inbox: UnboundedReceiver<ToShard>,
         reports: mpsc::Sender<Report>,
         journal: mpsc::Sender<ToJournal>,
-        asks: UnboundedSender<Ask>,
+        others: (UnboundedSender<Ask>, Option<Watched>),
     ) -> Self {
+        let (asks, watched) = others;
+        let runs = walk.bindings.iter().map(|binding| binding.receiver.runs()).collect();
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
             lanes,
@@ -108,6 +110,7 @@ impl Shard {
             job: JournalJob::default(),
             level: None,
             new_types: NewTypes::default(),
+            in_hand: InHand::new(watched, runs),
             is_over: false,
             halted: Vec::new(),
             now: Instant::now(),
@@ -223,9 +226,9 @@ impl Shard {
     // --- deliveries
 
     fn deliver(&mut self, event: &Event, to: ReceiverSet) {
-        let mut ends = Ends::NONE;
+        let mut ends = self.condemn(event, to);
         let mut row = None;
-        for receiver in to.iter() {
+        for receiver in to.minus(ends.failed).iter() {
             if self.is_given_up(receiver) {
                 ends.passed_over = ends.passed_over.with(receiver);
                 continue;
@@ -236,7 +239,7 @@ impl Shard {
                 ends.deferred = ends.deferred.with(receiver);
                 continue;
             }
-            if course == Course::Keep || !self.lanes.is_clear(lane) {
+            if course == Course::Keep || !self.lanes.is_clear(lane) || is_suspect(event.record(), &self.walk, receiver) {
                 let record = *row.get_or_insert_with(|| self.keep(event, to));
                 let queued = Queued { record, seq: event.record().seq(), history: History::default() };
                 match course {
@@ -272,14 +275,10 @@ impl Shard {
         else {
             return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
-        let delivery = Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to) };
-        let started = delivery::start(binding, delivery);
-        let now = Instant::now();
-        let held = now.duration_since(self.now);
-        self.now = now;
-        if held >= BLOCKED {
-            self.job.entries.push(entries::blocked(&to.receiver, held));
-        }
+        let noting = self.in_hand.prepare(event.record(), receiver, to);
+        let delivery = Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to), noting };
+        let started = self.in_hand.during(|| delivery::start(binding, delivery));
+        self.now = Instant::now();
         started
     }
 
@@ -289,7 +288,8 @@ impl Shard {
         let (started, future) = of;
         self.lanes.occupy(lane);
         let history = History { first_started: history.first_started.or(Some(started)), ..history };
-        self.out.push(Running::new(lane, record, history, started, (future, timeout)));
+        let in_hand = self.in_hand.goes_out();
+        self.out.push(Running::new(lane, record, history, started, (future, timeout, in_hand)));
     }
 
     /// Runs whatever waits for its turn and may go now.
@@ -309,11 +309,18 @@ impl Shard {
                 self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
                 continue;
             }
+            if !self.takes_turn(event.record(), lane.receiver) {
+                self.wait_for_turn(lane, Queued { record, seq: event.record().seq(), history });
+                continue;
+            }
             let started = self.now;
             let came = self.attempt(&event, lane.receiver, &history);
             self.lanes.vacate(lane);
             match came {
-                Started::Answered(answer) => self.conclude(lane, record, history, (started, answer)),
+                Started::Answered(answer) => {
+                    self.in_hand.set_turn(None);
+                    self.conclude(lane, record, history, (started, answer));
+                }
                 Started::Pending(future) => self.put_out(lane, record, history, (started, future)),
             }
         }

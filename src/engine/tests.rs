@@ -3,6 +3,7 @@
 mod replays;
 mod rules;
 mod schemas;
+mod suspects;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,6 +91,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         guard: Guarding::Off,
         concurrency: NonZeroUsize::new(256).unwrap(),
         conduct: conduct(),
+        hands: None,
     }
 }
 

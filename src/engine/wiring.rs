@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::coordinator::Coordinator;
+use crate::engine::in_hand::Watched;
 use crate::engine::journal_thread::{Delay, JournalThread, Patience};
 use crate::engine::kafka_thread::{Ended, KafkaThread};
 use crate::engine::ledger::{Counts, Ledger};
@@ -23,8 +24,10 @@ use crate::engine::schemas::{Ask, Away, Desk, Schemas};
 use crate::engine::shard::{Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
+use crate::engine::watchdog::{ToWatchdog, Watchdog};
 use crate::engine::{EngineError, Plan};
 use crate::policy::Vigil;
+use crate::receiver::in_hand::Hands;
 use crate::receiver::{Address, Mode, Receiver};
 
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -83,7 +86,9 @@ pub fn run(
     let journal = named("redrive-journal", move || journal.run())?;
     let receivers: Vec<_> = plan.bindings.iter().map(|binding| Arc::clone(&binding.receiver)).collect();
     let coordinator = Coordinator::new(plan.coordinator(shard_count), Instant::now());
-    let (mode, open_again) = (plan.mode, std::mem::replace(&mut plan.open_again, Box::new(NothingAgain)));
+    let (mode, hands) = (plan.mode, plan.hands.clone());
+    let open_again = std::mem::replace(&mut plan.open_again, Box::new(NothingAgain));
+    let (watched, watchdog) = hands.map(|hands| watch(hands, &to_journal, stop)).transpose()?.unzip();
     let (walk, schemas) = walk(plan, shard_count);
     let walk = Arc::new(walk);
     // Bounded by the budget: each question is of a record that was admitted, and of each schema once.
@@ -91,7 +96,8 @@ pub fn run(
     let shards = (0..shard_count).map(|_| {
         // Bounded by the budget: batches of admitted records.
         let (to_shard, inbox) = tokio::sync::mpsc::unbounded_channel::<ToShard>();
-        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone(), asks.clone()).run());
+        let others = (asks.clone(), watched.clone());
+        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone(), others).run());
         to_shard
     });
     let shards: Vec<_> = shards.collect();
@@ -120,11 +126,32 @@ pub fn run(
         tracing::warn!(%error, "the source was not closed");
     }
     let_go(runtime, &receivers);
+    if let (Some(watched), Some(watchdog)) = (watched, watchdog) {
+        end_watch(&watched, watchdog)?;
+    }
     to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
     let ledger = journal.join().map_err(|_| EngineError::Defect("journal"))?;
     let summary =
         Summary { reason, counts: coordinator.totals(), partitions: coordinator.partitions(), unsettled: coordinator.unsettled() };
     Ok(Finished { summary, ledger })
+}
+
+/// Whoever watches the hands of the loops.
+fn watch(
+    hands: Arc<dyn Hands>,
+    journal: &mpsc::Sender<ToJournal>,
+    stop: &StopToken,
+) -> Result<(Watched, thread::JoinHandle<()>), EngineError> {
+    // Bounded by what is assigned: a name for each partition of each receiver, once for each time it is assigned.
+    let (watchdog, inbox) = mpsc::channel::<ToWatchdog>();
+    let of_thread = Watchdog { hands: Arc::clone(&hands), inbox, journal: journal.clone(), stop: stop.clone() };
+    let thread = named("redrive-watchdog", move || of_thread.run())?;
+    Ok((Watched { hands, watchdog }, thread))
+}
+
+fn end_watch(watched: &Watched, watchdog: thread::JoinHandle<()>) -> Result<(), EngineError> {
+    let gone = EngineError::Defect("watchdog");
+    if watched.watchdog.send(ToWatchdog::End).is_err() || watchdog.join().is_err() { Err(gone) } else { Ok(()) }
 }
 
 /// Receivers let go of their processes and files; then the runtime ends, whether or not somebody blocks one of its threads.

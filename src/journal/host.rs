@@ -10,11 +10,15 @@ pub struct Beginning {
     pub group: String,
     pub client_id: String,
     pub receivers: Vec<ReceiverDefinition>,
+    /// How many things code of this program may have in hand at once; 0: it has none.
+    pub hands: usize,
 }
 
 impl Beginning {
     /// The commands of runs that consume. Others find out nothing of what troubled a consumer.
     pub(super) const CONSUMING: [&'static str; 2] = ["consume", "demo"];
+    /// Those of runs that deliver, and must know what has killed the ones before.
+    pub(super) const DELIVERING: [&'static str; 3] = ["consume", "demo", "replay"];
 }
 
 /// What a receiver is, for people: shown, never executed.

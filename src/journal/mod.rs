@@ -9,6 +9,7 @@ mod examination;
 mod fingerprint;
 mod holders;
 mod host;
+mod in_hand;
 mod items;
 mod locks;
 mod open;

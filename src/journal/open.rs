@@ -504,6 +504,7 @@ mod tests {
                 group: "shop".into(),
                 client_id: "c".into(),
                 receivers: Vec::new(),
+                hands: 0,
             };
             for error in [
                 crate::journal::Reader::open(&place).map(drop).unwrap_err(),

@@ -10,7 +10,7 @@ use crate::journal::items::StateCounts;
 use crate::journal::open::{OpenError, Place};
 use crate::journal::reader::{ReadError, Reader};
 use crate::journal::writer::knowledge;
-use crate::record::{Debts, NextOffset};
+use crate::record::{Debts, NextOffset, Suspects};
 
 pub struct PreviewLedger {
     reader: Option<Reader>,
@@ -68,6 +68,7 @@ fn unknown(offer: &Offer) -> Known {
         progress: None,
         highest: NextOffset::ZERO,
         debts: Debts::default(),
+        suspects: Suspects::default(),
     }
 }
 
@@ -116,7 +117,8 @@ mod tests {
         assert_eq!(none.know(&offers).unwrap().len(), 1);
         assert!(files().is_empty(), "{:?}", files());
 
-        let beginning = Beginning { command: "consume", group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
+        let beginning =
+            Beginning { command: "consume", group: "shop".into(), client_id: "c".into(), receivers: Vec::new(), hands: 0 };
         let mut writer = Writer::open(&place, &beginning).unwrap();
         let uuid = writer.run().journal_uuid.clone();
         writer.end(RunEnd::Done, Some(0)).unwrap();

@@ -113,7 +113,7 @@ impl Scene {
     }
 
     pub(crate) fn run_of(&self, command: &'static str, group: &str, receivers: Vec<ReceiverDefinition>) -> Writer {
-        let beginning = Beginning { command, group: group.into(), client_id: "c".into(), receivers };
+        let beginning = Beginning { command, group: group.into(), client_id: "c".into(), receivers, hands: 0 };
         Writer::open(&self.place(), &beginning).unwrap()
     }
 

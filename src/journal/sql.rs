@@ -118,6 +118,22 @@ pub(super) const ENTRIES_AT: &str = "
     SELECT f.id, f.place_id, f.fingerprint_id, f.state = 'open', p.stage FROM failure f CROSS JOIN place p ON p.id = f.place_id
     WHERE f.topic_id = ?1 AND f.partition = ?2 AND f.offset = ?3 AND p.consumer_group = ?4";
 
+// --- suspects: what runs that died had in hand (primary keys)
+
+pub(super) const HANDS_COUNTED: &str = "UPDATE run SET hands_counted = 1 WHERE id = ?1 AND hands_counted = 0";
+pub(super) const SUSPECTED: &str = "
+    INSERT INTO suspect (topic_id, partition, offset, place_id, count, first_run_id, run_id) VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
+    ON CONFLICT DO UPDATE SET count = count + 1, run_id = excluded.run_id";
+/// Not all of them are read.
+pub(super) const ANY_SUSPECT: &str = "SELECT EXISTS (SELECT 1 FROM suspect)";
+pub(super) const SUSPECTS: &str = "
+    SELECT s.offset, p.receiver, s.count, s.first_run_id, s.run_id FROM suspect s CROSS JOIN place p ON p.id = s.place_id
+    WHERE s.topic_id = ?1 AND s.partition = ?2 AND s.offset >= ?3 AND p.consumer_group = ?4";
+pub(super) const NO_SUSPECT: &str = "DELETE FROM suspect WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3 AND place_id = ?4";
+pub(super) const NO_SUSPECTS: &str = "
+    DELETE FROM suspect WHERE topic_id = ?1 AND partition = ?2 AND offset = ?3
+        AND place_id IN (SELECT id FROM place WHERE consumer_group = ?4)";
+
 // --- replays and their claims (primary keys)
 
 pub(super) const NEW_REPLAY: &str = "INSERT INTO replay (run_id, selection, started_at_us) VALUES (?1, ?2, ?3)";
@@ -412,6 +428,10 @@ mod tests {
             ("DEBTS", DEBTS),
             ("HIGHEST_DEBT", HIGHEST_DEBT),
             ("ENTRIES_AT", ENTRIES_AT),
+            ("HANDS_COUNTED", HANDS_COUNTED),
+            ("SUSPECTS", SUSPECTS),
+            ("NO_SUSPECT", NO_SUSPECT),
+            ("NO_SUSPECTS", NO_SUSPECTS),
             ("MOVE_ENDED", MOVE_ENDED),
             ("MOVE_ITEM_ENDED", MOVE_ITEM_ENDED),
             ("MOVE_ITEMS", MOVE_ITEMS),

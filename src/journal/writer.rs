@@ -9,10 +9,13 @@ mod names;
 mod progress;
 mod replays;
 mod schemas;
+mod suspects;
 
 use std::cell::Cell;
+use std::io;
 use std::os::raw::c_int;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::hooks::Wal;
@@ -21,6 +24,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId, Stray};
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
+use crate::journal::in_hand::{HandsFile, Left, left_behind};
 use crate::journal::locks::wait_briefly;
 use crate::journal::open::{Identity, OpenError, Place};
 use crate::journal::plain::{is_busy, not_written};
@@ -30,6 +34,7 @@ use crate::journal::writer::incidents::Incidents;
 use crate::journal::writer::names::Names;
 use crate::journal::writer::progress::Rows;
 use crate::journal::writer::replays::Redelivered;
+use crate::receiver::in_hand::Hands;
 
 pub(super) use crate::journal::writer::failures::crc_of;
 
@@ -60,6 +65,9 @@ pub struct Writer {
     incidents: Incidents,
     /// When the write-ahead log was folded back last.
     folded_at: Instant,
+    hands: Option<HandsFile>,
+    /// Only then is it looked up what was one.
+    has_suspects: bool,
 }
 
 /// What the statements of one transaction share.
@@ -71,6 +79,7 @@ struct Writing<'w> {
     names: &'w mut Names,
     progress: &'w mut Rows,
     incidents: &'w mut Incidents,
+    has_suspects: bool,
     /// Of the record that was written about last.
     entries: EntriesAt,
     redelivered: Redelivered,
@@ -89,7 +98,8 @@ impl Writer {
             Identity::of(&place.path).map_err(|source| OpenError::Denied { path: place.path.display().to_string(), source })?;
         let failed = |error| place.failed(error);
         let journal_uuid: String = connection.query_row(sql::UUID, [], |row| row.get(0)).map_err(failed)?;
-        let run = begin(&mut connection, beginning).map_err(failed)?;
+        let (run, hands) = begin(&mut connection, (place, &journal_uuid), beginning)?;
+        let has_suspects = connection.query_row(sql::ANY_SUSPECT, [], |row| row.get(0)).map_err(failed)?;
         wait_briefly(&connection).map_err(failed)?;
         Ok(Self {
             connection,
@@ -102,6 +112,8 @@ impl Writer {
             progress: Rows::default(),
             incidents: Incidents::default(),
             folded_at: Instant::now(),
+            hands,
+            has_suspects,
         })
     }
 
@@ -109,6 +121,12 @@ impl Writer {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.run
+    }
+
+    /// Where code of this program notes what it has in hand; `None`: it has no such code.
+    #[must_use]
+    pub fn hands(&self) -> Option<Arc<dyn Hands>> {
+        self.hands.as_ref().map(HandsFile::hands)
     }
 
     /// Lets the file grow to at most this many pages of 8 KiB, as a full disk would.
@@ -133,6 +151,19 @@ impl Writer {
         Err(LedgerError::Replaced { path: self.path.display().to_string(), what: what.to_owned() })
     }
 
+    /// A partition may come from a process that died after this one began.
+    fn count_dead(&mut self) -> Result<(), LedgerError> {
+        let read =
+            |path: &Path, source: io::Error| LedgerError::Read { path: path.display().to_string(), message: source.to_string() };
+        let left = left_behind(&self.path).map_err(|source| read(&self.path, source))?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let journal = self.run.journal_uuid.clone();
+        self.transact(|writing| suspects::count(writing.transaction, &left, &journal, writing.now_us))?;
+        left.into_iter().try_for_each(Left::remove).map_err(|source| read(&self.path, source))
+    }
+
     /// One transaction.
     fn transact<T>(&mut self, work: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         self.try_once(work).map_err(|error| self.failed(&error))
@@ -148,6 +179,7 @@ impl Writer {
             names: &mut self.names,
             progress: &mut self.progress,
             incidents: &mut self.incidents,
+            has_suspects: self.has_suspects,
             entries: EntriesAt::default(),
             redelivered: Redelivered::default(),
         };
@@ -169,11 +201,32 @@ fn note_pages(_: &Wal, pages: c_int) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result<i64> {
+/// The run's number, and its hands.
+fn begin(
+    connection: &mut Connection,
+    (place, uuid): (&Place, &str),
+    beginning: &Beginning,
+) -> Result<(i64, Option<HandsFile>), OpenError> {
+    let (failed, denied) = (|error| place.failed(error), |source| place.denied(source));
+    let is_to_deliver = Beginning::DELIVERING.contains(&beginning.command);
+    let left = if is_to_deliver { left_behind(&place.path).map_err(denied)? } else { Vec::new() };
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let (run, now_us) = begin_run(&transaction, beginning).map_err(failed)?;
+    suspects::count(&transaction, &left, uuid, now_us).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    left.into_iter().try_for_each(Left::remove).map_err(denied)?;
+    let hands = match beginning.hands {
+        0 => None,
+        hands => Some(HandsFile::create(&place.path, (uuid, run), hands).map_err(denied)?),
+    };
+    Ok((run, hands))
+}
+
+/// The run's number, and when it began.
+fn begin_run(transaction: &Transaction<'_>, beginning: &Beginning) -> rusqlite::Result<(i64, i64)> {
     let here = Host::here();
     let now_us = jiff::Timestamp::now().as_microsecond();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let Beginning { command, group, client_id, receivers } = beginning;
+    let Beginning { command, group, client_id, receivers, hands: _ } = beginning;
     let version = env!("CARGO_PKG_VERSION");
     transaction.execute(sql::NEW_RUN, (command, group, client_id, &here.name, here.pid, version, now_us, here.started_at_us))?;
     let run = transaction.last_insert_rowid();
@@ -182,14 +235,16 @@ fn begin(connection: &mut Connection, beginning: &Beginning) -> rusqlite::Result
     }
     // Whether a consumer's trouble is over, only the next consumer finds out.
     if Beginning::CONSUMING.contains(command) {
-        incidents::end_of_gone_runs(&transaction, group, run, (&here, now_us))?;
+        incidents::end_of_gone_runs(transaction, group, run, (&here, now_us))?;
     }
-    transaction.commit()?;
-    Ok(run)
+    Ok((run, now_us))
 }
 
 impl Writing<'_> {
     fn write(&mut self, entry: &Entry) -> rusqlite::Result<()> {
+        if self.has_suspects {
+            self.clear(entry)?;
+        }
         match entry {
             Entry::Failed(failed) => self.failed(failed),
             Entry::Delivered(delivered) => self.delivered(delivered),
@@ -216,6 +271,7 @@ impl Ledger for Writer {
     }
 
     fn know(&mut self, offers: &[Offer]) -> Result<Vec<Known>, LedgerError> {
+        self.count_dead()?;
         let mut known = knowledge::know(&self.connection, &self.group, offers).map_err(|error| self.failed(&error))?;
         if known.iter().any(|known| !known.deferred.is_empty()) {
             self.transact(|writing| {
@@ -226,6 +282,7 @@ impl Ledger for Writer {
                 Ok(())
             })?;
         }
+        self.has_suspects |= known.iter().any(|known| !known.suspects.is_empty());
         Ok(known)
     }
 

@@ -1,6 +1,6 @@
 //! `discard:` takes everything and does nothing: for trying things out, and for measuring.
 
-use crate::receiver::{Delivery, Needs, Receiver, Step};
+use crate::receiver::{Delivery, Needs, Receiver, Runs, Step};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Discard;
@@ -12,5 +12,9 @@ impl Receiver for Discard {
 
     fn needs(&self) -> Needs {
         Needs::Bytes
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::receiver::exec::pool::{Pool, ToPool};
 use crate::receiver::exec::worker::Job;
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Runs, Step, Timekeeper};
 
 /// How a pool is run.
 #[derive(Clone, Debug)]
@@ -90,6 +90,10 @@ impl Receiver for Exec {
                 stopped.await.unwrap_or_default();
             }
         })
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

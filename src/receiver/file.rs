@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 pub use probe::{FileFound, probe_file};
 
 use crate::receiver::groups::{Groups, Sink, WINDOW};
-use crate::receiver::{Delivery, Needs, Receiver, Step};
+use crate::receiver::{Delivery, Needs, Receiver, Runs, Step};
 
 /// A file that is open for appending.
 pub struct File(Groups);
@@ -61,6 +61,10 @@ impl Receiver for File {
 
     fn stop(&self) -> BoxFuture<'static, ()> {
         self.0.stop()
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

@@ -7,7 +7,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
-use crate::receiver::{Delivery, Receiver, ReceiverError, Step, panicked};
+use crate::receiver::in_hand::Noting;
+use crate::receiver::{Delivery, Receiver, ReceiverError, Runs, Step, panicked};
 
 /// For [`Receivers::on`]: a receiver that takes every type.
 pub const ALL_TYPES: [&str; 0] = [];
@@ -84,7 +85,7 @@ type BlockingFunction = dyn Fn(&Event) -> Result<(), ReceiverError> + Send + Syn
 
 /// Threads that one blocking function may have. A call that never returns keeps its thread for ever, so this also bounds what such calls
 /// can take.
-const THREADS: usize = 256;
+pub(super) const THREADS: usize = 256;
 
 /// Threads of its own, so that a function that hangs takes none from another receiver.
 struct Blocking {
@@ -111,11 +112,11 @@ impl Receiver for Blocking {
         };
         let (function, free) = (Arc::clone(&self.function), Arc::clone(&self.free));
         // A timeout cannot take the event from a thread that holds it: on its own, so that it pins no batch.
-        let event = delivery.event.detach();
+        let (event, noting) = (delivery.event.detach(), delivery.noting);
         Step::Pending(Box::pin(async move {
             let place = free.acquire_owned().await.map_err(ReceiverError::unknown)?;
             let call = threads.spawn_blocking(move || {
-                let answer = function(&event);
+                let answer = call(noting.as_ref(), || function(&event));
                 drop(place);
                 answer
             });
@@ -124,6 +125,17 @@ impl Receiver for Blocking {
                 Err(error) => Err(ReceiverError::unknown(error)),
             })
         }))
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::OnThreads
+    }
+}
+
+fn call<T>(noting: Option<&Noting>, function: impl FnOnce() -> T) -> T {
+    match noting {
+        Some(noting) => noting.during(function),
+        None => function(),
     }
 }
 

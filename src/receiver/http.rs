@@ -22,7 +22,7 @@ use reqwest::{Body, Client, Method, Request, Response, Url};
 use crate::failure::Class;
 use crate::http::{Authorization, Sent, place};
 use crate::receiver::http::request::{Form, Parts};
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Runs, Step};
 use crate::secrets::{redacted, secrets_of_query};
 
 pub use endpoint::{Encoding, Endpoint};
@@ -93,6 +93,10 @@ impl Receiver for Http {
 
     fn needs(&self) -> Needs {
         self.form.needs()
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::failure::{Class, Code};
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper, line};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Runs, Step, Timekeeper, line};
 use crate::record::Record;
 
 /// The time of the original, in milliseconds since 1970; not there when that has none.
@@ -88,6 +88,10 @@ impl Receiver for Kafka {
 
     fn stop(&self) -> BoxFuture<'static, ()> {
         self.producer.stop()
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

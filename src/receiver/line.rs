@@ -176,7 +176,7 @@ mod tests {
         let event = decoded(identify(&record, &how).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
         let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
         let mut out = Vec::new();
-        write(&mut out, &Delivery { event, attempt: 2, mode: Mode::Live, to }, 17);
+        write(&mut out, &Delivery { event, attempt: 2, mode: Mode::Live, to, noting: None }, 17);
         let text = String::from_utf8(out).unwrap();
         let value = serde_json::from_str(&text).unwrap();
         (text, value)
@@ -232,7 +232,7 @@ mod tests {
         let event = identify(&record, &TypeFrom::Topic).unwrap();
         let to = Arc::new(Address { group: "a b".into(), receiver: "billing".into() });
         let mut out = Vec::new();
-        write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Replay(5), to }, 1);
+        write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Replay(5), to, noting: None }, 1);
         let value: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["deliveryid"], "a%20b/orders@-/0/0/billing");
         assert_eq!((&value["mode"], &value["replayid"], &value["late"]), (&json!("replay"), &json!(5), &json!(true)));
@@ -249,7 +249,7 @@ mod tests {
             let event = decoded(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Raw).unwrap();
             let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
             let mut out = Vec::new();
-            write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Live, to }, 1);
+            write(&mut out, &Delivery { event, attempt: 1, mode: Mode::Live, to, noting: None }, 1);
             prop_assert_eq!(out.iter().position(|byte| *byte == b'\n'), Some(out.len() - 1));
             let line: Value = serde_json::from_slice(&out).unwrap();
             let written = &line["record"]["headers"][0];

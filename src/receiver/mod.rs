@@ -9,6 +9,7 @@ mod file;
 mod function;
 mod groups;
 mod http;
+pub mod in_hand;
 mod kafka;
 mod last_words;
 mod line;
@@ -28,6 +29,7 @@ use futures_util::future::BoxFuture;
 
 use crate::event::{Event, JsonError};
 use crate::failure::{Class, Code};
+use crate::receiver::in_hand::Noting;
 
 pub use discard::Discard;
 pub use exec::{Exchange, Exchanged, Exec, ExecOptions, Idle, Outcome, converse, start_and_end};
@@ -50,6 +52,8 @@ pub struct Delivery {
     pub mode: Mode,
     /// The group and the receiver's name, for the delivery id.
     pub to: Arc<Address>,
+    /// For a receiver that calls code of the program on threads of its own.
+    pub(crate) noting: Option<Noting>,
 }
 
 /// Who is delivered to, in whose name.
@@ -108,6 +112,17 @@ pub enum Timekeeper {
     Receiver,
 }
 
+/// Where a receiver runs code of the program that brings it along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// It is called, and its futures are polled, on the engine's event loop.
+    OnTheLoop,
+    /// Nothing but the handing over happens on the loop.
+    OnThreads,
+    /// There is none: it is one of redrive's own.
+    Nowhere,
+}
+
 /// A destination of events.
 pub trait Receiver: Send + Sync + 'static {
     /// One delivery. `Ok` means: durable as far as this target promises. A panic is caught by the caller; a timeout drops the future.
@@ -126,6 +141,11 @@ pub trait Receiver: Send + Sync + 'static {
     /// Who watches the timeout of a delivery.
     fn timekeeper(&self) -> Timekeeper {
         Timekeeper::Engine
+    }
+
+    /// Where its code runs: what holds up a loop there, or ends the process, is laid at its door.
+    fn runs(&self) -> Runs {
+        Runs::OnTheLoop
     }
 
     /// The engine delivers nothing more: let go of processes and files. The future ends when that is done.

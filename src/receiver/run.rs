@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::{Class, Code};
 use crate::receiver::last_words::{self, LastWords};
 use crate::receiver::program::{AGONY, GRACE, Group, READ_ON, cannot_start, command, describe};
-use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Step, Timekeeper, line, panicked};
+use crate::receiver::{Delivery, Needs, Receiver, ReceiverError, Runs, Step, Timekeeper, line, panicked};
 
 /// Another try may help: `EX_TEMPFAIL` of sysexits.h.
 const TRANSIENT: i32 = 75;
@@ -109,6 +109,10 @@ impl Receiver for Run {
             // When all places are free, no process is left.
             drop(places.acquire_many(all).await);
         })
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

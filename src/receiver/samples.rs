@@ -24,7 +24,8 @@ pub(super) fn delivery(offset: i64, lane: u64, data: &Value) -> Delivery {
 pub(super) fn delivery_from(topic: &str, offset: i64, lane: u64, data: &Value) -> Delivery {
     let record = record_in_lane(&partition_of(topic), offset, lane, data.to_string().as_bytes());
     let event = decoded(identify(&record, &TypeFrom::Topic).unwrap(), Needs::ValidJson, Format::Auto).unwrap();
-    Delivery { event, attempt: 1, mode: Mode::Live, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }) }
+    let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
+    Delivery { event, attempt: 1, mode: Mode::Live, to, noting: None }
 }
 
 /// Delivers now; the future is the answer. Nothing takes longer than the deadline.

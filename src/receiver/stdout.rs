@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use rustix::fs::{OFlags, fcntl_getfl, fstat, stat};
 
 use crate::receiver::groups::{Groups, Sink, WINDOW};
-use crate::receiver::{Delivery, Needs, Receiver, Step};
+use crate::receiver::{Delivery, Needs, Receiver, Runs, Step};
 
 /// The standard output of this process.
 pub struct Stdout(Groups);
@@ -60,6 +60,10 @@ impl Receiver for Stdout {
 
     fn stop(&self) -> BoxFuture<'static, ()> {
         self.0.stop()
+    }
+
+    fn runs(&self) -> Runs {
+        Runs::Nowhere
     }
 }
 

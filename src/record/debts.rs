@@ -35,6 +35,21 @@ impl Debts {
         Self { is_unknown: true, ..Self::default() }
     }
 
+    /// With more of them, ascending, of which each may be there already.
+    #[must_use]
+    pub fn and(mut self, more: impl IntoIterator<Item = Offset>) -> Self {
+        // Beyond a list that has not all of them every record may have one: only its end moves.
+        let end_of_list = self.highest.and(self.listed.last().copied());
+        for offset in more {
+            if end_of_list.is_some_and(|end| offset > end) {
+                self.highest = self.highest.max(Some(offset));
+            } else if let Err(at) = self.listed.binary_search(&offset) {
+                self.listed.insert(at, offset);
+            }
+        }
+        self
+    }
+
     /// False when the record surely has none.
     #[must_use]
     pub fn may_include(&self, offset: Offset) -> bool {
@@ -60,5 +75,18 @@ mod tests {
         assert_eq!(included(&Debts::unknown()).len(), 20);
         assert_eq!(included(&Debts::all(listed.clone())), [3, 7]);
         assert_eq!(included(&Debts::lowest(listed, offset(11))), [3, 7, 8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn more_of_them_hide_none_that_was_there() {
+        let offset = |at| Offset::new(at).unwrap();
+        let included = |debts: &Debts| (0..20).filter(|at| debts.may_include(offset(*at))).collect::<Vec<_>>();
+        let more = || [2, 7, 12].map(offset);
+        assert_eq!(included(&Debts::default().and(more())), [2, 7, 12]);
+        assert_eq!(included(&Debts::all(vec![offset(3), offset(7)]).and(more())), [2, 3, 7, 12]);
+        let lowest = Debts::lowest(vec![offset(3), offset(7)], offset(9));
+        assert_eq!(included(&lowest.clone().and([2].map(offset))), [2, 3, 7, 8, 9]);
+        assert_eq!(included(&lowest.and(more())), [2, 3, 7, 8, 9, 10, 11, 12]);
+        assert_eq!(included(&Debts::unknown().and(more())).len(), 20);
     }
 }

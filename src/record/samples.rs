@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Arena, Debts, Headers, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Record, Seq, Slot, Timestamp,
+    Arena, Debts, Headers, HeadersBuf, Meant, NextOffset, Offset, Partition, RawRecord, Record, Seq, Slot, Suspects, Timestamp,
     TimestampKind, Topic,
 };
 
@@ -14,6 +14,7 @@ pub(crate) fn partition_of(topic: &str) -> Arc<Partition> {
         number: 0,
         late_below: NextOffset::ZERO,
         debts: Debts::default(),
+        suspects: Suspects::default(),
     })
 }
 

@@ -16,8 +16,8 @@ use crate::engine::{self, Summary};
 use crate::journal::{Beginning, Claims, Reader, Selected, SelectedPartition, Writer};
 use crate::kafka::{Connection, Logs, TargetTopic, TopicChoice, UnjoinedSource};
 use crate::policy::Rules;
-use crate::receiver::{Binding, Discard, Mode, Specification};
-use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Topic};
+use crate::receiver::{Binding, Discard, Mode, Specification, in_hand};
+use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Suspects, Topic};
 use crate::replay::error::{Extent, ReplayError};
 use crate::replay::plan::{Outcome, Plan, SkipReason, Skipped};
 use crate::replay::prepare::{Place, Reads};
@@ -144,6 +144,7 @@ impl Prepared {
             group: drawn.plan.group.clone(),
             client_id: place.connection.as_ref().map_or("redrive", Connection::client_id).to_owned(),
             receivers: Vec::new(),
+            hands: in_hand::wanted(&bindings),
         };
         let mut writer = Writer::open(&place.journal, &beginning)?;
         let replay_id = writer.begin_replay(&drawn.said())?;
@@ -177,6 +178,7 @@ impl Prepared {
             guard: settings.guard,
             concurrency: settings.concurrency,
             conduct,
+            hands: writer.hands(),
         };
         let (planned, asked_source) = (drawn.plan.clone(), drawn.request.source);
         let source = source(&place, drawn, claims, Arc::clone(&tally))?;
@@ -228,7 +230,9 @@ fn source(place: &Place, drawn: Drawn, claims: Claims, tally: Arc<Counter>) -> R
     let mut add = |topic: Arc<Topic>, number: i32, of: Option<SelectedPartition>, spans| -> Result<(), ReplayError> {
         let slot = Slot { index: u32::try_from(rows.len()).unwrap_or(u32::MAX), epoch: 1 };
         let late_below = late_below(&topic, number)?;
-        let partition = Arc::new(Partition { slot, topic, number, late_below, debts: Debts::unknown() });
+        // A replay delivers whatever it is asked for: the receiver has been mended since, or is to be tried.
+        let suspects = Suspects::default();
+        let partition = Arc::new(Partition { slot, topic, number, late_below, debts: Debts::unknown(), suspects });
         itineraries.push(Itinerary { partition, spans });
         rows.push(of);
         Ok(())

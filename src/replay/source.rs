@@ -285,11 +285,5 @@ impl Source for ReplaySource {
     }
 }
 
-/// The partition in another slot.
-fn at_slot(partition: &Partition, slot: Slot) -> Partition {
-    let Partition { slot: _, topic, number, late_below, debts } = partition;
-    Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() }
-}
-
 #[cfg(test)]
 mod tests;

@@ -76,8 +76,13 @@ impl Entries {
     /// Of about `count`.
     pub(super) fn make(count: u64) -> Result<Self> {
         let entries = Self { folder: Folder::new(), count: count - count % RARE };
-        let beginning =
-            Beginning { command: "consume", group: GROUP.to_owned(), client_id: "redrive".to_owned(), receivers: Vec::new() };
+        let beginning = Beginning {
+            command: "consume",
+            group: GROUP.to_owned(),
+            client_id: "redrive".to_owned(),
+            receivers: Vec::new(),
+            hands: 0,
+        };
         Writer::open(&entries.place(), &beginning)?.end(RunEnd::Done, Some(0))?;
         let mut connection = Connection::open(entries.place().path)?;
         connection.execute_batch(FOR_SPEED)?;

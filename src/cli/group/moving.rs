@@ -71,7 +71,7 @@ pub(super) fn finish(
         return plan::show(name, &prepare()?, (journal, &Told::Preview), session).map(|()| 0);
     }
     let client_id = session.connection()?.client_id().to_owned();
-    let beginning = Beginning { command: "group", group: group.to_owned(), client_id, receivers: Vec::new() };
+    let beginning = Beginning { command: "group", group: group.to_owned(), client_id, receivers: Vec::new(), hands: 0 };
     let writer = Writer::open(&session.journal(), &beginning)?;
     let file = means.folder.join(file_name(group, Timestamp::now()));
     let mut keeping = Keeping { writer, file };

@@ -190,5 +190,6 @@ fn assigned(offer: &Offer, known: &Known) -> Arc<Partition> {
         number: offer.partition,
         late_below: known.highest,
         debts: known.debts.clone(),
+        suspects: known.suspects.clone(),
     })
 }

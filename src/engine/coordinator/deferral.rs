@@ -256,9 +256,7 @@ impl Coordinator {
                 continue;
             }
             let slot = self.slot_again();
-            let Partition { topic, number, late_below, debts, .. } = &*partition;
-            let again = Partition { slot, topic: Arc::clone(topic), number: *number, late_below: *late_below, debts: debts.clone() };
-            let again = Arc::new(again);
+            let again = Arc::new(partition.at_slot(slot));
             self.tracker.open_again(&again, from);
             if let Some(detached) = self.detached.get_mut(at) {
                 detached.rereading = Some(Rereading { slot, to, is_read: false });

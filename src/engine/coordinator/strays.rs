@@ -8,7 +8,7 @@ use crate::engine::detached::Detached;
 use crate::engine::ledger::Stray;
 use crate::engine::report::{Action, ToShard};
 use crate::receiver::OnOutage;
-use crate::record::{Debts, NextOffset, Partition, ReceiverIx, Slot};
+use crate::record::{NextOffset, Partition, ReceiverIx, Slot};
 
 /// Long enough for a partition that changes hands: who reads it now takes what was missed of it as well, if the journal is shared.
 pub(super) const STRAYS_EVERY: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ impl Coordinator {
             }
             let slot = self.slot_again();
             let late_below = NextOffset::new(i64::MAX).unwrap_or(NextOffset::ZERO);
-            let partition = Arc::new(Partition { slot, topic, number: partition, late_below, debts: Debts::default() });
+            let partition = Arc::new(Partition { late_below, ..Partition::unknown(slot, topic, partition) });
             self.detached.push(Detached::stray(receiver, &partition, missed.range));
         }
     }

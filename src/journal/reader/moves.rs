@@ -106,7 +106,8 @@ mod tests {
     use crate::offsets::{Destination, Found, Intent, MoveLog as _, Step};
 
     fn moving(scene: &Scene) -> Writer {
-        let beginning = Beginning { command: "group", group: "shop".into(), client_id: "c".into(), receivers: Vec::new() };
+        let beginning =
+            Beginning { command: "group", group: "shop".into(), client_id: "c".into(), receivers: Vec::new(), hands: 0 };
         Writer::open(&scene.place(), &beginning).unwrap()
     }
 

@@ -3,7 +3,7 @@
 //! They wait for it, and so does whatever is to be written: of a partition with millions of entries it reads no more than a page of those
 //! that are open.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::engine::ledger::{Known, KnownDeferred};
 use crate::engine::source::Offer;
@@ -11,7 +11,7 @@ use crate::journal::reader::Reached;
 use crate::journal::reader::known::reached;
 use crate::journal::sql;
 use crate::journal::writer::deferred::missed_of;
-use crate::record::{Debts, NextOffset, Offset};
+use crate::record::{Debts, NextOffset, Offset, Suspect, Suspects};
 
 /// Debts of a partition that are listed one by one.
 pub(super) const MOST_LISTED: u16 = 10_000;
@@ -36,6 +36,7 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
         highest: NextOffset::ZERO,
         debts: Debts::default(),
         deferred: Vec::new(),
+        suspects: Suspects::default(),
     };
     let Some(topic) = topic else { return Ok(nothing) };
     let topic_known = connection.prepare_cached(sql::TOPIC_HAS_PROGRESS)?.query_row((group, topic), |row| row.get(0))?;
@@ -47,7 +48,20 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
     let deferred: Vec<KnownDeferred> = missed.collect();
     let lowest = deferred.iter().map(|deferred| deferred.range.from).fold(start, NextOffset::min);
     let debts = debts(connection, group, (topic, offer.partition, lowest))?;
-    Ok(Known { topic_known, progress, highest, debts, deferred, ..nothing })
+    let suspects = suspects(connection, group, (topic, offer.partition, lowest))?;
+    Ok(Known { topic_known, progress, highest, debts: debts.and(suspects.offsets()), suspects, deferred, ..nothing })
+}
+
+/// A few for each run that died.
+fn suspects(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Suspects> {
+    let (topic, partition, lowest) = from;
+    let mut select = connection.prepare_cached(sql::SUSPECTS)?;
+    let suspect = |row: &Row<'_>| {
+        let offset = Offset::new(row.get(0)?).unwrap_or(Offset::ZERO);
+        Ok(Suspect { offset, receiver: row.get(1)?, deaths: row.get(2)?, runs: (row.get(3)?, row.get(4)?) })
+    };
+    let all = select.query_map((topic, partition, lowest.get(), group), suspect)?.collect::<rusqlite::Result<_>>()?;
+    Ok(Suspects::new(all))
 }
 
 fn debts(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Debts> {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::record::{Meant, NextOffset, Offset, Partition, Slot};
-use crate::replay::source::at_slot;
+
 
 /// A record with entries, ready to go: whom it is for, and how many entries it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Part {
     /// Rows that were free only later: in a new assignment of the partition, whose offsets begin anew.
     pub(super) fn begin_again(&mut self, due: impl IntoIterator<Item = Due>) {
         let slot = Slot { epoch: self.partition.slot.epoch + 1, ..self.partition.slot };
-        self.partition = Arc::new(at_slot(&self.partition, slot));
+        self.partition = Arc::new(self.partition.at_slot(slot));
         self.due.extend(due);
     }
 

@@ -5,7 +5,7 @@ use crate::engine::ledger::Ledger as _;
 use crate::failure::Stage;
 use crate::journal::samples::{Sample, Scene};
 use crate::journal::{Claims, FailureSelection, Selected, SelectedPartition};
-use crate::record::{Debts, Offset, ReceiverIx, ReceiverSet, Topic};
+use crate::record::{Debts, Offset, ReceiverIx, ReceiverSet, Suspects, Topic};
 
 use super::*;
 
@@ -13,8 +13,8 @@ use super::*;
 const MANY: usize = 1_000;
 
 fn itinerary(index: u32, topic: Arc<Topic>, number: i32, to: i64) -> Itinerary {
-    let partition =
-        Partition { slot: Slot { index, epoch: 1 }, topic, number, late_below: NextOffset::ZERO, debts: Debts::unknown() };
+    let (slot, late_below) = (Slot { index, epoch: 1 }, NextOffset::ZERO);
+    let partition = Partition { slot, topic, number, late_below, debts: Debts::unknown(), suspects: Suspects::default() };
     let spans = if to == 0 { Vec::new() } else { vec![Span { from: NextOffset::ZERO, to: next(to) }] };
     Itinerary { partition: Arc::new(partition), spans }
 }

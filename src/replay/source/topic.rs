@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::source::{Basis, Notice, Offer, Polled, SourceError, Start, StartAt};
 use crate::record::{NextOffset, Slot, Topic};
 use crate::replay::source::part::{Brought, Part};
-use crate::replay::source::{Asked, Found, ReplaySource, at_slot};
+use crate::replay::source::{Asked, Found, ReplaySource};
 
 impl ReplaySource {
     pub(super) fn ask_topic(&mut self, wait: Duration) -> Result<Found, SourceError> {
@@ -66,7 +66,7 @@ impl ReplaySource {
                     continue;
                 }
                 cut += part.cut(offer.end);
-                let inner = Arc::new(at_slot(&part.partition, offer.slot));
+                let inner = Arc::new(part.partition.at_slot(offer.slot));
                 part.inner = Some(Arc::clone(&inner));
                 let at = StartAt::At(span.from.max(offer.low));
                 starts.push(Start { partition: inner, at, basis: Basis::Choice });

@@ -41,7 +41,7 @@ const ORDER: Pairs<'static> = &[
 fn delivery_of(record: &Record, needs: Needs, mode: Mode) -> Delivery {
     let how = if record.headers().named("ce_type").next().is_some() { TypeFrom::CloudEvents } else { TypeFrom::Topic };
     let event = decoded(identify(record, &how).unwrap(), needs, Format::Auto).unwrap();
-    Delivery { event, attempt: 2, mode, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }) }
+    Delivery { event, attempt: 2, mode, to: Arc::new(Address { group: "shop".into(), receiver: "billing".into() }), noting: None }
 }
 
 async fn posted(encoding: Encoding, record: &Record, mode: Mode) -> Got {
@@ -229,7 +229,7 @@ proptest! {
         // What an earlier stage refuses comes to no receiver.
         let Ok(event) = identify(&record, &TypeFrom::CloudEvents) else { return Ok(()) };
         let to = Arc::new(Address { group: "shop".into(), receiver: "billing".into() });
-        let delivery = Delivery { event, attempt: 1, mode: Mode::Live, to };
+        let delivery = Delivery { event, attempt: 1, mode: Mode::Live, to, noting: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let server = Server::saying(NO_CONTENT);
         let endpoint = Endpoint { forward_headers: vec!["x-tenant".into()], ..at(&server.url()) };
