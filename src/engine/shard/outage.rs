@@ -226,11 +226,12 @@ impl Shard {
     // --- gates
 
     fn close_gate(&mut self, receiver: ReceiverIx) {
-        if self.lanes.gate(receiver) != Gate::Open {
+        let on_outage = self.binding(receiver).map(|binding| binding.on_outage);
+        if self.lanes.gate(receiver) != Gate::Open || on_outage == Some(OnOutage::Journal) {
             return;
         }
         self.lanes.set_gate(receiver, Gate::Held);
-        if self.binding(receiver).is_some_and(|binding| binding.on_outage == OnOutage::Defer) {
+        if on_outage == Some(OnOutage::Defer) {
             self.note_away(receiver);
             let waiting = &self.waiting;
             let is_live = |record: usize| waiting.get(record).is_some_and(|of| !is_read_again(of.event.record()));
