@@ -10,7 +10,7 @@ CREATE TABLE deferred (
   to_offset INTEGER NOT NULL, delivered_to INTEGER NOT NULL, events INTEGER NOT NULL CHECK (events >= 0), claimed_by INTEGER REFERENCES run,
   UNIQUE (place_id, topic_id, partition, from_offset), CHECK (from_offset <= delivered_to AND delivered_to <= to_offset)
 ) STRICT;
-CREATE INDEX deferred_open ON deferred (place_id) WHERE delivered_to < to_offset;
+CREATE INDEX deferred_open ON deferred (place_id, topic_id, partition, from_offset) WHERE delivered_to < to_offset;
 
 -- Records that code of the program had in hand when a run died, and how often: one that is there for the second time has killed its
 -- process. The runs are the first that died so, and the last.

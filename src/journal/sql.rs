@@ -195,13 +195,13 @@ pub(super) const DEFERRED_GONE: &str =
 pub(super) const MISSED_OF: &str = "
     SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by FROM place p CROSS JOIN deferred d ON d.place_id = p.id
     WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
-    ORDER BY d.from_offset";
+    ORDER BY p.receiver, d.from_offset";
 /// Those of a partition together, in the order of its offsets.
 pub(super) const STRAYS: &str = "
     SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by, t.cluster_id, t.name, t.topic_uuid, d.partition
     FROM place p CROSS JOIN deferred d ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
     WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2
-    ORDER BY d.place_id, d.topic_id, d.partition, d.from_offset";
+    ORDER BY p.receiver, d.topic_id, d.partition, d.from_offset";
 pub(super) const HAS_STRAYS: &str = "
     SELECT EXISTS (SELECT 1 FROM place p CROSS JOIN deferred d ON d.place_id = p.id
         WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2)";
