@@ -20,7 +20,9 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::event::TypePatternError;
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
-use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource};
+use crate::kafka::{
+    Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource,
+};
 use crate::receiver::in_hand::{self, Hands};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;

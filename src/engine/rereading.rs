@@ -25,7 +25,10 @@ pub struct NothingAgain;
 
 impl OpenAgain for NothingAgain {
     fn open_again(&self, partitions: &[(&str, i32)]) -> Result<Box<dyn Source>, SourceError> {
-        let what = format!("{} cannot be read again", partitions.iter().map(|(topic, of)| format!("{topic}/{of}")).collect::<Vec<_>>().join(", "));
+        let what = format!(
+            "{} cannot be read again",
+            partitions.iter().map(|(topic, of)| format!("{topic}/{of}")).collect::<Vec<_>>().join(", ")
+        );
         Err(SourceError::Request { what, message: "this run has no way to do so: that is a defect of redrive".to_owned() })
     }
 }

@@ -276,7 +276,8 @@ impl Shard {
             return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
         let noting = self.in_hand.prepare(event.record(), receiver, to);
-        let delivery = Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to), noting };
+        let delivery =
+            Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to), noting };
         let started = self.in_hand.during(|| delivery::start(binding, delivery));
         self.now = Instant::now();
         started

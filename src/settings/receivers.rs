@@ -17,12 +17,12 @@ use crate::event::TypePattern;
 use crate::offsets;
 use crate::receiver::{Endpoint, MadeOf, OnOutage, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
-use crate::settings::{delivery, did_you_mean};
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::receivers::told::{ReceiverOption, Told};
 use crate::settings::table::{RECEIVER, RETRIES};
+use crate::settings::{delivery, did_you_mean};
 
 const TWICE: &str = "it is there twice: each needs a name of its own";
 
