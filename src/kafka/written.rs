@@ -72,9 +72,8 @@ impl Looking {
 
     /// Nothing more comes of these.
     fn over(&mut self, slots: &[Slot]) {
-        for at in slots.iter().filter_map(|slot| self.place_of(*slot)) {
-            self.open.remove(&at);
-        }
+        let places: Vec<TopicPartition> = slots.iter().filter_map(|slot| self.place_of(*slot)).collect();
+        self.open.retain(|at, _| !places.contains(at));
     }
 
     fn place_of(&self, slot: Slot) -> Option<TopicPartition> {
