@@ -26,6 +26,7 @@ mod http;
 mod journal_file;
 mod kills;
 mod lanes;
+mod limits;
 mod mixed;
 mod moves;
 mod openedx;

@@ -167,7 +167,7 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
         let grown = folder.size_of_journal().saturating_sub(before);
         assert!(grown < 1024 * 1024, "the journal grew by {grown} bytes");
         service.goes(false);
-        running.line("receiver_down is over", SOON);
+        running.line("receiver_down of billing is over", SOON);
         wait::for_the_whole(Duration::from_secs(2));
     });
     let expected = all(produced.load(Ordering::SeqCst));

@@ -190,6 +190,10 @@ impl KafkaThread {
             Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
             Action::ReadAgain(ranges) => self.rereaders.read(ranges).map_err(StopReason::Source),
             Action::LeaveAgain(slots) => self.rereaders.leave(&slots).map_err(StopReason::Source),
+            Action::CaughtUp(receiver) => {
+                self.observer.caught_up(&receiver);
+                Ok(())
+            }
             Action::Release(slots) => self.source.release(&slots).map_err(StopReason::Source),
             Action::Draining(reason) => {
                 self.observer.stopping(&reason, self.coordinator.load());

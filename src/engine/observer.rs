@@ -16,6 +16,9 @@ pub trait Observer: Send + Sync {
     /// These entries are on disk.
     fn written(&self, _entries: &[Entry]) {}
 
+    /// This receiver has all that it missed, and goes on with the others.
+    fn caught_up(&self, _receiver: &str) {}
+
     /// The run admits nothing more.
     fn stopping(&self, _reason: &StopReason, _in_flight: Load) {}
 }

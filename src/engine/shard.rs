@@ -54,8 +54,16 @@ pub(super) struct Walk {
     /// For each receiver: deliveries that one shard may have out.
     pub(super) concurrency: usize,
     pub(super) is_guarded: bool,
+    pub(super) errors: Errors,
     /// One for each receiver.
     pub(super) vigils: Vec<Vigil>,
+}
+
+/// Whether errors in a row are limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errors {
+    Counted,
+    NotCounted,
 }
 
 pub(super) struct Shard {
@@ -341,6 +349,10 @@ impl Shard {
             let job = std::mem::take(&mut self.job);
             self.is_over |= self.journal.send(ToJournal::Job(job)).is_err();
         }
+        self.tell_settled();
+    }
+
+    fn tell_settled(&mut self) {
         if !self.runs.is_empty() {
             let runs = std::mem::take(&mut self.runs);
             self.tell(Report::Settled(runs));

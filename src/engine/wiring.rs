@@ -21,7 +21,7 @@ use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
 use crate::engine::rereading::{NothingAgain, Rereaders};
 use crate::engine::schemas::{Ask, Away, Desk, Schemas};
-use crate::engine::shard::{Shard, Walk};
+use crate::engine::shard::{Errors, Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::watchdog::{ToWatchdog, Watchdog};
@@ -202,6 +202,7 @@ fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
         mode: plan.mode,
         concurrency: plan.concurrency.get().div_euclid(shards),
         is_guarded: plan.guard == Guarding::On,
+        errors: if plan.conduct.max_consecutive_errors.is_some() { Errors::Counted } else { Errors::NotCounted },
     };
     (walk, plan.schemas)
 }

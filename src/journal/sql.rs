@@ -171,6 +171,13 @@ pub(super) const PROGRESS_AROUND: &str = "
     SELECT run_id, from_offset, to_offset, records, delivered, failed, skipped, deferred, updated_at_us FROM progress
     WHERE consumer_group = ?1 AND topic_id = ?2 AND partition = ?3 AND to_offset > ?4 AND from_offset <= ?5 ORDER BY run_id, from_offset";
 
+// --- runs, the newest first (primary key)
+
+pub(super) const RUNS_BEFORE: &str = "
+    SELECT id, stop_reason FROM run WHERE id < ?2 AND consumer_group = ?1 AND (command = 'consume' OR command = 'demo') ORDER BY id DESC LIMIT 1000";
+pub(super) const RUN_HAS_SETTLED: &str =
+    "SELECT EXISTS (SELECT 1 FROM progress WHERE consumer_group = ?1 AND run_id = ?2 AND to_offset > from_offset)";
+
 // --- what receivers missed (the unique index of deferred, and deferred_open)
 
 /// A range that was made again, after a reset, begins where it began before.
@@ -254,6 +261,10 @@ pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WH
 /// Index: incident_open.
 pub(super) const OPEN_OF_RUN: &str = "
     SELECT id, kind FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL AND run_id = ?1";
+/// Index: incident_open.
+pub(super) const OPEN_LIMIT: &str = "
+    SELECT max(i.id) FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
+    WHERE i.kind = 'limit' AND i.ended_at_us IS NULL AND i.acked_at_us IS NULL AND r.consumer_group = ?1 AND i.receiver = ?2";
 /// The open incident of a type, and how many types of the group have one. Index: incident_open; there are at most 1,000 of a group.
 pub(super) const OPEN_NEW_TYPE: &str = "
     SELECT max(CASE WHEN i.data = ?2 THEN i.id END), count(*)
@@ -449,10 +460,13 @@ mod tests {
             ("INCIDENT_AGAIN", INCIDENT_AGAIN),
             ("INCIDENT_ENDED", INCIDENT_ENDED),
             ("OPEN_NEW_TYPE", OPEN_NEW_TYPE),
+            ("OPEN_LIMIT", OPEN_LIMIT),
             ("PROGRESS_AROUND", PROGRESS_AROUND),
             ("DEFERRED_GOES_ON", DEFERRED_GOES_ON),
             ("CAUGHT_UP", CAUGHT_UP),
             ("DEFERRED_CUT", DEFERRED_CUT),
+            ("RUNS_BEFORE", RUNS_BEFORE),
+            ("RUN_HAS_SETTLED", RUN_HAS_SETTLED),
             ("MISSED_OF", MISSED_OF),
             ("HAS_STRAYS", HAS_STRAYS),
             ("STRAYS", STRAYS),

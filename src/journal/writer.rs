@@ -6,6 +6,7 @@ mod incidents;
 pub(super) mod knowledge;
 mod moves;
 mod names;
+mod probation;
 mod progress;
 mod replays;
 mod schemas;

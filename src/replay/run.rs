@@ -9,6 +9,7 @@ use crate::codec::registry::Registry;
 use crate::consumer::{BeginError, receivers, run_end, schemas};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
 use crate::engine::rereading::NothingAgain;
+use crate::engine::limit::Probation;
 use crate::engine::report::StopReason;
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
@@ -176,6 +177,7 @@ impl Prepared {
             open_again: Box::new(NothingAgain),
             mode: Mode::Replay(replay_id),
             guard: settings.guard,
+            probation: Probation::No,
             concurrency: settings.concurrency,
             conduct,
             hands: writer.hands(),

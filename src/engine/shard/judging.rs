@@ -153,6 +153,8 @@ impl Shard {
                 self.vigil(receiver).map(Vigil::fall);
                 self.found_down(receiver, &error, None);
             }
+            // One that may be a sign is none of life.
+            _ if basis.may_be_a_sign() && policy::is_sign(&error.code) => {}
             _ => self.found_alive(receiver),
         }
         let (name, rule) = (self.binding(receiver).map(|binding| binding.name.clone()), self.name_of(basis));
