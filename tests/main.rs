@@ -33,6 +33,7 @@ mod openedx;
 mod outages;
 mod patterns;
 mod poison;
+mod policy;
 mod readme;
 mod real_broker;
 mod real_registry;

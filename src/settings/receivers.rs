@@ -17,12 +17,12 @@ use crate::event::TypePattern;
 use crate::offsets;
 use crate::receiver::{Endpoint, MadeOf, OnOutage, Receivers, Registered, Specification, Target, TargetError};
 use crate::record::ReceiverSet;
-use crate::settings::{delivery, did_you_mean};
 use crate::settings::error::SettingsError;
 use crate::settings::file::ReceiverTable;
 use crate::settings::layers::{Found, Layers, Origin};
 use crate::settings::receivers::told::{ReceiverOption, Told};
 use crate::settings::table::{RECEIVER, RETRIES};
+use crate::settings::{delivery, did_you_mean};
 
 const TWICE: &str = "it is there twice: each needs a name of its own";
 
@@ -61,6 +61,14 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
     check_names(&options, &drafts)?;
     let by_default = outage::by_default(drafts.len(), delivery::order(layers)?);
     drafts.into_iter().map(|draft| finish(draft, &options, layers, by_default)).collect()
+}
+
+/// The names of all of them, whatever else is said of each.
+pub(super) fn names(layers: &Layers<'_>, brought: &Receivers) -> Vec<String> {
+    let given = layers.find(&RECEIVER).map(|found| found.values).unwrap_or_default();
+    let given = given.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name);
+    let tables = layers.file.iter().flat_map(|file| &file.receivers).filter_map(|table| table.one("name"));
+    brought.iter().map(|registered| registered.name.as_str()).chain(tables).chain(given).map(str::to_owned).collect()
 }
 
 /// Options are for receivers that are there.
