@@ -1,5 +1,6 @@
 //! What a shard has in hand while it runs code of the program, and how hands name it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -7,7 +8,7 @@ use std::sync::mpsc;
 use crate::engine::watchdog::{Named, ToWatchdog};
 use crate::receiver::in_hand::{Hands, Item, Noting, Taken};
 use crate::receiver::{Address, Runs};
-use crate::record::{Partition, ReceiverIx, Record};
+use crate::record::{Partition, ReceiverIx, Record, Slot};
 
 /// The hands of a run, and who watches them.
 #[derive(Clone)]
@@ -23,8 +24,10 @@ pub(super) struct InHand {
     own: Option<Arc<Taken>>,
     /// For each receiver.
     runs: Vec<Runs>,
-    /// For each receiver the names of its partitions, by the index of their slots.
-    names: Vec<Vec<Option<Name>>>,
+    /// For each receiver the name of what it got last: the next one is mostly of the same partition.
+    last: Vec<Option<Name>>,
+    /// Of each receiver and slot's index.
+    names: foldhash::HashMap<(ReceiverIx, u32), Name>,
     /// What is called next, or was called last, on the loop.
     item: Option<Item>,
     turn: Option<Turn>,
@@ -33,16 +36,17 @@ pub(super) struct InHand {
 /// Holds for one epoch of a slot: a topic that is made again is another one.
 #[derive(Clone, Copy)]
 struct Name {
-    epoch: u32,
+    slot: Slot,
     /// `None`: it could not be given.
-    name: Option<std::num::NonZeroU32>,
+    name: Option<NonZeroU32>,
 }
 
 impl InHand {
     pub(super) fn new(watched: Option<Watched>, runs: Vec<Runs>) -> Self {
         let has_loop = runs.contains(&Runs::OnTheLoop);
         let own = watched.as_ref().filter(|_| has_loop).and_then(|watched| Taken::one_of(&watched.hands)).map(Arc::new);
-        Self { watched, own, names: vec![Vec::new(); runs.len()], runs, item: None, turn: None }
+        let (last, names) = (vec![None; runs.len()], foldhash::HashMap::default());
+        Self { watched, own, last, names, runs, item: None, turn: None }
     }
 
     /// Prepares a call of a receiver; what it has to note itself is for the delivery.
@@ -75,27 +79,31 @@ impl InHand {
         self.turn = turn;
     }
 
-    fn name(&mut self, partition: &Arc<Partition>, receiver: ReceiverIx, to: &Address) -> Option<std::num::NonZeroU32> {
-        let watched = self.watched.as_ref()?;
-        let of_receiver = self.names.get_mut(usize::from(receiver.0))?;
-        let (at, epoch) = (partition.slot.index as usize, partition.slot.epoch);
-        if let Some(Some(name)) = of_receiver.get(at).filter(|name| name.is_some_and(|name| name.epoch == epoch)) {
-            return name.name;
+    fn name(&mut self, partition: &Arc<Partition>, receiver: ReceiverIx, to: &Address) -> Option<NonZeroU32> {
+        let slot = partition.slot;
+        let last = self.last.get_mut(usize::from(receiver.0))?;
+        if let Some(last) = last.filter(|last| last.slot == slot) {
+            return last.name;
         }
-        let name = watched.hands.name(partition, to);
-        if of_receiver.len() <= at {
-            of_receiver.resize(at + 1, None);
+        let known = self.names.get(&(receiver, slot.index)).copied().filter(|known| known.slot == slot);
+        let name = match known {
+            Some(known) => known,
+            None => Name { slot, name: self.watched.as_ref().and_then(|watched| watched.name(partition, to)) },
+        };
+        *last = Some(name);
+        self.names.insert((receiver, slot.index), name);
+        name.name
+    }
+}
+
+impl Watched {
+    fn name(&self, partition: &Arc<Partition>, to: &Address) -> Option<NonZeroU32> {
+        let name = self.hands.name(partition, to)?;
+        let named = Named { name, partition: Arc::clone(partition), receiver: to.receiver.clone() };
+        if self.watchdog.send(ToWatchdog::Named(named)).is_err() {
+            tracing::debug!("the run is over: nobody watches any more");
         }
-        if let Some(place) = of_receiver.get_mut(at) {
-            *place = Some(Name { epoch, name });
-        }
-        if let Some(name) = name {
-            let named = Named { name, partition: Arc::clone(partition), receiver: to.receiver.clone() };
-            if watched.watchdog.send(ToWatchdog::Named(named)).is_err() {
-                tracing::debug!("the run is over: nobody watches any more");
-            }
-        }
-        name
+        Some(name)
     }
 }
 

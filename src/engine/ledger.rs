@@ -147,6 +147,8 @@ pub struct Stray {
     pub topic: Arc<Topic>,
     pub partition: i32,
     pub missed: KnownDeferred,
+    /// What runs that died had in hand of it.
+    pub suspects: Suspects,
 }
 
 /// Of records, not of deliveries; their sum is the number of records in the range.

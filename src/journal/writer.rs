@@ -292,7 +292,10 @@ impl Ledger for Writer {
         if !has_strays.map_err(|error| self.failed(&error))? {
             return Ok(Vec::new());
         }
-        self.transact(|writing| writing.take_strays(receivers))
+        self.count_dead()?;
+        let strays = self.transact(|writing| writing.take_strays(receivers))?;
+        self.has_suspects |= strays.iter().any(|stray| !stray.suspects.is_empty());
+        Ok(strays)
     }
 
     fn beat(&mut self) -> Result<(), LedgerError> {

@@ -11,7 +11,7 @@ use crate::engine::source::Offer;
 use crate::failure::Stage;
 use crate::journal::holders::Holders;
 use crate::journal::sql;
-use crate::journal::writer::Writing;
+use crate::journal::writer::{Writing, knowledge};
 use crate::record::{NextOffset, Partition, Topic};
 
 /// What of a partition receivers of a group missed and nobody delivered since.
@@ -78,7 +78,9 @@ impl Writing<'_> {
             let is_held = holder.map_or(Ok(false), |holder| holders.hold(holder))?;
             if !is_held && receivers.contains(&missed.receiver) {
                 self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((id, self.run))?;
-                taken.push(Stray { topic, partition, missed });
+                let from = (self.topic(&topic)?, partition, missed.range.from);
+                let suspects = knowledge::suspects(self.transaction, self.group, from)?;
+                taken.push(Stray { topic, partition, missed, suspects });
             }
         }
         Ok(taken)

@@ -53,7 +53,7 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
 }
 
 /// A few for each run that died.
-fn suspects(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Suspects> {
+pub(super) fn suspects(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Suspects> {
     let (topic, partition, lowest) = from;
     let mut select = connection.prepare_cached(sql::SUSPECTS)?;
     let suspect = |row: &Row<'_>| {
