@@ -21,7 +21,9 @@ use crate::engine::stop::StopToken;
 use crate::engine::{self, EngineError, Plan, Summary};
 use crate::event::TypePatternError;
 use crate::journal::{self, Beginning, OpenError, PreviewLedger, ReadError, Reader, StateCounts, Writer};
-use crate::kafka::{Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource};
+use crate::kafka::{
+    Cluster, ClusterError, Connection, GroupSource, PatternError, Subscription, TopicChoice, Unjoined, UnjoinedSource,
+};
 use crate::receiver::in_hand::{self, Hands};
 use crate::receiver::{Binding, Mode, OpenReceiverError};
 use crate::record::ReceiverSet;
@@ -235,7 +237,18 @@ fn to_look_on(
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
     let open_again = Box::new(NothingAgain);
     let run = ledger.run();
-    Ok(Means { source, run, ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, hands: None, open_again, probation: Probation::No })
+    Ok(Means {
+        source,
+        run,
+        ledger: Box::new(ledger),
+        bindings,
+        began,
+        tally: Some(tally),
+        schemas,
+        hands: None,
+        open_again,
+        probation: Probation::No,
+    })
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::batches::Batches;
 use crate::engine::conduct::Conduct;
+use crate::engine::coordinator::strays::STRAYS_EVERY;
 use crate::engine::detached::Detached;
 use crate::engine::ends::Ends;
 use crate::engine::flow::{Admission, Appetite};
@@ -27,12 +28,12 @@ use crate::engine::ledger::{Counts, Entry, RunId};
 use crate::engine::limit::{Limit, Probation};
 use crate::engine::new_types::Skipped;
 use crate::engine::outages::Outages;
-use crate::engine::rereading::Came;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
+use crate::engine::rereading::Came;
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::source::{Flow, Offer, Polled};
-use crate::engine::coordinator::strays::STRAYS_EVERY;
 use crate::engine::standing::Standing;
-use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
+use crate::engine::tracker::{Load, Tracker};
 use crate::record::{NextOffset, RawRecord, Slot};
 
 /// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use crate::engine::batches::Order;
 use crate::engine::conduct::{Conduct, UntilEnd};
 use crate::engine::coordinator::{CoordinatorOptions, Named};
-use crate::receiver::OnOutage;
 use crate::engine::flow::Budget;
-use crate::engine::limit::Probation;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::limit::Probation;
 use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
+use crate::receiver::OnOutage;
 use crate::record::{
     Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Suspects, Timestamp, TimestampKind, Topic,
 };

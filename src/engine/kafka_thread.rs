@@ -188,7 +188,7 @@ impl KafkaThread {
             }
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
             Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
-            Action::ReadAgain(ranges) => self.rereaders.read(ranges).map_err(StopReason::Source),
+            Action::ReadAgain(ranges) => self.rereaders.read(&ranges).map_err(StopReason::Source),
             Action::LeaveAgain(slots) => self.rereaders.leave(&slots).map_err(StopReason::Source),
             Action::CaughtUp(receiver) => {
                 self.observer.caught_up(&receiver);

@@ -112,7 +112,8 @@ pub(super) struct Lanes {
 impl Lanes {
     /// `limits`: for each receiver how many deliveries may be out at once in this shard, and in one lane.
     pub(super) fn new(limits: impl Iterator<Item = (usize, NonZeroUsize)>) -> Self {
-        let receivers = limits.map(|(free, window)| Allowance { gate: Gate::Open, free, window: window.get(), ready: VecDeque::new() });
+        let receivers =
+            limits.map(|(free, window)| Allowance { gate: Gate::Open, free, window: window.get(), ready: VecDeque::new() });
         Self { lanes: foldhash::HashMap::default(), receivers: receivers.collect(), timers: BinaryHeap::new() }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
 use crate::engine::report::JournalJob;
-use crate::engine::tracker::Settled;
+use crate::engine::settled::Settled;
 use crate::record::Slot;
 
 /// Whether the last run of the group that did anything was stopped by the limit.
@@ -38,7 +38,9 @@ impl fmt::Display for LimitReached {
         let what = match probation {
             Probation::No => format!("{count} records in a row failed"),
             Probation::Yes => {
-                format!("the run before was stopped by the limit of errors, and in this one nothing was delivered either: {count} failed")
+                format!(
+                    "the run before was stopped by the limit of errors, and in this one nothing was delivered either: {count} failed"
+                )
             }
         };
         let of = receiver.as_ref().map_or_else(String::new, |receiver| format!(" of receiver {receiver}"));
@@ -162,7 +164,7 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::tracker::SettledRun;
+    use crate::engine::settled::SettledRun;
     use crate::record::Seq;
 
     const SLOT: Slot = Slot { index: 0, epoch: 1 };

@@ -30,6 +30,7 @@ mod passed;
 pub mod report;
 pub mod rereading;
 pub mod schemas;
+pub mod settled;
 mod shard;
 pub mod source;
 pub mod stamp;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use crate::engine::guard::NothingWorks;
 use crate::engine::halt::RuleHalt;
-use crate::engine::ledger::{Entry, Known, LedgerError, Stray};
+use crate::engine::ledger::{Entry, Known, LedgerError};
 use crate::engine::limit::LimitReached;
+use crate::engine::missed::Stray;
 use crate::engine::new_types::Skipped;
 use crate::engine::rereading::Again;
 use crate::engine::schemas::Answer;
+use crate::engine::settled::SettledRun;
 use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
-use crate::engine::tracker::SettledRun;
 use crate::failure::{Code, Stage};
 use crate::record::{Arena, NextOffset, ReceiverIx, Slot};
 

@@ -25,7 +25,10 @@ pub struct NothingAgain;
 
 impl OpenAgain for NothingAgain {
     fn open_again(&self, partitions: &[(&str, i32)]) -> Result<Box<dyn Source>, SourceError> {
-        let what = format!("{} cannot be read again", partitions.iter().map(|(topic, of)| format!("{topic}/{of}")).collect::<Vec<_>>().join(", "));
+        let what = format!(
+            "{} cannot be read again",
+            partitions.iter().map(|(topic, of)| format!("{topic}/{of}")).collect::<Vec<_>>().join(", ")
+        );
         Err(SourceError::Request { what, message: "this run has no way to do so: that is a defect of redrive".to_owned() })
     }
 }
@@ -91,7 +94,7 @@ impl Rereaders {
     }
 
     /// Reads these ranges. Partitions that their receiver's reader does not have take a new one.
-    pub(super) fn read(&mut self, all: Vec<Again>) -> Result<(), SourceError> {
+    pub(super) fn read(&mut self, all: &[Again]) -> Result<(), SourceError> {
         let receivers: BTreeSet<ReceiverIx> = all.iter().map(|again| again.receiver).collect();
         for receiver in receivers {
             let its: Vec<&Again> = all.iter().filter(|again| again.receiver == receiver).collect();

@@ -28,11 +28,11 @@ use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::shard::suspects::is_suspect;
-use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::Event;
 use crate::failure::Stage;
 use crate::policy::{Rules, Vigil};
@@ -284,7 +284,8 @@ impl Shard {
             return Started::Answered(Err(ReceiverError::permanent("no_receiver", "it is not there: this is a defect of redrive")));
         };
         let noting = self.in_hand.prepare(event.record(), receiver, to);
-        let delivery = Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to), noting };
+        let delivery =
+            Delivery { event: event.clone(), attempt: history.next_attempt(), mode: walk.mode, to: Arc::clone(to), noting };
         let started = self.in_hand.during(|| delivery::start(binding, delivery));
         self.now = Instant::now();
         started

@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId, Stray};
+use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::missed::Stray;
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
 use crate::journal::in_hand::{HandsFile, Left, left_behind};

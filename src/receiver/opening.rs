@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::receiver::{Binding, Discard, Exec, ExecOptions, File, Http, Needs, OnOutage, Receiver, Run, RunOptions, Stdout, Target};
+use crate::receiver::{
+    Binding, Discard, Exec, ExecOptions, File, Http, Needs, OnOutage, Receiver, Run, RunOptions, Stdout, Target,
+};
 
 /// A receiver as the settings say it.
 #[derive(Clone)]

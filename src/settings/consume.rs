@@ -14,8 +14,8 @@ use crate::settings::delivery::{self, Delivery, above_zero, duration};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
-    COMMIT_INTERVAL, DRY_RUN, ENABLED, FAIL_ON_ERRORS, FROM, IDLE_EXIT, MAX_CONSECUTIVE_ERRORS, MAX_RECORDS, ON_GAP, ON_TRUNCATION, TOPIC, TOPIC_PREFIX,
-    UNTIL_END,
+    COMMIT_INTERVAL, DRY_RUN, ENABLED, FAIL_ON_ERRORS, FROM, IDLE_EXIT, MAX_CONSECUTIVE_ERRORS, MAX_RECORDS, ON_GAP, ON_TRUNCATION,
+    TOPIC, TOPIC_PREFIX, UNTIL_END,
 };
 use crate::settings::{did_you_mean, layers, word};
 use crate::stage::{Format, Unrecognized};

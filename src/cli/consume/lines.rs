@@ -145,7 +145,10 @@ impl Lines {
 
 /// What comes again, if anything does.
 fn left(Summary { reason, counts, unsettled, .. }: &Summary) -> String {
-    let is_committed = matches!(reason, StopReason::Asked | StopReason::Done | StopReason::Halt(_) | StopReason::HaltRule(_) | StopReason::Limit(_));
+    let is_committed = matches!(
+        reason,
+        StopReason::Asked | StopReason::Done | StopReason::Halt(_) | StopReason::HaltRule(_) | StopReason::Limit(_)
+    );
     match reason {
         _ if *unsettled == 0 && (is_committed || counts.records() == 0) => String::new(),
         _ if is_committed => format!(" · {} not finished, delivered again next time", grouped(*unsettled as u64)),

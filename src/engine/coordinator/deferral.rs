@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::engine::coordinator::{Coordinator, Named, write};
 use crate::engine::detached::{Detached, Here, Range, Rereading};
 use crate::engine::flow::Budget;
-use crate::engine::ledger::{CaughtUp, Deferred, Entry, Incident, IncidentKey, IncidentKind, Known, LetGo, NotDeferred};
-use crate::engine::missed::Deferral;
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known};
+use crate::engine::missed::{CaughtUp, Deferral, Deferred, LetGo, NotDeferred};
 use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
 use crate::engine::tracker::{Advance, Load, Whose};
@@ -94,7 +94,8 @@ impl Coordinator {
         if whose == Whose::OneReceivers {
             let detached = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot));
             let named = detached.and_then(|detached| self.receiver(detached.receiver)).cloned();
-            let caught_up = |of: Named| Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver: of.name, to: progress.to });
+            let caught_up =
+                |of: Named| Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver: of.name, to: progress.to });
             return named.map(caught_up).into_iter().collect();
         }
         let mut entries: Vec<Entry> = Vec::new();
@@ -194,10 +195,8 @@ impl Coordinator {
 
     fn load_again(&self, receiver: ReceiverIx) -> Load {
         let its = self.detached.iter().filter(|detached| detached.receiver == receiver).filter_map(|detached| detached.rereading);
-        its.map(|rereading| self.tracker.load_of(rereading.slot)).fold(Load::default(), |all, of| Load {
-            records: all.records + of.records,
-            bytes: all.bytes + of.bytes,
-        })
+        its.map(|rereading| self.tracker.load_of(rereading.slot))
+            .fold(Load::default(), |all, of| Load { records: all.records + of.records, bytes: all.bytes + of.bytes })
     }
 
     /// The end of what is read: nobody waits here for receivers that are down, and what they missed is in the journal.

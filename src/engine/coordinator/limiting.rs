@@ -6,7 +6,7 @@ use crate::engine::coordinator::{Coordinator, write};
 use crate::engine::ledger::Entry;
 use crate::engine::limit::{Judged, Limit, LimitReached};
 use crate::engine::report::{Action, JournalJob, StopLevel, StopReason, ToShard};
-use crate::engine::tracker::{Settled, SettledRun};
+use crate::engine::settled::{Settled, SettledRun};
 use crate::record::Slot;
 
 impl Coordinator {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::coordinator::{Coordinator, Phase};
 use crate::engine::detached::Detached;
-use crate::engine::ledger::Stray;
+use crate::engine::missed::Stray;
 use crate::engine::report::{Action, ToShard};
 use crate::receiver::OnOutage;
 use crate::record::{Debts, NextOffset, Partition, ReceiverIx, Slot};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::engine::detached::Range;
-use crate::engine::ledger::{CaughtUp, Deferred, KnownDeferred, LetGo, NotDeferred, Stray};
+use crate::engine::missed::{CaughtUp, Deferred, KnownDeferred, LetGo, NotDeferred, Stray};
 use crate::engine::source::Offer;
 use crate::failure::Stage;
 use crate::journal::holders::Holders;

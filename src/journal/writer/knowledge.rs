@@ -5,7 +5,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::engine::ledger::{Known, KnownDeferred};
+use crate::engine::ledger::Known;
+use crate::engine::missed::KnownDeferred;
 use crate::engine::source::Offer;
 use crate::journal::reader::Reached;
 use crate::journal::reader::known::reached;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::record::{Meant, NextOffset, Offset, Partition, Slot};
 
-
 /// A record with entries, ready to go: whom it is for, and how many entries it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Due {

@@ -62,8 +62,7 @@ pub(in crate::settings) const RETRIES: ReceiverKey =
     ReceiverKey::new("retries", "N", EVERY, "As --retries, for this receiver alone").shape(Shape::Number);
 const ON_OUTAGE_HELP: &str = "What becomes of its events while it is down: defer (the others go on, what it missed is delivered when it is \
     back), wait (they wait for it), journal (an entry per event); one of several: defer, with --order none journal; one alone: wait";
-pub(in crate::settings) const ON_OUTAGE: ReceiverKey =
-    ReceiverKey::new("on_outage", "WHAT", EVERY, ON_OUTAGE_HELP);
+pub(in crate::settings) const ON_OUTAGE: ReceiverKey = ReceiverKey::new("on_outage", "WHAT", EVERY, ON_OUTAGE_HELP);
 pub(in crate::settings) const WINDOW: ReceiverKey =
     ReceiverKey::new("window", "N", &["exec"], "Unanswered deliveries per lane and process").shape(Shape::Number).by_default("1");
 pub(in crate::settings) const PROCESSES: ReceiverKey =
