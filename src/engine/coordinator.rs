@@ -22,6 +22,7 @@ use crate::engine::conduct::Conduct;
 use crate::engine::coordinator::strays::STRAYS_EVERY;
 use crate::engine::detached::Detached;
 use crate::engine::ends::Ends;
+use crate::engine::flow::Load;
 use crate::engine::flow::{Admission, Appetite};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
@@ -33,7 +34,7 @@ use crate::engine::rereading::Came;
 use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::source::{Flow, Offer, Polled};
 use crate::engine::standing::Standing;
-use crate::engine::tracker::{Load, Tracker};
+use crate::engine::tracker::Tracker;
 use crate::record::{NextOffset, RawRecord, Slot};
 
 /// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.

@@ -1,9 +1,9 @@
 //! Who watches a run: the lines on a terminal, later the metrics.
 
+use crate::engine::flow::Load;
 use crate::engine::ledger::Entry;
 use crate::engine::report::StopReason;
 use crate::engine::source::Start;
-use crate::engine::tracker::Load;
 
 /// Told what happens, on the engine's own threads: it must be quick and must not block.
 pub trait Observer: Send + Sync {

@@ -6,29 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::engine::flow::Load;
 use crate::engine::ledger::{Counts, Progress};
 use crate::engine::missed::{Deferral, Missed, Ranges};
 use crate::engine::settled::{Settled, SettledRun};
 use crate::record::{NextOffset, Offset, Partition, Seq, Slot};
-
-/// What counts towards the admission budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    pub records: usize,
-    pub bytes: usize,
-}
-
-impl Load {
-    fn add(&mut self, bytes: u32) {
-        self.records += 1;
-        self.bytes += bytes as usize;
-    }
-
-    fn take(&mut self, bytes: u32) {
-        self.records -= 1;
-        self.bytes -= bytes as usize;
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct InFlight {

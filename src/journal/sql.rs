@@ -1,5 +1,7 @@
 //! Every statement of the journal, each with the index that serves it. A test asks SQLite for the plan of all of them.
 
+pub(super) mod missed;
+
 /// Set once, on an empty file: the first two work only before the first table.
 pub(super) const FILE_SETTINGS: &str = "
     PRAGMA page_size = 8192;
@@ -177,45 +179,6 @@ pub(super) const RUNS_BEFORE: &str = "
     SELECT id, stop_reason FROM run WHERE id < ?2 AND consumer_group = ?1 AND (command = 'consume' OR command = 'demo') ORDER BY id DESC LIMIT 1000";
 pub(super) const RUN_HAS_SETTLED: &str =
     "SELECT EXISTS (SELECT 1 FROM progress WHERE consumer_group = ?1 AND run_id = ?2 AND to_offset > from_offset)";
-
-// --- what receivers missed (the unique index of deferred, and deferred_open)
-
-/// A range that was made again, after a reset, begins where it began before.
-pub(super) const NEW_DEFERRED: &str = "
-    INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7)
-    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
-        claimed_by = excluded.claimed_by";
-pub(super) const DEFERRED_GOES_ON: &str = "
-    UPDATE deferred SET to_offset = ?5, events = events + ?6, claimed_by = ?7
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset = ?4";
-pub(super) const CAUGHT_UP: &str = "
-    UPDATE deferred SET delivered_to = min(?4, to_offset)
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND delivered_to < min(?4, to_offset)";
-
-/// How many events of what is left are the receiver's is not known: at most one for each offset.
-pub(super) const DEFERRED_CUT: &str = "
-    UPDATE deferred SET to_offset = ?4, delivered_to = min(delivered_to, ?4), events = min(events, ?4 - from_offset)
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset > ?4";
-pub(super) const DEFERRED_GONE: &str =
-    "DELETE FROM deferred WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset >= ?4";
-pub(super) const MISSED_OF: &str = "
-    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by FROM place p CROSS JOIN deferred d ON d.place_id = p.id
-    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
-    ORDER BY p.receiver, d.from_offset";
-/// Those of a partition together, in the order of its offsets.
-pub(super) const STRAYS: &str = "
-    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by, t.cluster_id, t.name, t.topic_uuid, d.partition
-    FROM place p CROSS JOIN deferred d ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
-    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2
-    ORDER BY p.receiver, d.topic_id, d.partition, d.from_offset";
-pub(super) const HAS_STRAYS: &str = "
-    SELECT EXISTS (SELECT 1 FROM place p CROSS JOIN deferred d ON d.place_id = p.id
-        WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2)";
-pub(super) const TAKE_MISSED: &str = "UPDATE deferred SET claimed_by = ?2 WHERE id = ?1";
-pub(super) const LET_GO_OF_MISSED: &str = "
-    UPDATE deferred SET claimed_by = NULL
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND claimed_by = ?4 AND delivered_to < to_offset";
 
 // --- schemas, of which there are few (primary key, or all of them)
 
@@ -479,14 +442,14 @@ mod tests {
         let place = crate::journal::Place { path: folder.path().join("plans.db"), safety: crate::journal::Safety::Safe };
         let connection = place.open_to_write().unwrap();
         for (name, statement) in [
-            ("DEFERRED_GOES_ON", DEFERRED_GOES_ON),
-            ("CAUGHT_UP", CAUGHT_UP),
-            ("DEFERRED_CUT", DEFERRED_CUT),
-            ("DEFERRED_GONE", DEFERRED_GONE),
-            ("MISSED_OF", MISSED_OF),
-            ("HAS_STRAYS", HAS_STRAYS),
-            ("STRAYS", STRAYS),
-            ("LET_GO_OF_MISSED", LET_GO_OF_MISSED),
+            ("DEFERRED_GOES_ON", missed::DEFERRED_GOES_ON),
+            ("CAUGHT_UP", missed::CAUGHT_UP),
+            ("DEFERRED_CUT", missed::DEFERRED_CUT),
+            ("DEFERRED_GONE", missed::DEFERRED_GONE),
+            ("MISSED_OF", missed::MISSED_OF),
+            ("HAS_STRAYS", missed::HAS_STRAYS),
+            ("STRAYS", missed::STRAYS),
+            ("LET_GO_OF_MISSED", missed::LET_GO_OF_MISSED),
             ("RUNS_BEFORE", RUNS_BEFORE),
             ("RUN_HAS_SETTLED", RUN_HAS_SETTLED),
         ] {

@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::engine::coordinator::{Coordinator, Named, write};
 use crate::engine::detached::{Detached, Here, Range, Rereading};
 use crate::engine::flow::Budget;
+use crate::engine::flow::Load;
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known};
 use crate::engine::missed::{CaughtUp, Deferral, Deferred, LetGo, NotDeferred};
 use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
-use crate::engine::tracker::{Advance, Load, Whose};
+use crate::engine::tracker::{Advance, Whose};
 use crate::receiver::OnOutage;
 use crate::record::{NextOffset, Partition, ReceiverIx, ReceiverSet, Slot};
 

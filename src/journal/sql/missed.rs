@@ -1,0 +1,38 @@
+//! What receivers missed while they were down. Indexes: the UNIQUE one of `deferred`, and `deferred_open`.
+
+/// A range that was made again, after a reset, begins where it began before.
+pub(in crate::journal) const NEW_DEFERRED: &str = "
+    INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7)
+    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
+        claimed_by = excluded.claimed_by";
+pub(in crate::journal) const DEFERRED_GOES_ON: &str = "
+    UPDATE deferred SET to_offset = ?5, events = events + ?6, claimed_by = ?7
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset = ?4";
+pub(in crate::journal) const CAUGHT_UP: &str = "
+    UPDATE deferred SET delivered_to = min(?4, to_offset)
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND delivered_to < min(?4, to_offset)";
+
+/// How many events of what is left are the receiver's is not known: at most one for each offset.
+pub(in crate::journal) const DEFERRED_CUT: &str = "
+    UPDATE deferred SET to_offset = ?4, delivered_to = min(delivered_to, ?4), events = min(events, ?4 - from_offset)
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset > ?4";
+pub(in crate::journal) const DEFERRED_GONE: &str =
+    "DELETE FROM deferred WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset >= ?4";
+pub(in crate::journal) const MISSED_OF: &str = "
+    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by FROM place p CROSS JOIN deferred d ON d.place_id = p.id
+    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
+    ORDER BY p.receiver, d.from_offset";
+/// Those of a partition together, in the order of its offsets.
+pub(in crate::journal) const STRAYS: &str = "
+    SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by, t.cluster_id, t.name, t.topic_uuid, d.partition
+    FROM place p CROSS JOIN deferred d ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
+    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2
+    ORDER BY p.receiver, d.topic_id, d.partition, d.from_offset";
+pub(in crate::journal) const HAS_STRAYS: &str = "
+    SELECT EXISTS (SELECT 1 FROM place p CROSS JOIN deferred d ON d.place_id = p.id
+        WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2)";
+pub(in crate::journal) const TAKE_MISSED: &str = "UPDATE deferred SET claimed_by = ?2 WHERE id = ?1";
+pub(in crate::journal) const LET_GO_OF_MISSED: &str = "
+    UPDATE deferred SET claimed_by = NULL
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND claimed_by = ?4 AND delivered_to < to_offset";
