@@ -142,3 +142,40 @@ impl Drop for Turn {
         IS_SOMEBODYS.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receiver::in_hand::samples::MemoryHands;
+    use crate::record::samples::{partition_of, record_at};
+
+    /// What is read again has slots from the highest number down: a list by number once took all memory there was.
+    #[test]
+    fn a_slot_of_any_number_has_a_name_for_each_of_its_epochs() {
+        let hands = MemoryHands::new(1);
+        let (watchdog, named) = mpsc::channel();
+        let watched = Watched { hands: Arc::<MemoryHands>::clone(&hands), watchdog };
+        let mut in_hand = InHand::new(Some(watched), vec![Runs::OnTheLoop]);
+        let to = Address { group: "shop".into(), receiver: "billing".into() };
+        let mut held = |index, epoch, offset| {
+            let partition = Arc::new(partition_of("orders").at_slot(Slot { index, epoch }));
+            in_hand.prepare(&record_at(&partition, offset, &[], None), ReceiverIx(0), &to);
+            let held = in_hand.during(|| hands.held());
+            (held, hands.names.lock().unwrap().len())
+        };
+        let it = |offset: i64| vec![format!("billing orders/0/{offset}")];
+        assert_eq!(held(u32::MAX, 1, 5), (it(5), 1));
+        assert_eq!(held(0, 1, 6), (it(6), 2));
+        assert_eq!(held(u32::MAX, 1, 7), (it(7), 2), "it has one");
+        assert_eq!(held(u32::MAX, 2, 8), (it(8), 3), "it may be of another topic by now");
+        assert_eq!(named.try_iter().count(), 3);
+    }
+
+    #[test]
+    fn a_turn_is_somebodys_until_it_is_let_go_of() {
+        // Another test of this process may have it for a moment.
+        let turn = std::iter::repeat_with(Turn::take).find_map(|turn| turn).unwrap();
+        assert!(Turn::take().is_none() && Turn::take().is_none(), "asking in vain takes it from nobody");
+        drop(turn);
+    }
+}
