@@ -129,8 +129,10 @@ fn a_topic_that_is_deleted_fails_its_events_until_it_is_there_again() {
     let (source, target) = (broker.topic("originals", 1), broker.topic("copies", 1));
     let event = |id: &str| source.produce(&[Sample::event("t", id, "{}")]);
     event("1");
-    let (copy, option) = (format!("copy=kafka:{}", target.name()), "copy.timeout=20s");
-    let arguments = ["--from", "earliest", "--receiver", &copy, "--receiver", "all=file:all.jsonl", "--receiver-option", option];
+    let copy = format!("copy=kafka:{}", target.name());
+    let options = ["--receiver-option", "copy.timeout=20s", "--receiver-option", "copy.on_outage=journal"];
+    let receivers = ["--from", "earliest", "--receiver", &copy, "--receiver", "all=file:all.jsonl"];
+    let arguments = receivers.into_iter().chain(options);
     let mut running = folder.consume(&source, &group, arguments).spawn();
     running.until("the first is copied", SOON, |_| (target.read().len() == 1).then_some(()));
     target.delete();
@@ -196,7 +198,8 @@ fn what_has_failed_is_not_delivered_later() {
     produce_many(&source, COUNT);
     let copy = format!("copy=kafka:{}", target.name());
     let slow = ["--max-in-flight", "4", "--retries", "0", "--receiver-option", "copy.timeout=2s"];
-    let arguments = ["--from", "earliest", "--receiver", &copy].into_iter().chain(slow);
+    let journaled = ["--receiver-option", "copy.on_outage=journal"];
+    let arguments = ["--from", "earliest", "--receiver", &copy].into_iter().chain(slow).chain(journaled);
     let mut running = folder.consume(&source, &group, arguments).spawn();
     running.line("partition", SOON);
     let settled = || folder.journal().progress().iter().map(|row| row.records).sum::<i64>();

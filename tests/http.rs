@@ -176,7 +176,8 @@ fn nobody_listens() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let receiver = format!("service=http://127.0.0.1:{port}/events");
     let arguments = ["--from", "earliest", "--until-end", "--retries", "1", "--receiver", &receiver];
-    folder.consume(&topic, &group, arguments).within(SOON).run().expect_code(0);
+    let journaled = ["--receiver-option", "service.on_outage=journal"];
+    folder.consume(&topic, &group, arguments.into_iter().chain(journaled)).within(SOON).run().expect_code(0);
     let rows = folder.journal().failures();
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     assert_eq!((row.class.as_str(), row.code.as_str(), row.attempts), ("transient", "unreachable", 2));

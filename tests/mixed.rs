@@ -127,6 +127,7 @@ impl<'b> Scene<'b> {
             [[receiver]]
             name = "file"
             target = "file:audit.jsonl"
+            on_outage = "journal"
             retries = 0
             "#
         )

@@ -168,7 +168,7 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
         let grown = folder.size_of_journal().saturating_sub(before);
         assert!(grown < 1024 * 1024, "the journal grew by {grown} bytes");
         service.goes(false);
-        running.line("receiver_down is over", SOON);
+        running.line("receiver_down of billing is over", SOON);
         wait::for_the_whole(Duration::from_secs(2));
     });
     let expected = all(produced.load(Ordering::SeqCst));
@@ -191,8 +191,7 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
 
 /// Events that are deferred, and the receivers that miss them, with the time that is left.
 fn deferred(folder: &Folder, topic: &Topic<'_>, group: &str) -> (u64, Vec<(String, i64, u64)>) {
-    let described =
-        folder.redrive(["group", "describe", "-g", group, "-b", &topic.bootstrap(), "-o", "json"]).run().expect_code(0);
+    let described = folder.redrive(["group", "describe", "-g", group, "-b", &topic.bootstrap(), "-o", "json"]).run().expect_code(0);
     let document: serde_json::Value = serde_json::from_str(&described.stdout).unwrap();
     let items = document["items"].as_array().unwrap();
     let of = |of: &serde_json::Value| {

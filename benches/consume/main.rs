@@ -19,6 +19,7 @@
 //!   about the median ratio.
 //! - **memory**: redrive with a receiver that never answers, before the whole topic: its peak of resident memory, once that stands still.
 //! - **start**: from the start of the process to the first delivery, several times, each after a clean stop of the one before.
+//! - **hand**: what each call of a Rust receiver costs more because it is noted that it has a record in hand. It needs no topic.
 //! - **http**: in turn, several times, a bare loop over the HTTP client and redrive with its `http:` receiver, both with 200 connections to
 //!   a minimal server in a process of its own. The bare loop runs on one thread and on all cores, and the faster one counts. A line for
 //!   each round, as for speed.
@@ -42,6 +43,7 @@ mod avro;
 mod bare;
 mod child;
 mod event;
+mod hand;
 mod http;
 mod memory;
 mod meter;
@@ -115,6 +117,7 @@ enum Part {
     Speed,
     Memory,
     Start,
+    Hand,
     Http,
     Avro,
     Replay,
@@ -137,6 +140,9 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<Verdict> {
+    if arguments.parts == [Part::Hand] {
+        return hand::measure(arguments.rounds);
+    }
     let broker = Broker::own();
     let events = Events::produce(&broker, arguments.events);
     let cores = thread::available_parallelism()?;
@@ -148,7 +154,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
         topic::PARTITIONS,
     );
     let mut verdict = Verdict::Holds;
-    for part in [Part::Speed, Part::Memory, Part::Start, Part::Http, Part::Avro, Part::Replay] {
+    for part in [Part::Speed, Part::Memory, Part::Start, Part::Hand, Part::Http, Part::Avro, Part::Replay] {
         if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
             continue;
         }
@@ -156,6 +162,7 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
             Part::Speed => speed::measure(&events, arguments.rounds)?,
             Part::Memory => memory::measure(&events)?,
             Part::Start => start::measure(&events, arguments.rounds)?,
+            Part::Hand => hand::measure(arguments.rounds)?,
             Part::Http => http::measure(&events, arguments.rounds)?,
             Part::Avro => avro::measure(&broker, arguments.events, arguments.rounds)?,
             Part::Replay => replay::measure(&broker, &events, arguments)?,

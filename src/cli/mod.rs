@@ -21,6 +21,7 @@ mod misread;
 mod mistyped;
 mod numbers;
 mod output;
+mod policy;
 mod refusals;
 mod replay;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::cli::errors::ErrorsArgs;
 use crate::cli::flags::{ConsumeFlags, GlobalFlags};
 use crate::cli::group::GroupArgs;
 use crate::cli::incidents::IncidentsArgs;
+use crate::cli::policy::PolicyArgs;
 use crate::cli::replay::ReplayArgs;
 use crate::cli::session::{Caller, Session};
 use crate::receiver::Receivers;
@@ -81,6 +83,8 @@ enum Command {
     Replay(Box<ReplayArgs>),
     /// Look at consumer groups, and move their offsets with a way back
     Group(GroupArgs),
+    /// Look at the rules that decide about failures, and at what they did and would do
+    Policy(PolicyArgs),
     /// Check broker, topics, group, receivers, journal and settings, and say what mends what is not well
     #[command(after_help = doctor::HELP)]
     Doctor(ConsumeFlags),
@@ -107,6 +111,7 @@ impl Command {
             Self::Incidents(args) => args.name(),
             Self::Replay(_) => replay::NAME,
             Self::Group(args) => args.name(),
+            Self::Policy(args) => args.name(),
             Self::Doctor(_) => doctor::NAME,
             Self::Demo(_) => "demo",
         }
@@ -148,6 +153,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
         Command::Doctor(ConsumeFlags(given)) => parsed.global.0.and(doctor::settings(given.clone())),
         Command::Replay(args) => parsed.global.0.and(args.settings()),
         Command::Group(args) => parsed.global.0.and(args.settings()),
+        Command::Policy(args) => parsed.global.0.and(args.settings()),
         Command::Errors(_) | Command::Incidents(_) | Command::Demo(_) => parsed.global.0,
     };
     session::with(name, given, caller, |session| dispatch(parsed.command, session))
@@ -174,6 +180,7 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Incidents(args) => args.run(&session.journal(), &session.output),
         Command::Replay(args) => replay::run(&args, session),
         Command::Group(args) => args.run(session),
+        Command::Policy(args) => args.run(session),
         Command::Doctor(ConsumeFlags(given)) => doctor::run(&given, session),
         Command::Demo(arguments) => demo::run(&arguments, session),
     }

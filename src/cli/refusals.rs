@@ -171,6 +171,7 @@ impl From<BeginError> for CommandError {
             | BeginError::Registry(_)
             | BeginError::Source(SourceError::Properties { .. }) => Self::usage(error.to_string()),
             BeginError::Read(error) => error.into(),
+            BeginError::Ledger(error) => error.into(),
             BeginError::Stopped | BeginError::NotEnabled | BeginError::Source(_) | BeginError::Engine(_) => {
                 Self::new(ErrorKind::CannotGoOn, error.to_string())
             }
@@ -209,6 +210,9 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
         StopReason::Guard(found) => told(ErrorKind::Stopped)
             .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
+        StopReason::Limit(_) => told(ErrorKind::Stopped)
+            .hint(format!("what failed: {}", session.command(&["errors", "list"])))
+            .hint("once that is mended, start again: until one record was delivered, no failure settles"),
         StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
         StopReason::HaltRule(halt) => halted(halt).hint(format!("its incident: {}", session.command(&["incidents", "list"]))),
         StopReason::Refused(refusal) => refused(refusal, settings, session),

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 15] = [
     ("document", include_str!("../../schemas/document.json")),
     ("error", include_str!("../../schemas/error.json")),
     ("failure", include_str!("../../schemas/failure.json")),
     ("failure-detail", include_str!("../../schemas/failure-detail.json")),
+    ("explained", include_str!("../../schemas/explained.json")),
     ("finding", include_str!("../../schemas/finding.json")),
     ("group", include_str!("../../schemas/group.json")),
     ("group-move", include_str!("../../schemas/group-move.json")),
@@ -15,6 +16,7 @@ const FILES: [(&str, &str); 13] = [
     ("planned-move", include_str!("../../schemas/planned-move.json")),
     ("replay", include_str!("../../schemas/replay.json")),
     ("replay-plan", include_str!("../../schemas/replay-plan.json")),
+    ("rule", include_str!("../../schemas/rule.json")),
     ("run", include_str!("../../schemas/run.json")),
 ];
 

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::engine::flow::Load;
 use crate::engine::ledger::{Entry, IncidentKind};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::Start;
-use crate::engine::tracker::Load;
 use crate::failure::{Code, Stage, kept};
 use crate::receiver::{Binding, Delivery, Needs, Receiver, Specification, Step};
 

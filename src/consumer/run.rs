@@ -11,6 +11,7 @@ use crate::codec::registry::Registry;
 use crate::consumer::dry_run::{Preview, Tally};
 use crate::consumer::{receivers, schemas, topics};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::limit::Probation;
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::rereading::{NothingAgain, OpenAgain};
@@ -90,6 +91,8 @@ pub enum BeginError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -134,6 +137,7 @@ struct Means {
     schemas: Schemas,
     open_again: Box<dyn OpenAgain>,
     hands: Option<Arc<dyn Hands>>,
+    probation: Probation,
 }
 
 /// Runs a consumer until it is stopped, has done what was asked, or cannot go on; `summary.reason` says which.
@@ -169,11 +173,11 @@ pub fn run(
         Doing::DryRun => to_look_on(place, &settings, &cluster, subscription, registry)?,
     };
     drop(cluster);
-    let Means { source, ledger, run, bindings, mut began, tally, schemas, open_again, hands } = means;
+    let Means { source, ledger, run, bindings, mut began, tally, schemas, open_again, hands, probation } = means;
     began.topics = topics.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
     let observer = watch(&began);
     let observer = tally.as_ref().map_or(Arc::clone(&observer), |tally| tally.watching(observer));
-    let plan = Plan { open_again, hands, ..plan(settings, router, bindings, run, schemas) };
+    let plan = Plan { open_again, hands, probation, ..plan(settings, router, bindings, run, schemas) };
     let finished = engine::run(source, ledger, plan, stop, &observer)?;
     let preview = tally.map(|tally| tally.preview());
     Ok(Ended { began, summary: finished.summary, preview, ledger: finished.ledger })
@@ -213,8 +217,8 @@ fn to_consume(
         group: settings.group.clone(),
     });
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    let (run, hands) = (writer.run().clone(), writer.hands());
-    Ok(Means { source, run, ledger: Box::new(writer), bindings, began, tally: None, schemas, hands, open_again })
+    let (run, hands, probation) = (writer.run().clone(), writer.hands(), writer.probation()?);
+    Ok(Means { source, run, ledger: Box::new(writer), bindings, began, tally: None, schemas, hands, open_again, probation })
 }
 
 fn to_look_on(
@@ -233,7 +237,18 @@ fn to_look_on(
     let source = Box::new(UnjoinedSource::of_topics(&place.connection, cluster, subscription)?);
     let open_again = Box::new(NothingAgain);
     let run = ledger.run();
-    Ok(Means { source, run, ledger: Box::new(ledger), bindings, began, tally: Some(tally), schemas, hands: None, open_again })
+    Ok(Means {
+        source,
+        run,
+        ledger: Box::new(ledger),
+        bindings,
+        began,
+        tally: Some(tally),
+        schemas,
+        hands: None,
+        open_again,
+        probation: Probation::No,
+    })
 }
 
 fn began(place: &Place, journal_uuid: Option<&str>, failures: StateCounts) -> Began {
@@ -256,6 +271,7 @@ pub fn plan(settings: ConsumeSettings, router: Router, bindings: Vec<Binding>, r
         open_again: Box::new(NothingAgain),
         mode: Mode::Live,
         guard: settings.guard,
+        probation: Probation::No,
         concurrency: settings.concurrency,
         conduct: settings.conduct,
         hands: None,
@@ -267,6 +283,7 @@ pub(crate) fn run_end(reason: &StopReason) -> RunEnd {
         StopReason::Asked => RunEnd::Signal,
         StopReason::Done => RunEnd::Done,
         StopReason::Guard(_) => RunEnd::Guard,
+        StopReason::Limit(_) => RunEnd::Limit,
         StopReason::Halt(_) | StopReason::HaltRule(_) => RunEnd::Halt,
         StopReason::Refused(_)
         | StopReason::Source(_)

@@ -1,5 +1,6 @@
 //! How a run behaves, as whoever starts it wants it: one value, from the settings to the coordinator.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::engine::batches::Order;
@@ -17,6 +18,8 @@ pub struct Conduct {
     pub on_truncation: OnTruncation,
     /// Where the first stage looks for the type: said when it is nowhere.
     pub type_from: TypeFrom,
+    /// Stop when so many records in a row have failed.
+    pub max_consecutive_errors: Option<NonZeroU32>,
     /// Stop after this many admitted records.
     pub max_records: Option<u64>,
     /// Stop once every partition was read to its end as it was at assignment, and read nothing beyond it.

@@ -7,6 +7,7 @@ mod assignment;
 mod commits;
 mod deferral;
 mod ending;
+mod limiting;
 mod outages;
 mod strays;
 #[cfg(test)]
@@ -21,16 +22,19 @@ use crate::engine::conduct::Conduct;
 use crate::engine::coordinator::strays::STRAYS_EVERY;
 use crate::engine::detached::Detached;
 use crate::engine::ends::Ends;
+use crate::engine::flow::Load;
 use crate::engine::flow::{Admission, Appetite};
 use crate::engine::guard::{Guard, Verdict};
 use crate::engine::ledger::{Counts, Entry, RunId};
+use crate::engine::limit::{Limit, Probation};
 use crate::engine::new_types::Skipped;
 use crate::engine::outages::Outages;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
 use crate::engine::rereading::Came;
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::source::{Flow, Offer, Polled};
 use crate::engine::standing::Standing;
-use crate::engine::tracker::{Load, Settled, SettledRun, Tracker};
+use crate::engine::tracker::Tracker;
 use crate::record::{NextOffset, RawRecord, Slot};
 
 /// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.
@@ -46,6 +50,7 @@ pub struct CoordinatorOptions {
     pub receivers: Vec<Named>,
     /// Names the journal and the run in commits.
     pub run: RunId,
+    pub probation: Probation,
     pub conduct: Conduct,
 }
 
@@ -95,6 +100,7 @@ pub struct Coordinator {
     /// A polled record that must wait until there is room for it.
     parked: Option<(SettledRun, Vec<Action>)>,
     guard: Guard,
+    limit: Option<Limit>,
     phase: Phase,
     offers: HashMap<Slot, Offer>,
     revocations: Vec<Revocation>,
@@ -130,6 +136,7 @@ impl Coordinator {
             batches: Batches::new(options.conduct.order, options.shards),
             parked: None,
             guard: Guard::default(),
+            limit: options.conduct.max_consecutive_errors.map(|most| Limit::new(most, options.probation)),
             phase: Phase::Running,
             offers: HashMap::new(),
             revocations: Vec::new(),
@@ -240,18 +247,19 @@ impl Coordinator {
 
     fn report(&mut self, report: Report, now: Instant, actions: &mut Vec<Action>) {
         match report {
-            Report::Settled(runs) => self.settle(&runs),
+            Report::Settled(runs) => self.settled(runs, actions),
+            Report::Judged(job) => self.judged(vec![job], now, actions),
             Report::Skipped(skipped) => self.skipped.add(skipped),
             Report::Held { job, .. } if self.gives_up(&job) => self.abandon(vec![job]),
             Report::Held { topic, stage, job } => match self.guard.hold(&topic, stage, job, now) {
-                Verdict::Write(job) => actions.push(Action::Journal(job)),
+                Verdict::Write(job) => self.judged(vec![job], now, actions),
                 Verdict::Held => {}
                 Verdict::Stop(found) => self.nothing_works(found, actions),
             },
             Report::Passed { topic, stage } => {
                 if let Some(held) = self.guard.pass(&topic, stage) {
                     self.each_shard(actions, || ToShard::Passed { topic: topic.clone(), stage });
-                    actions.extend(held.into_iter().map(Action::Journal));
+                    self.judged(held, now, actions);
                 }
             }
             Report::Halted(halt) => self.halted(halt, now, actions),
@@ -317,8 +325,11 @@ impl Coordinator {
     /// True when a failure that a shard held back is not worth waiting for: its slot is not ours any more, or the run was asked to stop.
     /// Its record is read again.
     fn gives_up(&self, job: &JournalJob) -> bool {
-        let may_wait = matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. });
-        !may_wait || job.runs.iter().any(|run| self.tracker.partition(run.slot).is_none() || self.is_revoking(run.slot))
+        !self.may_wait() || job.runs.iter().any(|run| self.tracker.partition(run.slot).is_none() || self.is_revoking(run.slot))
+    }
+
+    fn may_wait(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. })
     }
 
     /// Held failures are dropped, unwritten and unsettled.
@@ -355,7 +366,8 @@ impl Coordinator {
     }
 
     fn keep_time(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        actions.extend(self.guard.take_quiet(now).into_iter().map(Action::Journal));
+        let quiet = self.guard.take_quiet(now);
+        self.judged(quiet, now, actions);
         self.ask_receivers(now, actions);
         self.drain_revocations(now, actions);
         if now >= self.next_commit {

@@ -10,6 +10,7 @@ use crate::engine::conduct::{Conduct, UntilEnd};
 use crate::engine::coordinator::{CoordinatorOptions, Named};
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::limit::Probation;
 use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
@@ -33,6 +34,7 @@ pub(crate) fn conduct() -> Conduct {
         on_gap: OnGap::Earliest,
         on_truncation: OnTruncation::Hold,
         type_from: TypeFrom::CloudEvents,
+        max_consecutive_errors: None,
         max_records: None,
         until_end: UntilEnd::No,
         idle_exit: None,
@@ -41,7 +43,7 @@ pub(crate) fn conduct() -> Conduct {
 
 pub(crate) fn options(conduct: Conduct) -> CoordinatorOptions {
     let receivers = vec![Named { name: "billing".into(), on_outage: OnOutage::Wait }];
-    CoordinatorOptions { shards: 1, receivers, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
+    CoordinatorOptions { shards: 1, receivers, probation: Probation::No, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
 }
 
 pub(crate) fn topic(name: &str) -> Arc<Topic> {

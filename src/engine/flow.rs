@@ -8,7 +8,25 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::source::Flow;
-use crate::engine::tracker::Load;
+
+/// What counts towards the admission budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+impl Load {
+    pub(super) fn add(&mut self, bytes: u32) {
+        self.records += 1;
+        self.bytes += bytes as usize;
+    }
+
+    pub(super) fn take(&mut self, bytes: u32) {
+        self.records -= 1;
+        self.bytes -= bytes as usize;
+    }
+}
 
 /// The bounds of what may be in flight, from poll until settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

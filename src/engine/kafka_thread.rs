@@ -102,7 +102,7 @@ impl KafkaThread {
                 break reason;
             }
         };
-        self.rereaders.close();
+        self.rereaders.close(Instant::now());
         Ended { source: self.source, coordinator: self.coordinator, reason }
     }
 
@@ -188,8 +188,12 @@ impl KafkaThread {
             }
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
             Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
-            Action::ReadAgain(ranges) => self.rereaders.read(ranges).map_err(StopReason::Source),
-            Action::LeaveAgain(slots) => self.rereaders.leave(&slots).map_err(StopReason::Source),
+            Action::ReadAgain(ranges) => self.rereaders.read(&ranges, Instant::now()).map_err(StopReason::Source),
+            Action::LeaveAgain(slots) => self.rereaders.leave(&slots, Instant::now()).map_err(StopReason::Source),
+            Action::CaughtUp(receiver) => {
+                self.observer.caught_up(&receiver);
+                Ok(())
+            }
             Action::Release(slots) => self.source.release(&slots).map_err(StopReason::Source),
             Action::Draining(reason) => {
                 self.observer.stopping(&reason, self.coordinator.load());

@@ -10,12 +10,12 @@ use thiserror::Error;
 
 use crate::codec::framing::SchemaId;
 use crate::codec::schema::SchemaText;
-use crate::engine::detached::Range;
+use crate::engine::missed::{CaughtUp, Deferred, KnownDeferred, LetGo, NotDeferred, Stray};
 use crate::engine::source::Offer;
 use crate::event::EventFacts;
 use crate::failure::{Failure, Stage};
 use crate::receiver::Mode;
-use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot, Suspects, Topic};
+use crate::record::{Debts, NextOffset, Offset, Partition, Record, Slot, Suspects};
 
 /// One thing to write down.
 #[derive(Clone, Debug)]
@@ -104,49 +104,6 @@ pub struct Progress {
     pub from: NextOffset,
     pub to: NextOffset,
     pub counts: Counts,
-}
-
-/// A receiver is down, and is to have so many events of what lies in `from..to` later. A range that begins where the last one ends goes
-/// on with it.
-#[derive(Clone, Debug)]
-pub struct Deferred {
-    pub partition: Arc<Partition>,
-    pub receiver: String,
-    pub from: NextOffset,
-    pub to: NextOffset,
-    pub events: u64,
-}
-
-/// Of what was deferred, everything below `to` has settled for this receiver.
-#[derive(Clone, Debug)]
-pub struct CaughtUp {
-    /// As it is read again.
-    pub partition: Arc<Partition>,
-    pub receiver: String,
-    pub to: NextOffset,
-}
-
-/// The group reads from `from` on once more: what of it was deferred comes to the receiver with everything else.
-#[derive(Clone, Debug)]
-pub struct NotDeferred {
-    pub partition: Arc<Partition>,
-    pub receiver: String,
-    pub from: NextOffset,
-}
-
-/// What the receiver missed of the partition is not delivered by this run: whoever may, takes it.
-#[derive(Clone, Debug)]
-pub struct LetGo {
-    pub partition: Arc<Partition>,
-    pub receiver: String,
-}
-
-/// Something that a receiver missed and nobody delivers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
-    pub topic: Arc<Topic>,
-    pub partition: i32,
-    pub missed: KnownDeferred,
 }
 
 /// Of records, not of deliveries; their sum is the number of records in the range.
@@ -315,12 +272,6 @@ pub struct Known {
     pub deferred: Vec<KnownDeferred>,
     /// What runs that died had in hand, at or above it.
     pub suspects: Suspects,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownDeferred {
-    pub receiver: String,
-    pub range: Range,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! What receivers that are down miss of a partition: ranges of offsets that are exact, so that nobody gets again what it has.
 
-use crate::record::{NextOffset, Offset, ReceiverIx, ReceiverSet};
+use std::sync::Arc;
+
+use crate::engine::detached::Range;
+use crate::record::{NextOffset, Offset, Partition, ReceiverIx, ReceiverSet, Suspects, Topic};
 
 /// Who missed one record, and who did not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,61 @@ pub struct Deferral {
     pub to: NextOffset,
     pub events: u64,
 }
+
+// --- what the journal is told of it, and knows
+
+/// A receiver is down, and is to have so many events of what lies in `from..to` later. A range that begins where the last one ends goes
+/// on with it.
+#[derive(Clone, Debug)]
+pub struct Deferred {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub from: NextOffset,
+    pub to: NextOffset,
+    pub events: u64,
+}
+
+/// Of what was deferred, everything below `to` has settled for this receiver.
+#[derive(Clone, Debug)]
+pub struct CaughtUp {
+    /// As it is read again.
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub to: NextOffset,
+}
+
+/// The group reads from `from` on once more: what of it was deferred comes to the receiver with everything else.
+#[derive(Clone, Debug)]
+pub struct NotDeferred {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+    pub from: NextOffset,
+}
+
+/// What the receiver missed of the partition is not delivered by this run: whoever may, takes it.
+#[derive(Clone, Debug)]
+pub struct LetGo {
+    pub partition: Arc<Partition>,
+    pub receiver: String,
+}
+
+/// Something that a receiver missed and nobody delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    pub topic: Arc<Topic>,
+    pub partition: i32,
+    pub missed: KnownDeferred,
+    /// What runs that died had in hand of it.
+    pub suspects: Suspects,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDeferred {
+    pub receiver: String,
+    pub range: Range,
+}
+
+// --- how the ranges come about
 
 /// The ranges of one partition, as its mark goes over them.
 #[derive(Debug, Default)]

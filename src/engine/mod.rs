@@ -19,6 +19,7 @@ mod journal_thread;
 mod kafka_thread;
 mod lanes;
 pub mod ledger;
+pub mod limit;
 pub mod missed;
 #[cfg(test)]
 mod model;
@@ -29,6 +30,7 @@ mod passed;
 pub mod report;
 pub mod rereading;
 pub mod schemas;
+pub mod settled;
 mod shard;
 pub mod source;
 pub mod stamp;
@@ -52,6 +54,7 @@ pub use wiring::{Finished, Guarding, Summary, run};
 
 use crate::engine::coordinator::{CoordinatorOptions, Named};
 use crate::engine::ledger::RunId;
+use crate::engine::limit::Probation;
 use crate::engine::rereading::OpenAgain;
 use crate::engine::schemas::Schemas;
 use crate::policy::Rules;
@@ -77,6 +80,8 @@ pub struct Plan {
     pub open_again: Box<dyn OpenAgain>,
     pub mode: Mode,
     pub guard: Guarding,
+    /// Of the limit of errors in a row, where there is one.
+    pub probation: Probation,
     /// Deliveries that each receiver may have out at once.
     pub concurrency: NonZeroUsize,
     pub conduct: Conduct,
@@ -88,7 +93,7 @@ impl Plan {
     fn coordinator(&self, shards: usize) -> CoordinatorOptions {
         let named = |binding: &Binding| Named { name: binding.name.clone(), on_outage: binding.on_outage };
         let receivers = self.bindings.iter().map(named).collect();
-        CoordinatorOptions { shards, receivers, run: self.run.clone(), conduct: self.conduct.clone() }
+        CoordinatorOptions { shards, receivers, run: self.run.clone(), probation: self.probation, conduct: self.conduct.clone() }
     }
 }
 

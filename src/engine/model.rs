@@ -15,9 +15,11 @@ use crate::engine::coordinator::{Coordinator, CoordinatorOptions, Input};
 use crate::engine::doubles::{conduct, next, offer, raw, topic};
 use crate::engine::flow::{Appetite, Budget};
 use crate::engine::ledger::{Entry, Known, KnownProgress, RunId};
+use crate::engine::limit::Probation;
 use crate::engine::report::{Action, Dispatch, JournalJob, Report, StopLevel, StopReason, ToShard};
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::source::{CommitError, CommitResult, Committed, Mark, Offer, Polled, StartAt};
-use crate::engine::tracker::{Answer, Settled, SettledRun};
+use crate::engine::tracker::Answer;
 use crate::engine::{Conduct, Order};
 use crate::event::EventFacts;
 use crate::failure::{Refusal, Stage};
@@ -125,7 +127,7 @@ impl World {
     fn new(lasting: Lasting, epoch: u32, now: Instant) -> Self {
         let conduct = Conduct { order: Order::Key, budget: BUDGET, drain_timeout: Duration::from_secs(1), ..conduct() };
         let run = RunId { journal_uuid: "j".into(), run: i64::from(epoch) };
-        let options = CoordinatorOptions { shards: 2, receivers: Vec::new(), run, conduct };
+        let options = CoordinatorOptions { shards: 2, receivers: Vec::new(), run, probation: Probation::No, conduct };
         Self {
             coordinator: Coordinator::new(options, now),
             now,
@@ -177,7 +179,7 @@ impl World {
                     self.step(Input::Report(Report::CommittedNow { results, ticket }));
                 }
                 Action::Flow(flow) => self.is_held = flow == crate::engine::source::Flow::Held,
-                Action::TakeStrays(_) => {}
+                Action::TakeStrays(_) | Action::CaughtUp(_) => {}
                 Action::ReadAgain(_) | Action::LeaveAgain(_) => panic!("no receiver is ever down here"),
                 Action::FlowOf(..) => panic!("nothing waits for a schema here"),
                 Action::Release(slots) => self.released.extend(slots),

@@ -1,9 +1,9 @@
 //! Who watches a run: the lines on a terminal, later the metrics.
 
+use crate::engine::flow::Load;
 use crate::engine::ledger::Entry;
 use crate::engine::report::StopReason;
 use crate::engine::source::Start;
-use crate::engine::tracker::Load;
 
 /// Told what happens, on the engine's own threads: it must be quick and must not block.
 pub trait Observer: Send + Sync {
@@ -15,6 +15,9 @@ pub trait Observer: Send + Sync {
 
     /// These entries are on disk.
     fn written(&self, _entries: &[Entry]) {}
+
+    /// This receiver has all that it missed, and goes on with the others.
+    fn caught_up(&self, _receiver: &str) {}
 
     /// The run admits nothing more.
     fn stopping(&self, _reason: &StopReason, _in_flight: Load) {}

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use crate::engine::guard::NothingWorks;
 use crate::engine::halt::RuleHalt;
-use crate::engine::ledger::{Entry, Known, LedgerError, Stray};
+use crate::engine::ledger::{Entry, Known, LedgerError};
+use crate::engine::limit::LimitReached;
+use crate::engine::missed::Stray;
 use crate::engine::new_types::Skipped;
 use crate::engine::rereading::Again;
 use crate::engine::schemas::Answer;
+use crate::engine::settled::SettledRun;
 use crate::engine::source::{CommitResult, Flow, Mark, Offer, SourceError, Start};
 use crate::engine::start::{Finding, StartRefusal};
-use crate::engine::tracker::SettledRun;
 use crate::failure::{Code, Stage};
 use crate::record::{Arena, NextOffset, ReceiverIx, Slot};
 
@@ -121,6 +123,8 @@ pub enum Ticket {
 #[derive(Debug)]
 pub enum Report {
     Settled(Vec<SettledRun>),
+    /// Where errors in a row are limited: one record that settles once this is written.
+    Judged(JournalJob),
     /// Records of types that no receiver takes; told before they are settled.
     Skipped(Skipped),
     /// A failure of a stage that nothing of the topic has passed yet.
@@ -172,6 +176,8 @@ pub enum Action {
     /// Read these ranges again, each for one receiver.
     ReadAgain(Vec<Again>),
     LeaveAgain(Vec<Slot>),
+    /// This receiver goes on with the others everywhere.
+    CaughtUp(String),
     /// The run admits nothing more and waits for what is out.
     Draining(StopReason),
     Finish(StopReason),
@@ -195,6 +201,8 @@ pub enum StopReason {
     Halt(Box<Finding>),
     /// A `halt` rule.
     HaltRule(Box<RuleHalt>),
+    /// `--max-consecutive-errors`.
+    Limit(Box<LimitReached>),
     Refused(Box<StartRefusal>),
     Source(SourceError),
     Journal(LedgerError),
@@ -218,6 +226,7 @@ impl fmt::Display for StopReason {
             Self::Asked => f.write_str("it was asked to stop"),
             Self::Done => f.write_str("it is done"),
             Self::Guard(found) => write!(f, "{found}; nothing was committed"),
+            Self::Limit(reached) => write!(f, "{reached}"),
             Self::Halt(finding) => f.write_str(&finding.message),
             Self::HaltRule(halt) => write!(f, "{halt}"),
             Self::Refused(refusal) => write!(f, "the group has {refusal}"),

@@ -94,14 +94,14 @@ impl Rereaders {
     }
 
     /// Reads these ranges. Partitions that their receiver's reader does not have take a new one.
-    pub(super) fn read(&mut self, all: Vec<Again>) -> Result<(), SourceError> {
+    pub(super) fn read(&mut self, all: &[Again], now: Instant) -> Result<(), SourceError> {
         let receivers: BTreeSet<ReceiverIx> = all.iter().map(|again| again.receiver).collect();
         for receiver in receivers {
             let its: Vec<&Again> = all.iter().filter(|again| again.receiver == receiver).collect();
             let reader = self.readers.remove(&receiver);
             let mut reader = match reader {
                 Some(reader) if its.iter().all(|again| reader.place_of(again).is_some()) => reader,
-                other => self.widened(other, &its)?,
+                other => self.widened(other, &its, now)?,
             };
             its.into_iter().for_each(|again| reader.want(again));
             reader.begin()?;
@@ -111,8 +111,8 @@ impl Rereaders {
     }
 
     /// A reader of more partitions than there were. What the old one had in hand is read once more.
-    fn widened(&self, old: Option<Reader>, more: &[&Again]) -> Result<Reader, SourceError> {
-        let mut places = old.map_or_else(Vec::new, Reader::end);
+    fn widened(&self, old: Option<Reader>, more: &[&Again], now: Instant) -> Result<Reader, SourceError> {
+        let mut places = old.map_or_else(Vec::new, |old| old.end(now));
         places.iter_mut().for_each(|place| (place.inner, place.is_begun) = (None, false));
         for again in more {
             let Partition { topic, number, .. } = &*again.partition;
@@ -127,12 +127,12 @@ impl Rereaders {
     }
 
     /// Reads these slots no more; a reader that reads nothing ends.
-    pub(super) fn leave(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
+    pub(super) fn leave(&mut self, slots: &[Slot], now: Instant) -> Result<(), SourceError> {
         for reader in self.readers.values_mut() {
             reader.leave(slots)?;
         }
         let idle = self.readers.extract_if(.., |_, reader| reader.places.iter().all(|place| place.again.is_none()));
-        idle.for_each(|(_, reader)| drop(reader.end()));
+        idle.for_each(|(_, reader)| drop(reader.end(now)));
         Ok(())
     }
 
@@ -145,8 +145,8 @@ impl Rereaders {
         self.readers.get_mut(&receiver).map_or(Ok(Came::Nothing), |reader| reader.poll(receiver))
     }
 
-    pub(super) fn close(self) {
-        self.readers.into_values().for_each(|reader| drop(reader.end()));
+    pub(super) fn close(self, now: Instant) {
+        self.readers.into_values().for_each(|reader| drop(reader.end(now)));
     }
 }
 
@@ -230,9 +230,9 @@ impl Reader {
     }
 
     /// Its partitions are left, for whoever reads on.
-    fn end(self) -> Vec<Place> {
+    fn end(self, now: Instant) -> Vec<Place> {
         let Self { source, places, .. } = self;
-        if let Err(error) = source.close(Instant::now() + CLOSES_WITHIN) {
+        if let Err(error) = source.close(now + CLOSES_WITHIN) {
             tracing::debug!(%error, "a reader of what was missed was not closed in time");
         }
         places

@@ -28,11 +28,11 @@ use crate::engine::new_types::NewTypes;
 use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::shard::ending::{Ends, Waiting};
 use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::shard::suspects::is_suspect;
-use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::Event;
 use crate::failure::Stage;
 use crate::policy::{Rules, Vigil};
@@ -54,8 +54,16 @@ pub(super) struct Walk {
     /// For each receiver: deliveries that one shard may have out.
     pub(super) concurrency: usize,
     pub(super) is_guarded: bool,
+    pub(super) errors: Errors,
     /// One for each receiver.
     pub(super) vigils: Vec<Vigil>,
+}
+
+/// Whether errors in a row are limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Errors {
+    Counted,
+    NotCounted,
 }
 
 pub(super) struct Shard {
@@ -342,6 +350,10 @@ impl Shard {
             let job = std::mem::take(&mut self.job);
             self.is_over |= self.journal.send(ToJournal::Job(job)).is_err();
         }
+        self.tell_settled();
+    }
+
+    fn tell_settled(&mut self) {
         if !self.runs.is_empty() {
             let runs = std::mem::take(&mut self.runs);
             self.tell(Report::Settled(runs));

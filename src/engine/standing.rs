@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::engine::flow::Budget;
+use crate::engine::flow::Load;
 use crate::engine::report::Shelved;
 use crate::engine::source::Flow;
-use crate::engine::tracker::Load;
 use crate::record::Slot;
 
 #[derive(Debug, Default)]

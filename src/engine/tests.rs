@@ -1,5 +1,6 @@
 //! The engine as a whole, on a source and a ledger in memory.
 
+mod outages;
 mod replays;
 mod rules;
 mod schemas;
@@ -17,6 +18,7 @@ use super::*;
 use crate::engine::coordinator::Input;
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, LedgerError};
+use crate::engine::limit::Probation;
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
 use crate::engine::rereading::NothingAgain;
@@ -89,6 +91,7 @@ fn plan(bindings: Vec<Binding>) -> Plan {
         open_again: Box::new(NothingAgain),
         mode: Mode::Live,
         guard: Guarding::Off,
+        probation: Probation::No,
         concurrency: NonZeroUsize::new(256).unwrap(),
         conduct: conduct(),
         hands: None,

@@ -6,70 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::engine::flow::Load;
 use crate::engine::ledger::{Counts, Progress};
 use crate::engine::missed::{Deferral, Missed, Ranges};
+use crate::engine::settled::{Settled, SettledRun};
 use crate::record::{NextOffset, Offset, Partition, Seq, Slot};
-
-/// How a record ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// Every receiver it was routed to has it.
-    Delivered,
-    /// At least one receiver failed, and the journal has it.
-    Failed,
-    /// Nobody failed, and what at least one receiver missed of it goes into the journal with the progress.
-    Deferred,
-    Skipped,
-    /// Given up on because of a stop or a revocation: never settles, so it is never committed and will be delivered again.
-    Abandoned,
-}
-
-/// Records of one slot that were admitted one after the other and ended alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettledRun {
-    pub slot: Slot,
-    pub first: Seq,
-    pub len: u32,
-    pub how: Settled,
-    pub missed: Missed,
-}
-
-impl SettledRun {
-    /// Of one record, which nobody missed.
-    #[must_use]
-    pub fn of_one(slot: Slot, seq: Seq, how: Settled) -> Self {
-        Self { slot, first: seq, len: 1, how, missed: Missed::BY_NOBODY }
-    }
-
-    /// Takes another one in when it follows; says whether it did.
-    pub fn extend(&mut self, next: &Self) -> bool {
-        let is_alike = self.slot == next.slot && self.how == next.how && self.missed == next.missed;
-        let follows = is_alike && self.first.0 + u64::from(self.len) == next.first.0;
-        if follows {
-            self.len += next.len;
-        }
-        follows
-    }
-}
-
-/// What counts towards the admission budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    pub records: usize,
-    pub bytes: usize,
-}
-
-impl Load {
-    fn add(&mut self, bytes: u32) {
-        self.records += 1;
-        self.bytes += bytes as usize;
-    }
-
-    fn take(&mut self, bytes: u32) {
-        self.records -= 1;
-        self.bytes -= bytes as usize;
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct InFlight {
@@ -225,7 +166,7 @@ impl Tracker {
             assigned.out.take(record.bytes);
             if assigned.books != Books::OfOne {
                 self.load.take(record.bytes);
-                count(&mut self.totals, run.how);
+                run.how.count(&mut self.totals);
             }
         }
         assigned.advance();
@@ -403,7 +344,7 @@ impl Assigned {
                 Some(how) => {
                     self.mark = record.offset.next();
                     self.missed.note(record.offset, record.missed);
-                    count(&mut self.counts, how);
+                    how.count(&mut self.counts);
                 }
             }
             self.in_flight.pop_front();
@@ -442,15 +383,5 @@ impl Assigned {
         }
         self.committing = Some(ready);
         Some((self.partition.slot, ready))
-    }
-}
-
-fn count(counts: &mut Counts, how: Settled) {
-    match how {
-        Settled::Delivered => counts.delivered += 1,
-        Settled::Failed => counts.failed += 1,
-        Settled::Deferred => counts.deferred += 1,
-        Settled::Skipped => counts.skipped += 1,
-        Settled::Abandoned => {}
     }
 }

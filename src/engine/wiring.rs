@@ -21,7 +21,7 @@ use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
 use crate::engine::rereading::{NothingAgain, Rereaders};
 use crate::engine::schemas::{Ask, Away, Desk, Schemas};
-use crate::engine::shard::{Shard, Walk};
+use crate::engine::shard::{Errors, Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::watchdog::{ToWatchdog, Watchdog};
@@ -62,13 +62,7 @@ pub fn run(
     observer: &Arc<dyn Observer>,
 ) -> Result<Finished, EngineError> {
     let shard_count = shard_count(&plan);
-    // One more than there are shards: connections and processes of receivers are tasks of their own, and go on while shards are busy.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(shard_count.saturating_add(1))
-        .thread_name("redrive-shard")
-        .enable_all()
-        .build()
-        .map_err(EngineError::Runtime)?;
+    let runtime = runtime(shard_count)?;
     // Bounded by the budget: settled runs and failures of admitted records, and one answer per question.
     let (to_kafka, reports) = mpsc::channel::<Report>();
     // Bounded by the budget: failures of admitted records; progress once per commit interval.
@@ -120,11 +114,7 @@ pub fn run(
     let kafka = named("redrive-kafka", move || kafka.run())?;
     let Ended { source, coordinator, reason } = kafka.join().map_err(|_| EngineError::Defect("kafka"))?;
     over.ask(StopLevel::Drain);
-    let closed = source.close(Instant::now() + CLOSE_DEADLINE);
-    // All is settled and committed, or the reason says that it is not: what was left behind is only a name in the group.
-    if let Err(error) = closed {
-        tracing::warn!(%error, "the source was not closed");
-    }
+    close(source);
     let_go(runtime, &receivers);
     if let (Some(watched), Some(watchdog)) = (watched, watchdog) {
         end_watch(&watched, watchdog)?;
@@ -134,6 +124,20 @@ pub fn run(
     let summary =
         Summary { reason, counts: coordinator.totals(), partitions: coordinator.partitions(), unsettled: coordinator.unsettled() };
     Ok(Finished { summary, ledger })
+}
+
+/// One more thread than there are shards: connections and processes of receivers are tasks of their own, and go on while shards are busy.
+fn runtime(shards: usize) -> Result<Runtime, EngineError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(shards.saturating_add(1)).thread_name("redrive-shard").enable_all();
+    builder.build().map_err(EngineError::Runtime)
+}
+
+/// All is settled and committed, or the run's reason says that it is not: what would be left behind is only a name in the group.
+fn close(source: Box<dyn Source>) {
+    if let Err(error) = source.close(Instant::now() + CLOSE_DEADLINE) {
+        tracing::warn!(%error, "the source was not closed");
+    }
 }
 
 /// Whoever watches the hands of the loops.
@@ -202,6 +206,7 @@ fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
         mode: plan.mode,
         concurrency: plan.concurrency.get().div_euclid(shards),
         is_guarded: plan.guard == Guarding::On,
+        errors: if plan.conduct.max_consecutive_errors.is_some() { Errors::Counted } else { Errors::NotCounted },
     };
     (walk, plan.schemas)
 }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::engine::doubles::next;
 use crate::engine::ledger::{
-    CaughtUp, Counts, Deferred, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, PassedOver, Progress, WhyNot,
+    Counts, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, PassedOver, Progress, WhyNot,
 };
+use crate::engine::missed::{CaughtUp, Deferred};
 use crate::event::EventFacts;
 use crate::failure::{Class, Code, Failure, Stage, Try};
 use crate::journal::{Beginning, Place, Reader, ReceiverDefinition, Safety, Writer};

@@ -7,6 +7,7 @@ mod incidents;
 pub(super) mod knowledge;
 mod moves;
 mod names;
+mod probation;
 mod progress;
 mod replays;
 mod schemas;
@@ -22,7 +23,8 @@ use std::time::{Duration, Instant};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId, Stray};
+use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
+use crate::engine::missed::Stray;
 use crate::engine::source::Offer;
 use crate::journal::host::{Beginning, Host};
 use crate::journal::in_hand::{HandsFile, Left, left_behind};
@@ -308,7 +310,10 @@ impl Ledger for Writer {
         if !has_strays.map_err(|error| self.failed(&error))? {
             return Ok(Vec::new());
         }
-        self.transact(|writing| writing.take_strays(receivers))
+        self.count_dead()?;
+        let strays = self.transact(|writing| writing.take_strays(receivers))?;
+        self.has_suspects |= strays.iter().any(|stray| !stray.suspects.is_empty());
+        Ok(strays)
     }
 
     fn beat(&mut self) -> Result<(), LedgerError> {

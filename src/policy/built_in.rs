@@ -69,17 +69,26 @@ impl BuiltIn {
         }
     }
 
+    /// What it does, in a word or two.
+    #[must_use]
+    pub fn then(self) -> &'static str {
+        match self {
+            Self::Unreachable | Self::InARow => "outage",
+            Self::AskedToWait => "outage for so long",
+            Self::Transient => "retry, then journal",
+            Self::AnythingElse => "journal",
+        }
+    }
+
     /// What it does.
     #[must_use]
     pub fn does(self) -> &'static str {
         match self {
-            Self::Unreachable => "an outage of the receiver, unless its on_outage is journal",
-            Self::AskedToWait => "an outage of the receiver for so long, 1h at most, unless its on_outage is journal",
-            Self::Transient => {
-                "retry as often as the receiver's retries, from 200ms up to 5s apart, none later than 10s after the first try; then journal"
-            }
+            Self::Unreachable => "outage of the receiver, unless its on_outage is journal",
+            Self::AskedToWait => "outage for so long, 1h at most, unless its on_outage is journal",
+            Self::Transient => "retry as often as the receiver's retries say, 200ms to 5s apart, within 10s; then journal",
             Self::AnythingElse => "journal",
-            Self::InARow => "an outage of the receiver, unless its on_outage is journal; the failures before it stay entries",
+            Self::InARow => "outage of the receiver, unless its on_outage is journal; those five stay entries",
         }
     }
 }

@@ -116,6 +116,14 @@ impl Basis {
     }
 }
 
+/// Who decides about a failure, as far as that can be told without its circumstances.
+#[derive(Clone, Copy, Debug)]
+pub enum Ruling<'r> {
+    /// What the rule does about it.
+    Rule(&'r Rule, Then),
+    BuiltIn(BuiltIn),
+}
+
 impl Situation {
     /// Of a record that never reached a receiver: nothing is tried again.
     #[must_use]
@@ -142,6 +150,13 @@ pub fn decide(facts: &Facts<'_>, situation: &Situation, rules: &Rules) -> Decisi
             None => by_built_in(facts, &Situation { retries: 0, ..*situation }, Basis::AfterRule(rule)),
         },
     }
+}
+
+/// Who decides about such a failure. What is not in the journal counts as if it were not there: a Retry-After, and how often it was tried.
+#[must_use]
+pub fn ruling<'r>(facts: &Facts<'_>, rules: &'r Rules, outages: Outages) -> Ruling<'r> {
+    let decides = rules.first(facts).and_then(|(at, then)| Some(Ruling::Rule(rules.get(at)?, then)));
+    decides.unwrap_or_else(|| Ruling::BuiltIn(BuiltIn::of(facts, None, outages)))
 }
 
 fn by_built_in(facts: &Facts<'_>, situation: &Situation, basis: Basis) -> Decision {

@@ -169,6 +169,7 @@ impl fmt::Debug for Noting {
 #[cfg(test)]
 pub(crate) mod samples {
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -177,11 +178,12 @@ pub(crate) mod samples {
     pub(crate) struct MemoryHands {
         hands: Vec<Hand>,
         pub(crate) names: Mutex<Vec<String>>,
+        pub(crate) is_disowned: AtomicBool,
     }
 
     impl MemoryHands {
         pub(crate) fn new(hands: usize) -> Arc<Self> {
-            Arc::new(Self { hands: (0..hands).map(|_| Hand::default()).collect(), names: Mutex::default() })
+            Arc::new(Self { hands: (0..hands).map(|_| Hand::default()).collect(), ..Self::default() })
         }
 
         /// Receiver, partition and offset of all that is in hand.
@@ -203,7 +205,9 @@ pub(crate) mod samples {
             NonZeroU32::new(u32::try_from(names.len()).unwrap())
         }
 
-        fn disown(&self) {}
+        fn disown(&self) {
+            self.is_disowned.store(true, Ordering::SeqCst);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::codec::registry::Registry;
 use crate::consumer::{BeginError, receivers, run_end, schemas};
 use crate::engine::ledger::{Ledger, LedgerError, RunEnd};
+use crate::engine::limit::Probation;
 use crate::engine::report::StopReason;
 use crate::engine::rereading::NothingAgain;
 use crate::engine::source::Source;
@@ -181,6 +182,7 @@ impl Prepared {
             open_again: Box::new(NothingAgain),
             mode: Mode::Replay(replay_id),
             guard: settings.guard,
+            probation: Probation::No,
             concurrency: settings.concurrency,
             conduct,
             hands: writer.hands(),

@@ -1,6 +1,6 @@
 //! The settings of `consume`.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::settings::delivery::{self, Delivery, above_zero, duration};
 use crate::settings::error::SettingsError;
 use crate::settings::layers::Layers;
 use crate::settings::table::{
-    COMMIT_INTERVAL, DRY_RUN, ENABLED, FAIL_ON_ERRORS, FROM, IDLE_EXIT, MAX_RECORDS, ON_GAP, ON_TRUNCATION, TOPIC, TOPIC_PREFIX,
-    UNTIL_END,
+    COMMIT_INTERVAL, DRY_RUN, ENABLED, FAIL_ON_ERRORS, FROM, IDLE_EXIT, MAX_CONSECUTIVE_ERRORS, MAX_RECORDS, ON_GAP, ON_TRUNCATION,
+    TOPIC, TOPIC_PREFIX, UNTIL_END,
 };
 use crate::settings::{did_you_mean, layers, word};
 use crate::stage::{Format, Unrecognized};
@@ -88,6 +88,7 @@ impl ConsumeSettings {
             type_from,
             on_gap: layers.one(&ON_GAP, |text| word(text, &ON_GAP_WORDS))?,
             on_truncation: layers.one(&ON_TRUNCATION, |text| word(text, &ON_TRUNCATION_WORDS))?,
+            max_consecutive_errors: layers.maybe(&MAX_CONSECUTIVE_ERRORS, max_errors)?,
             max_records: layers.maybe(&MAX_RECORDS, max_records)?,
             until_end: if layers.is_on(&UNTIL_END)? { UntilEnd::Yes } else { UntilEnd::No },
             idle_exit: layers.maybe(&IDLE_EXIT, idle_exit)?,
@@ -141,6 +142,10 @@ fn topic(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("the name of a topic (A-Z, a-z, 0-9, `.`, `_` and `-`, at most 249), or a pattern that begins with ^".to_owned())
+}
+
+fn max_errors(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "a whole number from 1".to_owned())
 }
 
 fn max_records(text: &str) -> Result<u64, String> {

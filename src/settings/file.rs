@@ -64,7 +64,7 @@ impl Beside {
 /// A settings file, read and checked for unknown keys.
 #[derive(Clone)]
 pub(super) struct File {
-    path: String,
+    pub(super) path: String,
     values: BTreeMap<String, Values>,
     pub(super) receivers: Vec<ReceiverTable>,
     pub(super) rules: Arc<Rules>,

@@ -192,6 +192,12 @@ impl<'e> Layers<'e> {
         Self { given, environment: self.environment, file: self.file.clone() }
     }
 
+    /// The same layers with another file, which a flag of this name gives.
+    pub(super) fn with_file(&self, path: &Path, flag: &'static str) -> Result<Self, SettingsError> {
+        let file = File::read(path, &Origin::Flag(flag))?;
+        Ok(Self { given: self.given.clone(), environment: self.environment, file: Some(file) })
+    }
+
     /// The same layers without the rules of the file.
     pub(super) fn without_rules(mut self) -> Self {
         self.file.iter_mut().for_each(|file| file.rules = Arc::default());

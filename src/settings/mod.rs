@@ -32,7 +32,7 @@ pub use global::{ConnectionSettings, GlobalSettings, Verbosity, screen};
 pub use layers::{Environment, Found, Given, Layers, Origin, UnknownVariable, environment, unknown_variables, variables};
 pub use nearest::{did_you_mean, nearest};
 pub use replay::ReplaySettings;
-pub use rules::{check as check_rules, rules_of};
+pub use rules::PolicySettings;
 pub use screen::{Color, LogFormat, OutputFormat};
 
 /// Reads one of some words; the error lists them.

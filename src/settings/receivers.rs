@@ -63,6 +63,14 @@ pub(super) fn read(layers: &Layers<'_>, brought: &Receivers) -> Result<Vec<Speci
     drafts.into_iter().map(|draft| finish(draft, &options, layers, by_default)).collect()
 }
 
+/// The names of all of them, whatever else is said of each.
+pub(super) fn names(layers: &Layers<'_>, brought: &Receivers) -> Vec<String> {
+    let given = layers.find(&RECEIVER).map(|found| found.values).unwrap_or_default();
+    let given = given.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name);
+    let tables = layers.file.iter().flat_map(|file| &file.receivers).filter_map(|table| table.one("name"));
+    brought.iter().map(|registered| registered.name.as_str()).chain(tables).chain(given).map(str::to_owned).collect()
+}
+
 /// Options are for receivers that are there.
 fn check_names(options: &[ReceiverOption], drafts: &[Draft<'_>]) -> Result<(), SettingsError> {
     let names = || drafts.iter().map(|draft| draft.name.as_str());

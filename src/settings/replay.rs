@@ -59,6 +59,7 @@ impl ReplaySettings {
             type_from,
             on_gap: OnGap::Earliest,
             on_truncation: OnTruncation::Hold,
+            max_consecutive_errors: None,
             max_records: None,
             until_end: UntilEnd::Yes,
             idle_exit: None,

@@ -2,19 +2,56 @@
 
 pub(super) mod keys;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::policy::Rules;
-use crate::settings::did_you_mean;
+use crate::receiver::Receivers;
 use crate::settings::error::SettingsError;
-use crate::settings::file::File;
-use crate::settings::layers::{Layers, Origin};
+use crate::settings::layers::Layers;
+use crate::settings::{did_you_mean, receivers};
+
+/// What `policy` is told: rules, and whom they may be about.
+#[derive(Clone, Debug)]
+pub struct PolicySettings {
+    pub rules: Arc<Rules>,
+    /// The names of all receivers that are defined.
+    pub receivers: Vec<String>,
+    /// `None`: there is no settings file.
+    pub file: Option<String>,
+}
+
+impl PolicySettings {
+    /// Nothing but the name of a receiver is looked at: its secrets need not be there.
+    #[must_use]
+    pub fn read(layers: &Layers<'_>, brought: &Receivers) -> Self {
+        let file = layers.file.as_ref().map(|file| file.path.clone());
+        Self { rules: of(layers), receivers: receivers::names(layers, brought), file }
+    }
+
+    /// The same of another settings file; flags and environment count as ever.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no settings file.
+    pub fn of_file(layers: &Layers<'_>, path: &Path, brought: &Receivers) -> Result<Self, SettingsError> {
+        Ok(Self::read(&layers.with_file(path, "rules")?, brought))
+    }
+
+    /// Whether each receiver that a rule names is one of these, or of `others`. Where there is none at all, nobody can say.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn check(&self, others: &[String]) -> Result<(), SettingsError> {
+        let names: BTreeSet<&str> = self.receivers.iter().chain(others).map(String::as_str).collect();
+        if names.is_empty() { Ok(()) } else { check(&self.rules, &names) }
+    }
+}
 
 /// The rules, checked against these receivers.
-pub(super) fn read<'n>(layers: &Layers<'_>, receivers: impl Iterator<Item = &'n str> + Clone) -> Result<Arc<Rules>, SettingsError> {
+pub(super) fn read<'n>(layers: &Layers<'_>, receivers: impl Iterator<Item = &'n str>) -> Result<Arc<Rules>, SettingsError> {
     let rules = of(layers);
-    check(&rules, receivers)?;
+    check(&rules, &receivers.collect())?;
     Ok(rules)
 }
 
@@ -23,24 +60,13 @@ pub(super) fn of(layers: &Layers<'_>) -> Arc<Rules> {
     layers.file.as_ref().map(|file| Arc::clone(&file.rules)).unwrap_or_default()
 }
 
-/// The rules of another settings file; nothing else in it counts.
-///
-/// # Errors
-/// When it cannot be read, or is no settings file.
-pub fn rules_of(path: &Path) -> Result<Arc<Rules>, SettingsError> {
-    Ok(File::read(path, &Origin::Flag("rules"))?.rules)
-}
-
-/// Whether each receiver that a rule names is one of these.
-///
-/// # Errors
-/// When one is not.
-pub fn check<'n>(rules: &Rules, receivers: impl Iterator<Item = &'n str> + Clone) -> Result<(), SettingsError> {
+fn check(rules: &Rules, receivers: &BTreeSet<&str>) -> Result<(), SettingsError> {
     let named = rules.iter().flat_map(|rule| rule.when.receivers.iter().map(move |name| (rule, name)));
-    let mut unknown = named.filter(|(_, name)| receivers.clone().all(|there| there != *name));
+    let mut unknown = named.filter(|(_, name)| !receivers.contains(name.as_str()));
     let Some((rule, name)) = unknown.next() else { return Ok(()) };
-    let meant = did_you_mean(name, receivers.clone());
-    let there = if meant.is_empty() { format!(": expected {}", receivers.collect::<Vec<_>>().join(", ")) } else { meant };
+    let there = || receivers.iter().copied();
+    let meant = did_you_mean(name, there());
+    let there = if meant.is_empty() { format!(": expected {}", there().collect::<Vec<_>>().join(", ")) } else { meant };
     let message = format!("there is no receiver {name}{there}");
     Err(SettingsError::Rule { place: rule.place(), rule: format!("`{}`", rule.name), message })
 }

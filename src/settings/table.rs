@@ -200,6 +200,11 @@ pub const ON_TRUNCATION: Setting =
         .by_default("hold");
 pub const NO_STARTUP_GUARD: Setting =
     Setting::delivery("no-startup-guard", "", "Journal failures even when nothing of a topic has worked yet");
+pub const MAX_CONSECUTIVE_ERRORS: Setting = Setting::consume(
+    "max-consecutive-errors",
+    "N",
+    "Stop, with exit code 4, when N records in a row failed; the next run then settles no failure before one record was delivered",
+);
 pub const MAX_RECORDS: Setting = Setting::consume("max-records", "N", "Stop after N records");
 pub const UNTIL_END: Setting =
     Setting::consume("until-end", "", "Stop at the end of each partition, as it was at assignment, and read nothing beyond it");
@@ -216,7 +221,7 @@ pub const ENABLED: Setting =
 pub const FAIL_ON_ERRORS: Setting = Setting::consume("fail-on-errors", "", "Exit with 3 when anything failed");
 
 /// All of them, in the order of the help.
-pub const ALL: [Setting; 43] = [
+pub const ALL: [Setting; 44] = [
     TOPIC,
     GROUP,
     RECEIVER,
@@ -243,6 +248,7 @@ pub const ALL: [Setting; 43] = [
     ON_GAP,
     ON_TRUNCATION,
     NO_STARTUP_GUARD,
+    MAX_CONSECUTIVE_ERRORS,
     MAX_RECORDS,
     UNTIL_END,
     IDLE_EXIT,

@@ -272,5 +272,5 @@ fn rules_are_about_receivers_that_are_there() {
     let at = format!("{}, line 1: rule `x`: there is no receiver ", path.display());
     assert_eq!(read("billing"), Ok(1));
     assert_eq!(read("biling"), Err(format!("{at}biling; did you mean `billing`?")));
-    assert_eq!(read("search"), Err(format!("{at}search: expected billing, audit")));
+    assert_eq!(read("search"), Err(format!("{at}search: expected audit, billing")));
 }

@@ -23,11 +23,11 @@ use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::times;
 use crate::consumer::{Began, Ended, Preview};
+use crate::engine::flow::Load;
 use crate::engine::ledger::{Counts, Entry, FailedDelivery, Incident, IncidentKey};
 use crate::engine::observer::Observer;
 use crate::engine::report::StopReason;
 use crate::engine::source::{Basis, Start, StartAt};
-use crate::engine::tracker::Load;
 use crate::engine::{Summary, UntilEnd};
 use crate::receiver::Specification;
 use crate::settings::{ConsumeSettings, Doing, Enabled, LogFormat, Verbosity};
@@ -115,6 +115,9 @@ impl Lines {
         let open = self.said.known().open_incidents();
         let (delivered, failed, skipped) = (grouped(counts.delivered), grouped(counts.failed), grouped(counts.skipped));
         let mut text = format!("stopped: {delivered} delivered, {failed} failed, {skipped} skipped");
+        if counts.deferred > 0 {
+            text.push_str(&format!(", {} deferred", grouped(counts.deferred)));
+        }
         text.push_str(&left(summary));
         let others = ended.began.topics.iter().map(|(_, partitions)| partitions).sum::<usize>().saturating_sub(summary.partitions);
         if self.said.is_until_end && others > 0 && matches!(summary.reason, StopReason::Done) {
@@ -127,7 +130,7 @@ impl Lines {
             text.push_str(&format!(" · {}: {}", counted(open, "open incident"), self.said.hint("incidents list")));
         }
         let line = Line::new("stopped", text).with("delivered", counts.delivered).with("failed", counts.failed);
-        let line = line.with("skipped", counts.skipped).with("unsettled", summary.unsettled);
+        let line = line.with("skipped", counts.skipped).with("deferred", counts.deferred).with("unsettled", summary.unsettled);
         self.said.line(&line.with("open_incidents", open));
     }
 
@@ -142,7 +145,10 @@ impl Lines {
 
 /// What comes again, if anything does.
 fn left(Summary { reason, counts, unsettled, .. }: &Summary) -> String {
-    let is_committed = matches!(reason, StopReason::Asked | StopReason::Done | StopReason::Halt(_) | StopReason::HaltRule(_));
+    let is_committed = matches!(
+        reason,
+        StopReason::Asked | StopReason::Done | StopReason::Halt(_) | StopReason::HaltRule(_) | StopReason::Limit(_)
+    );
     match reason {
         _ if *unsettled == 0 && (is_committed || counts.records() == 0) => String::new(),
         _ if is_committed => format!(" · {} not finished, delivered again next time", grouped(*unsettled as u64)),
@@ -158,7 +164,8 @@ fn describe(settings: &ConsumeSettings) -> impl Fn(&Specification) -> String {
     let (name, target) = (width(|receiver| &receiver.name), width(|receiver| &receiver.definition).min(48));
     move |receiver| {
         let types = if receiver.types.is_empty() { "all types".to_owned() } else { receiver.types.join(", ") };
-        format!("  {:name$}  {:target$}  {types} · retries {}", receiver.name, escape(&receiver.definition), receiver.retries)
+        let (definition, down) = (escape(&receiver.definition), receiver.on_outage.as_str());
+        format!("  {:name$}  {definition:target$}  {types} · retries {} · down: {down}", receiver.name, receiver.retries)
     }
 }
 
@@ -287,7 +294,7 @@ impl Said {
     }
 
     fn over(&self, key: &IncidentKey, lasted: jiff::SignedDuration) {
-        let at = key.partition.as_ref().map(|partition| format!(" of {partition}"));
+        let at = key.partition.as_ref().map(ToString::to_string).or_else(|| key.receiver.clone()).map(|of| format!(" of {of}"));
         let text = format!("{}{} is over after {}", key.kind.as_str(), at.unwrap_or_default(), times::lasted(lasted));
         self.line(&incident_line(key, text, "ended"));
     }
@@ -359,6 +366,11 @@ impl Observer for Said {
             }
         }
         self.began(&begun);
+    }
+
+    fn caught_up(&self, receiver: &str) {
+        let text = format!("{receiver} has what it missed, and goes on with the others");
+        self.line(&Line::new("caught_up", text).with("receiver", receiver));
     }
 
     fn stopping(&self, reason: &StopReason, in_flight: Load) {

@@ -396,7 +396,8 @@ fn receivers_that_missed_something_are_shown_by_themselves() {
     desk.cluster.keeps.set(Some(std::time::Duration::from_secs(u64::from(u32::MAX) * 100)));
     let deferred = |receiver, from, to, events| desk.scene.deferred(receiver, (from, to), events);
     let entries = [deferred("billing", 20, 40, 15), deferred("search", 5, 30, 25), deferred("billing", 45, 50, 5)];
-    desk.scene.writer().append(&entries).unwrap();
+    let mut writer = desk.scene.writer();
+    writer.append(&entries).unwrap();
     let items = desk.items("group describe -g shop", "group-partition");
     let receivers = items[0]["receivers"].as_array().unwrap();
     let told = |of: &Value| (of["receiver"].clone(), of["position"].clone(), of["lag"].clone(), of["deferred"].clone());
@@ -410,7 +411,7 @@ fn receivers_that_missed_something_are_shown_by_themselves() {
     let hours = regex::Regex::new(r"\d+ h \d+ min").unwrap();
     assert!(hours.is_match(&shown), "{shown}");
     insta::assert_snapshot!("describe_with_deferred", hours.replace(&shown, "71 h 59 min"));
-    desk.scene.writer().append(&[desk.scene.caught_up("billing", 48), desk.scene.caught_up("search", 30)]).unwrap();
+    writer.append(&[desk.scene.caught_up("billing", 48), desk.scene.caught_up("search", 30)]).unwrap();
     let items = desk.items("group describe -g shop", "group-partition");
     let receivers = items[0]["receivers"].as_array().unwrap();
     assert_eq!(receivers.iter().map(told).collect::<Vec<_>>(), [(json!("billing"), json!(48), json!(52), json!(2))]);

@@ -89,9 +89,11 @@ pub(super) fn of_end(reason: &StopReason, settings: &ReplaySettings, typed: &Typ
         StopReason::HaltRule(halt) => halted(halt),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => of_ledger(error, typed),
-        StopReason::Halt(_) | StopReason::Refused(_) | StopReason::NotCommitted(_) | StopReason::Defect(_) => {
-            CommandError::new(ErrorKind::CannotGoOn, reason.to_string())
-        }
+        StopReason::Limit(_)
+        | StopReason::Halt(_)
+        | StopReason::Refused(_)
+        | StopReason::NotCommitted(_)
+        | StopReason::Defect(_) => CommandError::new(ErrorKind::CannotGoOn, reason.to_string()),
     };
     Some(error)
 }

@@ -100,6 +100,7 @@ impl Coordinator {
         self.drop_parked(|slot| slots.contains(&slot));
         let held = self.guard.take_of(|slot| slots.contains(&slot));
         self.abandon(held);
+        self.give_up_held(|slot| slots.contains(&slot));
         self.each_shard(actions, || ToShard::LetGo(slots.clone()));
         self.revoked += 1;
         let deadline = now + self.options.conduct.drain_timeout;
@@ -115,6 +116,7 @@ impl Coordinator {
         self.drop_parked(|slot| slots.contains(&slot));
         let held = self.guard.take_of(|slot| slots.contains(&slot));
         self.abandon(held);
+        self.give_up_held(|slot| slots.contains(&slot));
         // A revocation of nothing but these is answered by this release.
         self.revocations.retain_mut(|revocation| {
             let was_empty = revocation.slots.is_empty();

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::engine::coordinator::{Coordinator, Named, Phase, write};
+use crate::engine::coordinator::{Coordinator, Named, write};
 use crate::engine::detached::{Detached, Here, Range, Rereading};
 use crate::engine::flow::Budget;
-use crate::engine::ledger::{CaughtUp, Deferred, Entry, Incident, IncidentKey, IncidentKind, Known, LetGo, NotDeferred};
-use crate::engine::missed::Deferral;
+use crate::engine::flow::Load;
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known};
+use crate::engine::missed::{CaughtUp, Deferral, Deferred, LetGo, NotDeferred};
 use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
-use crate::engine::tracker::{Advance, Load, Whose};
+use crate::engine::tracker::{Advance, Whose};
 use crate::receiver::OnOutage;
 use crate::record::{NextOffset, Partition, ReceiverIx, ReceiverSet, Slot};
 
@@ -176,7 +177,7 @@ impl Coordinator {
     /// The receivers of whose reader something may come now: there is room, or it is to find out whether it is back.
     #[must_use]
     pub fn wants_again(&self) -> ReceiverSet {
-        if self.detached.is_empty() || !self.may_read_again() {
+        if self.detached.is_empty() || !self.may_wait() {
             return ReceiverSet::NONE;
         }
         let reading = |detached: &&Detached| detached.rereading.is_some_and(|rereading| !rereading.is_read);
@@ -197,10 +198,6 @@ impl Coordinator {
         let its = self.detached.iter().filter(|detached| detached.receiver == receiver).filter_map(|detached| detached.rereading);
         its.map(|rereading| self.tracker.load_of(rereading.slot))
             .fold(Load::default(), |all, of| Load { records: all.records + of.records, bytes: all.bytes + of.bytes })
-    }
-
-    fn may_read_again(&self) -> bool {
-        matches!(self.phase, Phase::Running | Phase::Draining { deadline: None, .. })
     }
 
     /// The end of what is read: nobody waits here for receivers that are down, and what they missed is in the journal.
@@ -226,7 +223,7 @@ impl Coordinator {
 
     /// Begins with ranges that nobody reads, and lets receivers go on with the others that have all that they missed.
     pub(super) fn go_on_with_missed(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.detached.is_empty() || !self.may_read_again() {
+        if self.detached.is_empty() || !self.may_wait() {
             return;
         }
         self.read_missed(actions);
@@ -297,8 +294,11 @@ impl Coordinator {
         };
         let attached: Vec<Detached> = self.detached.extract_if(.., is_there).collect();
         self.detached.retain(|detached| detached.here == Here::Read || detached.is_missing_something());
-        for detached in attached {
-            self.each_shard(actions, || ToShard::Attach(detached.receiver, detached.partition.slot));
+        for Detached { receiver, partition, .. } in attached {
+            self.each_shard(actions, || ToShard::Attach(receiver, partition.slot));
+            if self.detached.iter().all(|other| other.receiver != receiver) {
+                actions.extend(self.receiver(receiver).map(|named| Action::CaughtUp(named.name.clone())));
+            }
         }
     }
 }

@@ -39,6 +39,7 @@ impl Coordinator {
         self.drop_parked(|_| true);
         let held = self.guard.take_all();
         self.abandon(held);
+        self.give_up_held(|_| true);
         self.each_shard(actions, || ToShard::Stop(StopLevel::Drain));
     }
 
@@ -55,8 +56,12 @@ impl Coordinator {
         if out > 0 && !is_overdue {
             // The end of what there is to read: nothing else can show that the stage works.
             let waits = usize::from(self.parked.is_some());
-            if deadline.is_none() && self.guard.holds() + waits == out {
-                actions.extend(self.guard.take_all().into_iter().map(Action::Journal));
+            let is_bounded = deadline.is_none();
+            if is_bounded && self.guard.holds() > 0 && self.guard.holds() + self.held_by_limit() + waits == out {
+                let held = self.guard.take_all();
+                self.judged(held, now, actions);
+            } else if is_bounded && self.held_by_limit() + waits == out {
+                self.give_up_probation(now, actions);
             }
             return;
         }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::engine::coordinator::{Coordinator, Phase};
 use crate::engine::detached::Detached;
-use crate::engine::ledger::Stray;
+use crate::engine::missed::Stray;
 use crate::engine::report::{Action, ToShard};
 use crate::receiver::OnOutage;
-use crate::record::{NextOffset, Partition, ReceiverIx, Slot};
+use crate::record::{Debts, NextOffset, Partition, ReceiverIx, Slot};
 
 /// Long enough for a partition that changes hands: who reads it now takes what was missed of it as well, if the journal is shared.
 pub(super) const STRAYS_EVERY: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ impl Coordinator {
     }
 
     pub(super) fn strays(&mut self, strays: Vec<Stray>) {
-        for Stray { topic, partition, missed } in strays {
+        for Stray { topic, partition, missed, suspects } in strays {
             let receiver = (0..).map(ReceiverIx).zip(&self.options.receivers).find(|(_, named)| named.name == missed.receiver);
             let Some(receiver) = receiver.map(|(receiver, _)| receiver) else { continue };
             let is_it = |detached: &&mut Detached| detached.receiver == receiver && detached.is_stray_of(&topic, partition);
@@ -41,7 +41,8 @@ impl Coordinator {
             }
             let slot = self.slot_again();
             let late_below = NextOffset::new(i64::MAX).unwrap_or(NextOffset::ZERO);
-            let partition = Arc::new(Partition { late_below, ..Partition::unknown(slot, topic, partition) });
+            let debts = Debts::default().and(suspects.offsets());
+            let partition = Arc::new(Partition { late_below, debts, suspects, ..Partition::unknown(slot, topic, partition) });
             self.detached.push(Detached::stray(receiver, &partition, missed.range));
         }
     }

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use crate::engine::lanes::{History, LaneId, Queued};
 use crate::engine::ledger::{Delivered, Entry, WhyNot};
-use crate::engine::report::StopLevel;
-use crate::engine::shard::{Shard, entries};
-use crate::engine::tracker::{Settled, SettledRun};
+use crate::engine::report::{Report, StopLevel};
+use crate::engine::settled::{Settled, SettledRun};
+use crate::engine::shard::{Errors, Shard, entries};
 use crate::event::Event;
 use crate::failure::Stage;
 use crate::receiver::Binding;
@@ -153,7 +153,7 @@ impl Shard {
         if !ends.skipped.is_empty() {
             self.pass_over(record, ends.skipped, WhyNot::SkippedByRule);
         }
-        self.job.runs.push(run);
+        self.settle_run_with_job(run);
     }
 
     fn write_delivered(&mut self, record: &Record, to: ReceiverSet) {
@@ -190,7 +190,17 @@ impl Shard {
 
     /// Settles a record once everything that was written about it before is on disk.
     pub(super) fn settle_with_job(&mut self, record: &Record, how: Settled) {
-        self.job.runs.push(SettledRun::of_one(record.slot(), record.seq(), how));
+        self.settle_run_with_job(SettledRun::of_one(record.slot(), record.seq(), how));
+    }
+
+    fn settle_run_with_job(&mut self, run: SettledRun) {
+        self.job.runs.push(run);
+        if self.walk.errors == Errors::Counted {
+            // In the order in which they settle, each by itself.
+            self.tell_settled();
+            let job = std::mem::take(&mut self.job);
+            self.tell(Report::Judged(job));
+        }
     }
 
     /// One that no receiver is to have, whether or not they get all that comes.

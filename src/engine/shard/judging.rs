@@ -9,10 +9,10 @@ use crate::engine::halt::RuleHalt;
 use crate::engine::lanes::{Gate, History, LaneId, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::report::{JournalJob, Report};
+use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::shard::ending::{End, Ends};
 use crate::engine::shard::outage::Manner;
 use crate::engine::shard::{Shard, entries};
-use crate::engine::tracker::{Settled, SettledRun};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Code, Refusal, Stage, Try};
 use crate::policy::{self, Basis, Decision, Facts, Outage, Outages, RuleIx, Situation, Verdict, Vigil, says_down};
@@ -153,6 +153,8 @@ impl Shard {
                 self.vigil(receiver).map(Vigil::fall);
                 self.found_down(receiver, &error, None);
             }
+            // One that may be a sign is none of life.
+            _ if basis.may_be_a_sign() && policy::is_sign(&error.code) => {}
             _ => self.found_alive(receiver),
         }
         let (name, rule) = (self.binding(receiver).map(|binding| binding.name.clone()), self.name_of(basis));

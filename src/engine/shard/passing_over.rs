@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use crate::engine::ledger::{Entry, PassedOver, WhyNot};
+use crate::engine::settled::Settled;
 use crate::engine::shard::Shard;
-use crate::engine::tracker::Settled;
 use crate::policy::Vigil;
 use crate::receiver::Mode;
 use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};

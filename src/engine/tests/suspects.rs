@@ -179,3 +179,21 @@ fn one_that_blocks_the_loop_is_told_while_it_does() {
     let is_end = |entry: &Entry| matches!(entry, Entry::IncidentEnded(key) if key.kind == IncidentKind::LoopBlocked);
     assert_eq!(entries.iter().filter(|entry| is_end(entry)).count(), 1, "and that it went on");
 }
+
+/// Whoever asked for that ends the process next, and not what is in hand.
+#[test]
+fn a_run_that_is_to_end_at_once_disowns_what_is_in_hand() {
+    let (hands, stop) = (MemoryHands::new(8), StopToken::default());
+    let (asks_to_stop, disowned) = (stop.clone(), Arc::clone(&hands));
+    let one = probe(move |_| {
+        asks_to_stop.ask(StopLevel::Now);
+        let deadline = Instant::now() + SOON;
+        while !disowned.is_disowned.load(Ordering::SeqCst) && Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        Answered::Now(Ok(()))
+    });
+    let plan = with_hands(&hands, plan(vec![binding("one", &one)]));
+    run_all(MemorySource::bounded(records(1, 1)), MemoryLedger::default(), plan, &stop);
+    assert!(hands.is_disowned.load(Ordering::SeqCst));
+}

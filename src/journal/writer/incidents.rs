@@ -28,6 +28,7 @@ impl Writing<'_> {
         let data = if incident.data.is_null() { "{}".to_owned() } else { incident.data.to_string() };
         let row = match incident.key.kind {
             IncidentKind::NewType => self.new_type(incident, place, &data)?,
+            IncidentKind::Limit => Some(self.limit(incident, place, &data)?),
             _ => Some(self.new_incident(incident, place, &data)?),
         };
         self.incidents.0.insert(same, row);
@@ -44,6 +45,16 @@ impl Writing<'_> {
             Some(id) => self.incident_again(id, incident).map(|()| Some(id)),
             None if open.cast_unsigned() < MOST_NEW_TYPES => self.new_incident(incident, place, data).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// A run that is started again and again, and stopped each time, is one trouble.
+    fn limit(&mut self, incident: &Incident, place: Option<(i64, i32)>, data: &str) -> rusqlite::Result<i64> {
+        let receiver = incident.key.receiver.as_deref().unwrap_or_default();
+        let mut open = self.transaction.prepare_cached(sql::OPEN_LIMIT)?;
+        match open.query_row((self.group, receiver), |row| row.get(0))? {
+            Some(id) => self.incident_again(id, incident).map(|()| id),
+            None => self.new_incident(incident, place, data),
         }
     }
 

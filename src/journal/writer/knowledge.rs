@@ -5,7 +5,8 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::engine::ledger::{Known, KnownDeferred};
+use crate::engine::ledger::Known;
+use crate::engine::missed::KnownDeferred;
 use crate::engine::source::Offer;
 use crate::journal::reader::Reached;
 use crate::journal::reader::known::reached;
@@ -53,7 +54,7 @@ fn know_one(connection: &Connection, group: &str, offer: &Offer) -> rusqlite::Re
 }
 
 /// A few for each run that died.
-fn suspects(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Suspects> {
+pub(super) fn suspects(connection: &Connection, group: &str, from: (i64, i32, NextOffset)) -> rusqlite::Result<Suspects> {
     let (topic, partition, lowest) = from;
     let mut select = connection.prepare_cached(sql::SUSPECTS)?;
     let suspect = |row: &Row<'_>| {

@@ -54,8 +54,10 @@ impl Writing<'_> {
             Entry::Delivered(Delivered { partition, offset, receiver, .. }) => {
                 self.clear_record((partition, *offset), Some(receiver))
             }
-            // The record has ended for all of its receivers. A replay may be for some of them.
-            Entry::Passed { partition, offset, mode: Mode::Live, .. } => self.clear_record((partition, *offset), None),
+            // Nobody takes it any more.
+            Entry::Passed { partition, offset, through: Stage::Route, mode: Mode::Live } => {
+                self.clear_record((partition, *offset), None)
+            }
             _ => Ok(()),
         }
     }
@@ -180,10 +182,10 @@ mod tests {
         writer.append(&[scene.delivered(1, "billing"), scene.failed(2, "billing", &["no"])]).unwrap();
         assert_eq!(left(&mut writer), ["2 search", "3 billing", "3 search", "4 billing", "5 billing"]);
         let (mut replayer, replay) = scene.replayer();
-        replayer.append(&[by_replay(replay, scene.passed(3, Stage::Decode))]).unwrap();
+        replayer.append(&[by_replay(replay, scene.passed(3, Stage::Route)), scene.passed(3, Stage::Decode)]).unwrap();
         replayer.append(&[by_replay(replay, scene.delivered(3, "search"))]).unwrap();
         assert_eq!(left(&mut writer), ["2 search", "3 billing", "4 billing", "5 billing"], "a replay is for some of them");
-        writer.append(&[scene.passed(3, Stage::Decode), scene.passed(2, Stage::Route)]).unwrap();
+        writer.append(&[scene.passed(3, Stage::Route), scene.passed(2, Stage::Route)]).unwrap();
         let refused = scene.sample(Sample { offset: 4, receiver: None, stage: Stage::Identify, ..Sample::default() });
         writer.append(&[refused]).unwrap();
         assert_eq!(left(&mut writer), ["5 billing"]);
