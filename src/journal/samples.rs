@@ -9,6 +9,7 @@ use crate::engine::doubles::next;
 use crate::engine::ledger::{
     Counts, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, PassedOver, Progress, WhyNot,
 };
+use crate::engine::missed::{CaughtUp, Deferred};
 use crate::event::EventFacts;
 use crate::failure::{Class, Code, Failure, Stage, Try};
 use crate::journal::{Beginning, Place, Reader, ReceiverDefinition, Safety, Writer};
@@ -157,6 +158,16 @@ impl Scene {
     pub(crate) fn progress(&self, from: i64, to: i64) -> Entry {
         let counts = Counts { delivered: u64::try_from(to - from).unwrap(), ..Counts::default() };
         Entry::Progress(Progress { partition: Arc::clone(&self.partition), from: next(from), to: next(to), counts })
+    }
+
+    /// So many events of the offsets from the first to the second, which is excluded.
+    pub(crate) fn deferred(&self, receiver: &str, (from, to): (i64, i64), events: u64) -> Entry {
+        let (partition, receiver) = (Arc::clone(&self.partition), receiver.to_owned());
+        Entry::Deferred(Deferred { partition, receiver, from: next(from), to: next(to), events })
+    }
+
+    pub(crate) fn caught_up(&self, receiver: &str, to: i64) -> Entry {
+        Entry::CaughtUp(CaughtUp { partition: Arc::clone(&self.partition), receiver: receiver.to_owned(), to: next(to) })
     }
 
     pub(crate) fn incident(&self, kind: IncidentKind, message: &str) -> Entry {

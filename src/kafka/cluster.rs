@@ -123,9 +123,10 @@ impl Cluster {
     pub fn target(&self, name: &str) -> Result<Option<TargetTopic>, ClusterError> {
         let Some(TopicInfo { name, partitions }) = self.topic(name)? else { return Ok(None) };
         let broker = a_broker(&self.metadata(Some(&name))?);
-        let largest_batch = describe::largest_batch(self.client.client(), &name, broker)
+        let settings = describe::settings(self.client.client(), &name, broker)
             .inspect_err(|error| tracing::debug!(topic = name, error, "it is not known what a topic takes"));
-        Ok(Some(TargetTopic { name, partitions, largest_batch: largest_batch.ok() }))
+        let largest_batch = settings.ok().and_then(|settings| describe::largest_batch(&settings));
+        Ok(Some(TargetTopic { name, partitions, largest_batch }))
     }
 
     /// All topics but Kafka's own.

@@ -16,7 +16,8 @@ use crate::kafka::connecting::Complaints;
 use crate::kafka::connection::Connection;
 use crate::kafka::native::ask::{Place, Refusal};
 use crate::kafka::native::offsets::{self, Point};
-use crate::kafka::native::{self, groups};
+use crate::kafka::native::{self, describe, groups};
+use crate::kafka::written;
 use crate::offsets::{
     AdminError, Answered, GroupAdmin, GroupListing, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition, called,
     first_ms,
@@ -192,6 +193,18 @@ impl GroupAdmin for Groups {
 
     fn at_time(&self, of: &[TopicPartition], time: Timestamp) -> Result<Answered<Option<NextOffset>>, AdminError> {
         self.log_offsets(of, Point::Time(first_ms(time))).map_err(refused(format!("the records at {time} are not known")))
+    }
+
+    fn kept_for(&self, topic: &str) -> Option<Duration> {
+        let cluster = self.cluster.borrow();
+        let broker = a_broker(&cluster.metadata(Some(topic)).ok()?);
+        let settings = describe::settings(cluster.client(), topic, broker)
+            .inspect_err(|error| tracing::debug!(topic, error, "it is not known how long a topic keeps its records"));
+        describe::kept_for(&settings.ok()?)
+    }
+
+    fn written_at(&self, of: &[(TopicPartition, NextOffset)]) -> Vec<Option<i64>> {
+        written::at(&self.connection, &self.cluster_id(), NOBODY, of)
     }
 
     fn alter(&self, group: &str, to: &[GroupOffset]) -> Result<Answered<()>, AdminError> {

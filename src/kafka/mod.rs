@@ -24,6 +24,7 @@ mod slots;
 mod topic_producer;
 mod unjoined_source;
 mod unusable;
+mod written;
 
 pub use choice::{PatternError, TopicChoice};
 pub use cluster::{Cluster, ClusterError, TargetTopic, TopicInfo};

@@ -3,6 +3,7 @@
 //! Each answer is for one partition or one group: what is wrong with one says nothing about the others.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -131,6 +132,13 @@ pub trait GroupAdmin {
     /// # Errors
     /// When no broker answers.
     fn at_time(&self, of: &[TopicPartition], time: Timestamp) -> Result<Answered<Option<NextOffset>>, AdminError>;
+
+    /// How long a topic keeps its records; `None`: without a limit of time, or nobody says.
+    fn kept_for(&self, topic: &str) -> Option<Duration>;
+
+    /// When records were written, each the first at or after its offset, in the order of `of`: milliseconds since 1970. `None`: there is
+    /// none, or nobody says within a few seconds.
+    fn written_at(&self, of: &[(TopicPartition, NextOffset)]) -> Vec<Option<i64>>;
 
     /// Commits for the group, which must have no members.
     ///

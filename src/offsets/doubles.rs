@@ -3,12 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::offsets::{
     AdminError, Answered, Destination, EntryPlace, Found, GroupAdmin, GroupListing, GroupMember, GroupOffset, GroupProtocol,
-    GroupView, Intent, LogBounds, MoveId, MoveLog, MoveState, OpenErrors, Recall, TopicPartition,
+    GroupView, Intent, LogBounds, MissedRange, MoveId, MoveLog, MoveState, OpenErrors, Recall, TopicPartition,
 };
 use crate::record::{NextOffset, Offset, Topic};
 
@@ -50,6 +51,8 @@ pub(crate) struct Cluster {
     pub(crate) uuid: RefCell<String>,
     /// The first record at or after any time.
     pub(crate) since: Cell<Option<i64>>,
+    /// How long `orders` keeps its records.
+    pub(crate) keeps: Cell<Option<Duration>>,
     /// What was called, in order, without what only asks for topics and bounds.
     pub(crate) calls: RefCell<Vec<String>>,
     /// Calls that fail: which one, and at its how-manieth time from now.
@@ -72,6 +75,7 @@ impl Cluster {
             protocol: RefCell::new(GroupProtocol::Classic),
             uuid: RefCell::new("orders-1".into()),
             since: Cell::new(None),
+            keeps: Cell::new(Some(Duration::from_mins(1))),
             calls: RefCell::default(),
             failures: RefCell::default(),
             others: RefCell::default(),
@@ -181,6 +185,15 @@ impl GroupAdmin for Cluster {
         Ok(Self::each(of, |at| Self::there(at).map(|()| self.since.get().map(next))))
     }
 
+    fn kept_for(&self, topic: &str) -> Option<Duration> {
+        self.keeps.get().filter(|_| topic == "orders")
+    }
+
+    /// Each at its offset in seconds.
+    fn written_at(&self, of: &[(TopicPartition, NextOffset)]) -> Vec<Option<i64>> {
+        of.iter().map(|(at, position)| Self::there(at).is_ok().then(|| position.get() * 1_000)).collect()
+    }
+
     fn alter(&self, _: &str, to: &[GroupOffset]) -> Result<Answered<()>, AdminError> {
         self.called("alter")?;
         if self.joins_at_change.take() {
@@ -225,6 +238,7 @@ pub(crate) struct Memory {
     pub(crate) ended: Vec<(MoveId, MoveState, Vec<Found>)>,
     pub(crate) refuses_to: Option<&'static str>,
     pub(crate) open: BTreeMap<i32, OpenErrors>,
+    pub(crate) missed: BTreeMap<i32, Vec<MissedRange>>,
     pub(crate) progress: BTreeMap<i32, i64>,
     pub(crate) entries: BTreeMap<i64, EntryPlace>,
 }
@@ -269,6 +283,10 @@ impl Recall for Memory {
 
     fn open_errors(&self, _: &str, _: &Topic) -> Result<BTreeMap<i32, OpenErrors>, &'static str> {
         Ok(self.open.clone())
+    }
+
+    fn missed(&self, _: &str, _: &Topic) -> Result<BTreeMap<i32, Vec<MissedRange>>, &'static str> {
+        Ok(self.missed.clone())
     }
 
     fn progress(&self, _: &str, _: &Topic, partition: i32) -> Result<Option<NextOffset>, &'static str> {

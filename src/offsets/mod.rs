@@ -5,6 +5,7 @@
 
 mod admin;
 mod asked;
+mod behind;
 mod called;
 mod carry_out;
 mod csv;
@@ -27,6 +28,7 @@ use thiserror::Error;
 pub use admin::{
     AdminError, Answered, GroupAdmin, GroupListing, GroupMember, GroupOffset, GroupProtocol, GroupView, LogBounds, TopicPartition,
 };
+pub use behind::{Behind, Retention};
 pub use called::called;
 pub use carry_out::{Ended, LeftAlone, carry_out};
 pub use csv::{CsvError, CsvRow, read_csv, write_csv};
@@ -35,7 +37,7 @@ pub use look::{GroupStanding, LookError, Overview, StandingRow, overview, standi
 pub use moves::{Destination, Found, Intent, MoveId, MoveLog, MoveState, PastItem, PastMove, Step};
 pub use plan::{Counts, Outside};
 pub use range::{Bounds, OffsetRange};
-pub use recall::{EntryPlace, OpenErrors, Recall};
+pub use recall::{EntryPlace, MissedRange, OpenErrors, Recall};
 pub use reset::{Beyond, Known, PlannedRow, Prepared, ResetError, ResetRequest, prepare};
 pub use scope::{Scope, TopicPick};
 pub use target::{Aim, ResetTarget, Shift, Wanted};

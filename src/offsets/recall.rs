@@ -12,6 +12,15 @@ pub struct OpenErrors {
     pub oldest: Offset,
 }
 
+/// Something that a receiver missed while it was down, and still misses: so many events, at most, of what lies in `from..to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissedRange {
+    pub receiver: String,
+    pub from: NextOffset,
+    pub to: NextOffset,
+    pub events: u64,
+}
+
 /// Where an entry's record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryPlace {
@@ -30,6 +39,12 @@ pub trait Recall {
     /// # Errors
     /// When the journal cannot be read.
     fn open_errors(&self, group: &str, topic: &Topic) -> Result<BTreeMap<i32, OpenErrors>, Self::Error>;
+
+    /// What receivers of a group still miss, by partition; ascending for each of them. Partitions of which nothing is missed are left out.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn missed(&self, group: &str, topic: &Topic) -> Result<BTreeMap<i32, Vec<MissedRange>>, Self::Error>;
 
     /// Where the journal saw the group last in a partition; `None`: never.
     ///

@@ -1,6 +1,7 @@
 //! `redrive group describe`.
 
 use clap::Args;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
@@ -10,8 +11,9 @@ use crate::cli::group::{Means, journal_part, maybe, protocol, refusals};
 use crate::cli::numbers::{counted, grouped};
 use crate::cli::session::Session;
 use crate::cli::table::{Cell, Column, Give, Table};
+use crate::cli::times;
 use crate::journal::Reader;
-use crate::offsets::{self, GroupStanding, StandingRow, called};
+use crate::offsets::{self, Behind, GroupStanding, Retention, StandingRow, called};
 use crate::settings::{self, OutputFormat};
 
 pub(super) const NAME: &str = "group describe";
@@ -20,6 +22,8 @@ Examples:
   redrive group describe -g shop
   redrive group describe -g shop -o jsonl | jq -c 'select(.lag > 0)'
 OPEN-ERRORS and DEFERRED are what the journal knows of the group; without one they are -.
+Receivers that missed something while they were down are shown by themselves: where each stands,
+how far from the end, and how long retention leaves what it is to read next in the log.
 Exit status: 0 done, 1 the brokers do not answer, 2 usage or no such group,
 5 a share group.";
 
@@ -33,6 +37,14 @@ const NARROWING: &[Give] = &[
     Give::Column("TOPIC/PARTITION", 12),
     Give::All("METADATA"),
     Give::All("MEMBER"),
+];
+
+const NARROWING_OF_BEHIND: &[Give] = &[
+    Give::Column("TOPIC/PARTITION", 24),
+    Give::Column("RECEIVER", 24),
+    Give::Names(6),
+    Give::Column("TOPIC/PARTITION", 12),
+    Give::Column("RECEIVER", 8),
 ];
 
 #[derive(Args, Debug)]
@@ -60,16 +72,34 @@ struct StandingJson<'i> {
     open_errors: Option<u64>,
     deferred: Option<u64>,
     metadata: Option<&'i str>,
+    receivers: Vec<BehindJson<'i>>,
 }
 
-/// What receivers that are down have missed. No receiver defers yet: there is none where a journal is asked.
-fn deferred(row: &StandingRow) -> Option<u64> {
-    row.open_errors.map(|_| 0)
+/// A receiver that misses something.
+#[derive(Serialize)]
+struct BehindJson<'i> {
+    receiver: &'i str,
+    position: i64,
+    lag: Option<u64>,
+    deferred: u64,
+    retention_ms: Option<u64>,
+}
+
+impl<'i> BehindJson<'i> {
+    fn of(behind: &'i Behind) -> Self {
+        let Behind { receiver, position, lag, deferred, retention } = behind;
+        let retention_ms = match retention {
+            Retention::Unknown => None,
+            Retention::Left(left) => Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            Retention::Gone => Some(0),
+        };
+        Self { receiver, position: position.get(), lag: *lag, deferred: *deferred, retention_ms }
+    }
 }
 
 impl<'i> StandingJson<'i> {
     fn of(row: &'i StandingRow) -> Self {
-        let StandingRow { at, committed, bounds, lag, member, open_errors } = row;
+        let StandingRow { at, committed, bounds, lag, member, open_errors, receivers } = row;
         Self {
             topic: &at.topic,
             partition: at.partition,
@@ -80,8 +110,9 @@ impl<'i> StandingJson<'i> {
             member: member.as_ref().map(|member| member.id.as_str()),
             host: member.as_ref().map(|member| member.host.as_str()),
             open_errors: *open_errors,
-            deferred: deferred(row),
+            deferred: row.deferred(),
             metadata: committed.as_ref().map(|offset| offset.metadata.as_str()),
+            receivers: receivers.iter().map(BehindJson::of).collect(),
         }
     }
 }
@@ -89,7 +120,8 @@ impl<'i> StandingJson<'i> {
 pub(super) fn run(group: &str, means: &Means<'_>) -> Result<u8, CommandError> {
     let session = means.session;
     let reader = session.reader()?;
-    let standing = offsets::standing(means.admin, reader.as_ref(), group).map_err(|error| refusals::of_look(error, session))?;
+    let standing = offsets::standing(means.admin, reader.as_ref(), group, Timestamp::now())
+        .map_err(|error| refusals::of_look(error, session))?;
     let output = &session.output;
     if output.format() != OutputFormat::Table {
         let items: Vec<_> = standing.rows.iter().map(StandingJson::of).collect();
@@ -111,6 +143,10 @@ fn lines(group: &str, standing: &GroupStanding, reader: Option<&Reader>, session
     ]);
     if !rows.is_empty() {
         lines.extend(table(rows).lines(screen));
+    }
+    if rows.iter().any(|row| !row.receivers.is_empty()) {
+        lines.push(String::new());
+        lines.extend(behind(rows).lines(screen));
     }
     let mut parts = vec![counted(rows.len() as u64, "partition")];
     let without = |member: &offsets::GroupMember| escape(&format!("{} ({})", member.id, member.host)).into_owned();
@@ -146,11 +182,41 @@ fn table(rows: &[StandingRow]) -> Table {
             Cell::new(maybe(row.bounds.map(|bounds| bounds.end))),
             Cell::new(row.lag.map(grouped).unwrap_or_default()),
             Cell::new(row.open_errors.map(grouped).unwrap_or_default()),
-            Cell::new(deferred(row).map(grouped).unwrap_or_default()),
+            Cell::new(row.deferred().map(grouped).unwrap_or_default()),
             Cell::new(member.map(|member| member.id.as_str()).unwrap_or_default()),
             Cell::new(member.map(|member| member.host.as_str()).unwrap_or_default()),
             Cell::new(row.committed.as_ref().map(|offset| offset.metadata.as_str()).unwrap_or_default()),
         ]);
+    }
+    table
+}
+
+/// Of the other receivers there is nothing to say: they stand where the group does.
+fn behind(rows: &[StandingRow]) -> Table {
+    let columns = [
+        Column::cut_in_the_middle("RECEIVER"),
+        Column::cut_in_the_middle("TOPIC/PARTITION"),
+        Column::new("POSITION"),
+        Column::new("LAG"),
+        Column::new("DEFERRED"),
+        Column::new("RETENTION"),
+    ];
+    let mut table = Table::new(columns.to_vec(), NARROWING_OF_BEHIND);
+    for row in rows {
+        for Behind { receiver, position, lag, deferred, retention } in &row.receivers {
+            table.push(vec![
+                Cell::new(receiver.as_str()),
+                Cell::new(row.at.to_string()),
+                Cell::new(position.to_string()),
+                Cell::new(lag.map(grouped).unwrap_or_default()),
+                Cell::new(grouped(*deferred)),
+                Cell::new(match retention {
+                    Retention::Unknown => String::new(),
+                    Retention::Left(left) => times::lasted(SignedDuration::try_from(*left).unwrap_or(SignedDuration::MAX)),
+                    Retention::Gone => "gone".to_owned(),
+                }),
+            ]);
+        }
     }
     table
 }

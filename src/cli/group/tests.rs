@@ -382,10 +382,38 @@ fn groups_are_listed_and_described() {
     desk.scene.writer().append(&[]).unwrap();
     let items = desk.items("group describe -g shop", "group-partition");
     let expected = json!({ "topic": "orders", "partition": 0, "committed": 50, "start": 10, "end": 100, "lag": 50, "member": null,
-        "host": null, "open_errors": 0, "deferred": 0, "metadata": "tool" });
+        "host": null, "open_errors": 0, "deferred": 0, "metadata": "tool", "receivers": [] });
     assert_eq!((&items[0], &items[2]["member"], items.len()), (&expected, &json!("consumer-shop-1"), 3));
     assert_eq!(desk.refused("group describe -g shpo").hints, ["did you mean shop?"]);
     assert!(desk.refused("group describe").message.starts_with("group is needed"));
+}
+
+#[test]
+fn receivers_that_missed_something_are_shown_by_themselves() {
+    let desk = Desk::new();
+    *desk.cluster.uuid.borrow_mut() = desk.scene.partition.topic.uuid.clone().unwrap();
+    // Nothing of the double's is a minute old on the first day of time.
+    desk.cluster.keeps.set(Some(std::time::Duration::from_secs(u64::from(u32::MAX) * 100)));
+    let deferred = |receiver, from, to, events| desk.scene.deferred(receiver, (from, to), events);
+    let entries = [deferred("billing", 20, 40, 15), deferred("search", 5, 30, 25), deferred("billing", 45, 50, 5)];
+    desk.scene.writer().append(&entries).unwrap();
+    let items = desk.items("group describe -g shop", "group-partition");
+    let receivers = items[0]["receivers"].as_array().unwrap();
+    let told = |of: &Value| (of["receiver"].clone(), of["position"].clone(), of["lag"].clone(), of["deferred"].clone());
+    let expected = [(json!("billing"), json!(20), json!(80), json!(20)), (json!("search"), json!(5), json!(95), json!(25))];
+    assert_eq!((receivers.iter().map(told).collect::<Vec<_>>(), &items[0]["deferred"]), (expected.to_vec(), &json!(45)));
+    assert_eq!(
+        (receivers[0]["retention_ms"].is_u64(), &receivers[1]["retention_ms"], &items[1]["receivers"]),
+        (true, &json!(0), &json!([]))
+    );
+    let shown = desk.shown("group describe -g shop");
+    let hours = regex::Regex::new(r"\d+ h \d+ min").unwrap();
+    assert!(hours.is_match(&shown), "{shown}");
+    insta::assert_snapshot!("describe_with_deferred", hours.replace(&shown, "71 h 59 min"));
+    desk.scene.writer().append(&[desk.scene.caught_up("billing", 48), desk.scene.caught_up("search", 30)]).unwrap();
+    let items = desk.items("group describe -g shop", "group-partition");
+    let receivers = items[0]["receivers"].as_array().unwrap();
+    assert_eq!(receivers.iter().map(told).collect::<Vec<_>>(), [(json!("billing"), json!(48), json!(52), json!(2))]);
 }
 
 #[test]

@@ -6,8 +6,11 @@ use rusqlite::OptionalExtension as _;
 
 use crate::journal::reader::{ReadError, Reader, rows};
 use crate::journal::sql;
-use crate::offsets::{EntryPlace, OpenErrors, Recall};
+use crate::offsets::{EntryPlace, MissedRange, OpenErrors, Recall};
 use crate::record::{NextOffset, Offset, Topic};
+
+/// The first schema of the journal that knows what receivers missed.
+pub(in crate::journal) const MISSED_SINCE_VERSION: i64 = 3;
 
 impl Recall for Reader {
     type Error = ReadError;
@@ -25,6 +28,27 @@ impl Recall for Reader {
                 *errors = OpenErrors { count: errors.count + 1, oldest: errors.oldest.min(offset) };
             }
             Ok(open)
+        };
+        read().map_err(|error| self.failed(error))
+    }
+
+    fn missed(&self, group: &str, topic: &Topic) -> Result<BTreeMap<i32, Vec<MissedRange>>, ReadError> {
+        let read = || {
+            let mut missed: BTreeMap<i32, Vec<MissedRange>> = BTreeMap::new();
+            let Some(topic) = self.topic_id(topic)? else { return Ok(missed) };
+            let version: i64 = self.connection().pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version < MISSED_SINCE_VERSION {
+                return Ok(missed);
+            }
+            let mut select = self.connection().prepare_cached(sql::MISSED_OF_TOPIC)?;
+            let mut rows = select.query((group, topic))?;
+            while let Some(row) = rows.next()? {
+                let (from, to): (i64, i64) = (row.get(2)?, row.get(3)?);
+                let (Some(from), Some(to)) = (NextOffset::new(from), NextOffset::new(to)) else { continue };
+                let events = row.get::<_, i64>(4)?.cast_unsigned();
+                missed.entry(row.get(0)?).or_default().push(MissedRange { receiver: row.get(1)?, from, to, events });
+            }
+            Ok(missed)
         };
         read().map_err(|error| self.failed(error))
     }
@@ -50,8 +74,8 @@ impl Recall for Reader {
 mod tests {
     use crate::engine::ledger::Ledger as _;
     use crate::journal::samples::Scene;
-    use crate::offsets::Recall as _;
     use crate::offsets::doubles::next;
+    use crate::offsets::{MissedRange, Recall as _};
     use crate::record::{Offset, Topic};
 
     #[test]
@@ -72,6 +96,27 @@ mod tests {
         let entry = reader.entry(1).unwrap().unwrap();
         assert_eq!((entry.group.as_str(), &entry.topic, entry.partition), ("shop", &**topic, number));
         assert_eq!((entry.offset, reader.entry(99).unwrap()), (Offset::new(9).unwrap(), None));
+    }
+
+    #[test]
+    fn what_is_missed_is_counted_as_far_as_it_is_known() {
+        let scene = Scene::new();
+        let (topic, number) = (&scene.partition.topic, scene.partition.number);
+        scene.writer().append(&[scene.deferred("billing", (10, 30), 12), scene.deferred("audit", (50, 60), 10)]).unwrap();
+        scene.writer_of("other", Vec::new()).append(&[scene.deferred("billing", (1, 2), 1)]).unwrap();
+        let missed = || {
+            let missed = scene.reader().missed("shop", topic).unwrap();
+            let of = |of: &MissedRange| (of.receiver.clone(), of.from.get(), of.to.get(), of.events);
+            missed.get(&number).map_or_else(Vec::new, |all| all.iter().map(of).collect())
+        };
+        assert_eq!(missed(), [("audit".to_owned(), 50, 60, 10), ("billing".to_owned(), 10, 30, 12)]);
+        let connection = rusqlite::Connection::open(scene.place().path).unwrap();
+        connection.execute("UPDATE deferred SET delivered_to = 25 WHERE from_offset = 10", []).unwrap();
+        connection.execute("UPDATE deferred SET delivered_to = to_offset WHERE from_offset = 50", []).unwrap();
+        assert_eq!(missed(), [("billing".to_owned(), 25, 30, 5)], "at most one for each offset that is left");
+        // As a journal that an older version has made.
+        connection.execute_batch("DROP TABLE deferred; PRAGMA user_version = 2").unwrap();
+        assert_eq!(missed(), []);
     }
 
     #[test]

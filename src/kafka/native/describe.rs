@@ -1,6 +1,8 @@
 //! Descriptions of the cluster and of topics, with what we may do there, and what a topic takes.
 
+use std::collections::BTreeMap;
 use std::slice;
+use std::time::Duration;
 
 use rdkafka::bindings as sys;
 use rdkafka::client::{Client, ClientContext};
@@ -136,8 +138,12 @@ pub(in crate::kafka) fn topics<C: ClientContext>(
     }
 }
 
-/// The largest batch of records that a topic takes, in bytes: its `max.message.bytes`.
-pub(in crate::kafka) fn largest_batch<C: ClientContext>(client: &Client<C>, topic: &str, broker: i32) -> Result<usize, String> {
+/// The settings of a topic, by name.
+pub(in crate::kafka) fn settings<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    broker: i32,
+) -> Result<BTreeMap<String, String>, String> {
     let name = name(topic)?;
     let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
     let event = ask(client, operation, Some(broker), |options, queue| {
@@ -164,9 +170,21 @@ pub(in crate::kafka) fn largest_batch<C: ClientContext>(client: &Client<C>, topi
         let entries = sys::rd_kafka_ConfigResource_configs(of, &raw mut count);
         let entry =
             |at| (text(sys::rd_kafka_ConfigEntry_name(*entries.add(at))), text(sys::rd_kafka_ConfigEntry_value(*entries.add(at))));
-        let found = (0..count).map(entry).find(|(name, _)| name == "max.message.bytes");
-        found.and_then(|(_, value)| value.parse().ok()).ok_or_else(|| "the broker does not say".to_owned())
+        Ok((0..count).map(entry).collect())
     }
+}
+
+/// The largest batch of records that a topic takes, in bytes.
+pub(in crate::kafka) fn largest_batch(settings: &BTreeMap<String, String>) -> Option<usize> {
+    settings.get("max.message.bytes")?.parse().ok()
+}
+
+/// How long a topic keeps its records; `None`: without a limit of time, or the broker does not say.
+pub(in crate::kafka) fn kept_for(settings: &BTreeMap<String, String>) -> Option<Duration> {
+    let is_deleted = settings.get("cleanup.policy")?.split(',').any(|policy| policy.trim() == "delete");
+    // -1: for ever.
+    let ms: u64 = settings.get("retention.ms")?.parse().ok()?;
+    is_deleted.then(|| Duration::from_millis(ms))
 }
 
 // SAFETY of the callers: `node` is null or alive.
@@ -189,4 +207,22 @@ pub(super) unsafe fn allowed(operations: *const sys::rd_kafka_AclOperation_t, co
     // SAFETY: as above; the type is a C enum of 32 bits.
     let numbers = unsafe { slice::from_raw_parts(operations.cast::<u32>(), count) };
     Allowed(Some(numbers.iter().filter(|number| **number < u32::BITS).fold(0, |bits, number| bits | 1 << number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_keeps_its_records_for_a_time_only_if_it_deletes_them() {
+        let kept = |policy: &str, ms: &str| {
+            let settings =
+                [("cleanup.policy", policy), ("retention.ms", ms)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            kept_for(&BTreeMap::from(settings))
+        };
+        let week = Some(Duration::from_millis(604_800_000));
+        assert_eq!((kept("delete", "604800000"), kept("compact,delete", "604800000")), (week, week));
+        assert_eq!((kept("compact", "604800000"), kept("delete", "-1"), kept("", "x")), (None, None, None));
+        assert_eq!(kept_for(&BTreeMap::new()), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! What receivers missed while they were down. Indexes: the UNIQUE one of `deferred`, and `deferred_open`.
+//! What receivers missed. Index: the unique one of deferred, and deferred_open.
 
 /// A range that was made again, after a reset, begins where it began before.
 pub(in crate::journal) const NEW_DEFERRED: &str = "
@@ -23,6 +23,12 @@ pub(in crate::journal) const MISSED_OF: &str = "
     SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by FROM place p CROSS JOIN deferred d ON d.place_id = p.id
     WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.partition = ?3 AND d.delivered_to < d.to_offset
     ORDER BY p.receiver, d.from_offset";
+/// Of a range of which a part is delivered nobody knows how many events the rest has: at most one for each offset.
+pub(in crate::journal) const MISSED_OF_TOPIC: &str = "
+    SELECT d.partition, p.receiver, d.delivered_to, d.to_offset, min(d.events, d.to_offset - d.delivered_to)
+    FROM place p CROSS JOIN deferred d ON d.place_id = p.id
+    WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.topic_id = ?2 AND d.delivered_to < d.to_offset
+    ORDER BY p.receiver, d.partition, d.from_offset";
 /// Those of a partition together, in the order of its offsets.
 pub(in crate::journal) const STRAYS: &str = "
     SELECT d.id, p.receiver, d.delivered_to, d.to_offset, d.claimed_by, t.cluster_id, t.name, t.topic_uuid, d.partition
