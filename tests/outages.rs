@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 
+use crate::replays::item;
 use crate::support::{Broker, Endpoint, Folder, Sample, Topic, repetitions, unique, wait};
 
 /// Seconds that a receiver is down: in CI, and in a full run.
@@ -192,6 +193,68 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
     let down = folder.journal().incidents().iter().filter(|row| row.kind == "receiver_down").count();
     assert_eq!(down, 1);
     assert_eq!(broker.witness().lag(&group), 0);
+}
+
+/// Events that are deferred, and the receivers that miss them, with the time that is left.
+fn deferred(folder: &Folder, topic: &Topic<'_>, group: &str) -> (u64, Vec<(String, i64, u64)>) {
+    let described = folder.redrive(["group", "describe", "-g", group, "-b", &topic.bootstrap(), "-o", "json"]).run().expect_code(0);
+    let document: serde_json::Value = serde_json::from_str(&described.stdout).unwrap();
+    let items = document["items"].as_array().unwrap();
+    let of = |of: &serde_json::Value| {
+        let receiver = of["receiver"].as_str().unwrap().to_owned();
+        (receiver, of["position"].as_i64().unwrap(), of["retention_ms"].as_u64().expect("the broker keeps records for a while"))
+    };
+    let receivers = items.iter().flat_map(|item| item["receivers"].as_array().unwrap()).map(of).collect();
+    (items.iter().map(|item| item["deferred"].as_u64().unwrap()).sum(), receivers)
+}
+
+#[test]
+fn what_a_receiver_missed_is_delivered_by_a_replay_of_its_offsets() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("missed"));
+    let topic = broker.topic("missed", PARTITIONS);
+    topic.produce(&samples(0, 300));
+    let service = Service::start();
+    let receiver = format!("billing={}", service.target());
+    let receivers = ["--receiver", &receiver, "--receiver", "audit=file:audit.jsonl"];
+    let mut running = folder.consume(&topic, &group, [&["--from", "earliest"][..], &receivers].concat()).spawn();
+    running.until("it delivers", SOON, |_| (service.took().len() == 300).then_some(()));
+    service.goes(true);
+    topic.produce(&samples(300, 300));
+    running.line("receiver billing is down (http_503", SOON);
+    running.until("the other one misses nothing", SOON, |_| (folder.lines("audit.jsonl").len() == 600).then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    assert_eq!(broker.witness().lag(&group), 0);
+    let failed = failed(&folder);
+    let (before, behind) = deferred(&folder, &topic, &group);
+    assert!(failed.len() <= 5 && before + failed.len() as u64 >= 300, "{before} and {failed:?}");
+    let a_week = Duration::from_hours(7 * 24).as_millis() as u64;
+    let is_fresh = |(name, _, left): &(String, i64, u64)| name == "billing" && *left <= a_week && *left > a_week / 2;
+    assert!(behind.len() == PARTITIONS as usize && behind.iter().all(is_fresh), "{behind:?}");
+
+    service.goes(false);
+    let range = |range: &str| format!("{}:{range}", topic.name());
+    let replay = |range: &str| {
+        let summary = item(
+            &crate::replays::replay(&folder, &topic, &[&["--offset", range, "-g", &group, "-o", "json"], &receivers[..]].concat())
+                .expect_code(0),
+        );
+        assert_eq!((&summary["skipped"], &summary["failed"]), (&serde_json::json!([]), &0.into()), "{summary}");
+    };
+    replay(&range("1:140..150"));
+    assert_eq!(service.took()[300..], (140..150).map(|offset| (1, offset)).collect::<Vec<_>>());
+    let (after, behind) = deferred(&folder, &topic, &group);
+    assert!(after < before + 60 && behind.len() == PARTITIONS as usize, "{after} of {before}: {behind:?}");
+    replay(&range("1:130..140"));
+    replay(&range("0:100..200"));
+    replay(&range("1:100..130"));
+    replay(&range("1:150..200"));
+    replay(&range("2:100..200"));
+    let mut took = service.took();
+    took.sort_unstable();
+    assert_eq!(took, all(600).into_iter().collect::<Vec<_>>(), "each of them once");
+    assert_eq!(deferred(&folder, &topic, &group), (0, Vec::new()));
+    assert_eq!(folder.lines("audit.jsonl").len(), 600, "who had it gets nothing");
 }
 
 #[test]

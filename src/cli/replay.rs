@@ -37,6 +37,8 @@ pub(super) const HELP: &str = "\
 Delivers entries of the journal, or records by their offsets, to those that do
 not have them. It joins no group and moves no offset. Receivers come from
 --receiver NAME=TARGET or from redrive.toml; --receiver NAME selects entries.
+What a receiver missed while it was down has no entries: --offset delivers it,
+and `redrive group describe` shows where it is.
 Examples:
   redrive replay 42
   redrive replay --fingerprint 9f2c41d0 --dry-run

@@ -6,14 +6,18 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
+use crate::engine::detached::Range;
 use crate::engine::ledger::LedgerError;
 use crate::journal::holders::Holders;
 use crate::journal::items::FailureState;
 use crate::journal::locks::wait_briefly;
 use crate::journal::open::{OpenError, Place};
 use crate::journal::plain::not_written;
+use crate::journal::reader::TopicRow;
 use crate::journal::reader::rows::word;
 use crate::journal::sql;
+use crate::journal::writer::cutting::Cut;
+use crate::record::{NextOffset, Offset};
 
 /// The claims of one run.
 pub struct Claims {
@@ -69,6 +73,33 @@ impl Claims {
         self.transact(|transaction, run| {
             let mut give_back = transaction.prepare_cached(sql::GIVEN_BACK)?;
             ids.iter().try_for_each(|id| give_back.execute((id, run)).map(drop))
+        })
+    }
+
+    /// Of what this run has taken: these offsets have no record in the log any more. What the journal has of them is still to be delivered.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn missed_is_gone(&mut self, group: &str, place: (TopicRow, i32), gone: &[Range]) -> Result<(), LedgerError> {
+        let (TopicRow(topic), partition) = place;
+        self.transact(|transaction, run| {
+            let cut = Cut { group, run, topic, partition, receiver: None };
+            for range in gone {
+                let mut select = transaction.prepare_cached(sql::RECORDS_IN)?;
+                let kept = select.query_map((topic, partition, range.from.get(), range.to.get()), |row| row.get::<_, i64>(0))?;
+                let mut from = range.from;
+                for offset in kept.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().filter_map(Offset::new) {
+                    let before = Range { from, to: NextOffset::before(offset) };
+                    if before.from < before.to {
+                        cut.out(transaction, before)?;
+                    }
+                    from = offset.next();
+                }
+                if from < range.to {
+                    cut.out(transaction, Range { from, to: range.to })?;
+                }
+            }
+            Ok(())
         })
     }
 

@@ -5,6 +5,7 @@ mod detail;
 mod failures;
 mod incidents;
 pub(super) mod known;
+mod missed;
 mod moves;
 mod names;
 mod recall;
@@ -14,6 +15,7 @@ pub(super) mod terms;
 mod times;
 
 pub use known::{KnownTopic, Reached, TopicRow};
+pub use missed::MissedOf;
 pub use names::Named;
 
 use rusqlite::{Connection, OptionalExtension as _};

@@ -3,8 +3,8 @@
 mod deferred;
 
 pub(super) use deferred::{
-    CAUGHT_UP, DEFERRED_CUT, DEFERRED_GOES_ON, DEFERRED_GONE, HAS_STRAYS, LET_GO_OF_MISSED, MISSED_OF, MISSED_OF_TOPIC,
-    NEW_DEFERRED, STRAYS, TAKE_MISSED,
+    CAUGHT_UP, DEFERRED_CUT, DEFERRED_GOES_ON, DEFERRED_GONE, HAS_STRAYS, LET_GO_OF_MISSED, MISSED_BEGINS, MISSED_ENDS, MISSED_OF,
+    MISSED_OF_TOPIC, MISSED_REST, NEW_DEFERRED, RECORDS_IN, STRAYS, TAKE_MISSED, TAKEN_OF,
 };
 
 /// Set once, on an empty file: the first two work only before the first table.
@@ -453,6 +453,11 @@ mod tests {
             ("DEFERRED_GONE", DEFERRED_GONE),
             ("MISSED_OF", MISSED_OF),
             ("MISSED_OF_TOPIC", MISSED_OF_TOPIC),
+            ("TAKEN_OF", TAKEN_OF),
+            ("MISSED_BEGINS", MISSED_BEGINS),
+            ("MISSED_ENDS", MISSED_ENDS),
+            ("MISSED_REST", MISSED_REST),
+            ("RECORDS_IN", RECORDS_IN),
             ("HAS_STRAYS", HAS_STRAYS),
             ("STRAYS", STRAYS),
             ("LET_GO_OF_MISSED", LET_GO_OF_MISSED),

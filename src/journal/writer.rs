@@ -1,6 +1,7 @@
 //! The writer: the engine's ledger in SQLite. One connection, one transaction for all that waits, `synchronous = FULL`.
 
-mod deferred;
+pub(super) mod cutting;
+pub(super) mod deferred;
 mod failures;
 mod incidents;
 pub(super) mod knowledge;
@@ -31,6 +32,7 @@ use crate::journal::locks::wait_briefly;
 use crate::journal::open::{Identity, OpenError, Place};
 use crate::journal::plain::{is_busy, not_written};
 use crate::journal::sql;
+use crate::journal::writer::cutting::SettledOf;
 use crate::journal::writer::failures::EntriesAt;
 use crate::journal::writer::incidents::Incidents;
 use crate::journal::writer::names::Names;
@@ -38,6 +40,7 @@ use crate::journal::writer::progress::Rows;
 use crate::journal::writer::replays::Redelivered;
 use crate::receiver::in_hand::Hands;
 
+pub use crate::journal::writer::deferred::Taken;
 pub(super) use crate::journal::writer::failures::crc_of;
 
 /// How long the end of a run waits for one.
@@ -70,6 +73,8 @@ pub struct Writer {
     hands: Option<HandsFile>,
     /// Only then is it looked up what was one.
     has_suspects: bool,
+    /// A replay that delivers what receivers missed.
+    delivers_missed: bool,
 }
 
 /// What the statements of one transaction share.
@@ -82,6 +87,8 @@ struct Writing<'w> {
     progress: &'w mut Rows,
     incidents: &'w mut Incidents,
     has_suspects: bool,
+    delivers_missed: bool,
+    settled: SettledOf,
     /// Of the record that was written about last.
     entries: EntriesAt,
     redelivered: Redelivered,
@@ -116,6 +123,7 @@ impl Writer {
             folded_at: Instant::now(),
             hands,
             has_suspects,
+            delivers_missed: false,
         })
     }
 
@@ -182,10 +190,16 @@ impl Writer {
             progress: &mut self.progress,
             incidents: &mut self.incidents,
             has_suspects: self.has_suspects,
+            delivers_missed: self.delivers_missed,
+            settled: SettledOf::new(),
             entries: EntriesAt::default(),
             redelivered: Redelivered::default(),
         };
-        let counted = |writing: &mut Writing<'_>| writing.write_counts().and_then(|()| writing.write_redelivered(self.replay));
+        let counted = |writing: &mut Writing<'_>| {
+            writing.write_counts()?;
+            writing.write_settled()?;
+            writing.write_redelivered(self.replay)
+        };
         let written = work(&mut writing).and_then(|done| counted(&mut writing).map(|()| done));
         let written = written.and_then(|done| transaction.commit().map(|()| done));
         if written.is_err() {
@@ -246,6 +260,9 @@ impl Writing<'_> {
     fn write(&mut self, entry: &Entry) -> rusqlite::Result<()> {
         if self.has_suspects {
             self.clear(entry)?;
+        }
+        if self.delivers_missed {
+            self.note_settled(entry)?;
         }
         match entry {
             Entry::Failed(failed) => self.failed(failed),

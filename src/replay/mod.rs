@@ -5,6 +5,7 @@
 
 mod bytes;
 mod error;
+mod missed;
 mod narrow;
 mod plan;
 mod prepare;
@@ -18,7 +19,7 @@ mod tally;
 mod watching;
 
 pub use error::{Extent, ReplayError};
-pub use plan::{Outcome, Plan, PlannedEntries, PlannedRange, SkipReason, Skipped};
+pub use plan::{Outcome, Plan, PlannedEntries, PlannedMissed, PlannedRange, SkipReason, Skipped};
 pub use prepare::{Place, prepare};
 pub use request::{Request, SourceChoice, To, Uncommitted, What};
 pub use run::{Ended, Prepared};

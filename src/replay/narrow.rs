@@ -13,6 +13,10 @@ use crate::replay::source::Rule;
 impl Draft {
     /// Leaves out what nobody is to get.
     pub(super) fn narrow(&mut self, roster: &Roster, whom: Option<Whom>) -> Result<Rule, ReplayError> {
+        let is_to_failed = whom.is_none() && self.request.to == To::Failed;
+        if is_to_failed {
+            self.keep_missed(roster)?;
+        }
         match whom {
             Some(whom) => self.keep_given(whom),
             None if self.request.to == To::All => {
@@ -60,7 +64,7 @@ impl Draft {
         missing.into_iter().try_for_each(|(receiver, count)| self.skip_missing(receiver, count))
     }
 
-    fn skip_missing(&mut self, receiver: String, count: u64) -> Result<(), ReplayError> {
+    pub(super) fn skip_missing(&mut self, receiver: String, count: u64) -> Result<(), ReplayError> {
         let Some(selected) = &self.selected else { return Ok(()) };
         let definition = selected.reader().receiver_definition(&self.group, &receiver)?;
         let definition = definition.and_then(|definition| Some(definition.get("target")?.as_str()?.to_owned()));

@@ -12,6 +12,8 @@ pub struct Plan {
     pub entries: Vec<PlannedEntries>,
     /// Ranges that are read from their topics; empty when all bytes come from the journal.
     pub ranges: Vec<PlannedRange>,
+    /// What receivers missed while they were down, within those ranges; read from its topics, too.
+    pub missed: Vec<PlannedMissed>,
     /// What is not delivered, known before it begins.
     pub skipped: Vec<Skipped>,
     /// Offsets that are neither in the log nor in the journal, as far as that is known before reading.
@@ -53,13 +55,26 @@ pub struct PlannedRange {
     pub at_most: u64,
 }
 
+/// Offsets of a partition that a receiver missed. `to_offset` is excluded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedMissed {
+    pub topic: String,
+    pub partition: i32,
+    pub receiver: String,
+    pub from_offset: i64,
+    pub to_offset: i64,
+    /// At most so many events of it are the receiver's.
+    pub at_most: u64,
+}
+
 impl Plan {
     /// At most so many deliveries.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
         let of_ranges: u64 = self.ranges.iter().map(|range| range.at_most).sum();
         let of_entries: u64 = self.entries.iter().map(|entries| entries.count).sum();
-        of_ranges.max(of_entries)
+        let of_missed: u64 = self.missed.iter().map(|missed| missed.at_most).sum();
+        of_ranges.max(of_entries) + of_missed
     }
 }
 
@@ -93,6 +108,8 @@ pub enum SkipReason {
     SkippedByRule,
     /// Another replay holds its entry.
     HeldByAnother,
+    /// Its receiver missed it, and a run that lives delivers that.
+    AnotherRunDelivers,
     /// The journal does not have its bytes any more, and neither has the topic.
     PayloadGone,
     /// What the journal has is not what was written.
@@ -102,7 +119,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AlreadyDelivered,
         Self::ConsumerWill,
         Self::NotConfigured,
@@ -112,6 +129,7 @@ impl SkipReason {
         Self::RegistryAway,
         Self::SkippedByRule,
         Self::HeldByAnother,
+        Self::AnotherRunDelivers,
         Self::PayloadGone,
         Self::PayloadDamaged,
         Self::GoneFromTopic,
@@ -130,6 +148,7 @@ impl SkipReason {
             Self::RegistryAway => "schema registry away",
             Self::SkippedByRule => "a rule skips it",
             Self::HeldByAnother => "another replay holds it",
+            Self::AnotherRunDelivers => "another run delivers it",
             Self::PayloadGone => "payload purged",
             Self::PayloadDamaged => "payload damaged",
             Self::GoneFromTopic => "gone from the topic",

@@ -13,6 +13,7 @@ use crate::offsets::{Bounds, OffsetRange};
 use crate::receiver::{MadeOf, Target};
 use crate::record::{NextOffset, Offset, Topic};
 use crate::replay::error::{Extent, ReplayError};
+use crate::replay::missed::{self, Missed};
 use crate::replay::plan::{Plan, PlannedEntries, PlannedRange, SkipReason, Skipped};
 use crate::replay::ranges::{self, Spot, Wanted, told};
 use crate::replay::request::{Request, SourceChoice, Uncommitted, What};
@@ -51,6 +52,7 @@ pub fn prepare(place: Place, settings: ReplaySettings, request: Request, stop: &
         selected,
         logs,
         reads: BTreeMap::new(),
+        missed: Vec::new(),
         skipped: Vec::new(),
         gone: 0,
         is_cut: false,
@@ -97,6 +99,8 @@ pub(super) struct Draft {
     pub(super) selected: Option<Selected>,
     pub(super) logs: Option<Logs>,
     pub(super) reads: BTreeMap<Spot, Reads>,
+    /// What receivers missed of what is read.
+    pub(super) missed: Vec<Missed>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) gone: u64,
     pub(super) is_cut: bool,
@@ -236,6 +240,7 @@ impl Draft {
             self.gone += lost.saturating_sub(self.records_below(row, spot.1, wanted.log.low)?);
         }
         if !parted.in_log.is_empty() {
+            self.find_missed((&topic, row, spot.1), &parted.in_log)?;
             self.reads.insert(spot, Reads { topic, spans: parted.in_log });
         }
         Ok(())
@@ -331,6 +336,7 @@ impl Draft {
         let plan = Plan {
             group: self.group.clone(),
             ranges: of_reads.collect(),
+            missed: missed::planned(&self.missed, &rule),
             entries: entries.into_iter().map(planned).collect(),
             skipped: self.skipped,
             gone: self.gone,
@@ -346,6 +352,7 @@ impl Draft {
             selected: self.selected,
             journal_uuid: self.journal_uuid,
             reads: self.reads,
+            missed: self.missed,
             plan,
         }
         .prepared(place, settings, self.logs.as_ref())

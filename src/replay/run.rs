@@ -20,12 +20,13 @@ use crate::policy::Rules;
 use crate::receiver::{Binding, Discard, Mode, Specification, in_hand};
 use crate::record::{Debts, Meant, NextOffset, Partition, ReceiverIx, ReceiverSet, Slot, Suspects, Topic};
 use crate::replay::error::{Extent, ReplayError};
+use crate::replay::missed::{self, Missed, MissedHere, TakenMissed};
 use crate::replay::plan::{Outcome, Plan, SkipReason, Skipped};
 use crate::replay::prepare::{Place, Reads};
 use crate::replay::ranges::Spot;
 use crate::replay::request::{Request, SourceChoice, What};
 use crate::replay::roster::Roster;
-use crate::replay::source::{Asked, Bytes, Entries, Itinerary, Pace, ReplaySource, Rule};
+use crate::replay::source::{Asked, Bytes, Entries, Itinerary, Pace, ReplaySource, Rule, Span};
 use crate::replay::tally::{Counter, Counts};
 use crate::replay::watching::{Watcher, Watching};
 use crate::settings::ReplaySettings;
@@ -40,6 +41,7 @@ pub(super) struct Drawn {
     pub(super) selected: Option<Selected>,
     pub(super) journal_uuid: Option<String>,
     pub(super) reads: BTreeMap<Spot, Reads>,
+    pub(super) missed: Vec<Missed>,
     pub(super) plan: Plan,
 }
 
@@ -95,7 +97,8 @@ impl Drawn {
                 Some(name) => needed = by_name.get(name).map_or(needed, |receiver| needed.with(*receiver)),
             }
         }
-        needed
+        let missed = self.plan.missed.iter().filter_map(|missed| by_name.get(&missed.receiver));
+        missed.fold(needed, |needed, receiver| needed.with(*receiver))
     }
 
     /// The topics that are replayed: what is delivered to one of them would come back.
@@ -156,9 +159,11 @@ impl Prepared {
             schemas::known(registry, |names| reader.schemas(names))?
         };
         let tally = Arc::new(Counter::default());
+        let missed = missed::take(&mut writer, &drawn.missed, &drawn.rule, &tally)?;
         let limit = stop.branch();
         let max_failures = drawn.request.max_failures;
-        let watching = Arc::new(Watching::new(Arc::clone(&tally), watcher, max_failures, limit.clone()));
+        let watching = Watching::new(Arc::clone(&tally), watcher, max_failures, limit.clone());
+        let watching = Arc::new(watching.of_missed(missed.clone()));
         let mut conduct = settings.conduct.clone();
         if let Some(most) = max_failures {
             // No more is out than may fail.
@@ -183,7 +188,7 @@ impl Prepared {
             hands: writer.hands(),
         };
         let (planned, asked_source) = (drawn.plan.clone(), drawn.request.source);
-        let source = source(&place, drawn, claims, Arc::clone(&tally))?;
+        let source = source(&place, drawn, (claims, &missed), Arc::clone(&tally))?;
         let observer: Arc<dyn engine::observer::Observer> = Arc::<Watching>::clone(&watching);
         let finished = engine::run(source, Box::new(writer), plan, &limit, &observer)?;
         let extent = planned.extent.clone();
@@ -215,8 +220,14 @@ fn bindings(
     Ok((0u8..).map(ReceiverIx).zip(&roster.receivers).filter_map(binding).collect())
 }
 
-fn source(place: &Place, drawn: Drawn, claims: Claims, tally: Arc<Counter>) -> Result<Box<dyn Source>, ReplayError> {
+fn source(
+    place: &Place,
+    drawn: Drawn,
+    taking: (Claims, &TakenMissed),
+    tally: Arc<Counter>,
+) -> Result<Box<dyn Source>, ReplayError> {
     let Drawn { request, rule, bytes, selected, reads, plan, .. } = drawn;
+    let (claims, missed) = taking;
     let selected = match selected {
         Some(selected) => selected,
         None => Selected::open(&place.journal)?,
@@ -229,13 +240,14 @@ fn source(place: &Place, drawn: Drawn, claims: Claims, tally: Arc<Counter>) -> R
         let Some(row) = selected.reader().topic(topic)? else { return Ok(NextOffset::ZERO) };
         Ok(selected.reader().reached(&plan.group, row, partition)?.highest)
     };
-    let mut add = |topic: Arc<Topic>, number: i32, of: Option<SelectedPartition>, spans| -> Result<(), ReplayError> {
+    let mut add = |topic: Arc<Topic>, number: i32, of: Option<SelectedPartition>, spans: Vec<Span>| -> Result<(), ReplayError> {
         let slot = Slot { index: u32::try_from(rows.len()).unwrap_or(u32::MAX), epoch: 1 };
         let late_below = late_below(&topic, number)?;
         // A replay delivers whatever it is asked for: the receiver has been mended since, or is to be tried.
         let suspects = Suspects::default();
         let partition = Arc::new(Partition { slot, topic, number, late_below, debts: Debts::unknown(), suspects });
-        itineraries.push(Itinerary { partition, spans });
+        let missed = if spans.is_empty() { MissedHere::default() } else { missed.here(&partition.topic, number) };
+        itineraries.push(Itinerary { partition, spans, missed });
         rows.push(of);
         Ok(())
     };
@@ -259,7 +271,7 @@ fn source(place: &Place, drawn: Drawn, claims: Claims, tally: Arc<Counter>) -> R
         _ => None,
     };
     let asked = if matches!(request.what, What::Records(_)) { Asked::Records } else { Asked::Entries };
-    let entries = Entries::new(selected, claims, rows, rule, bytes);
+    let entries = Entries::new(selected, claims, rows, rule, bytes).of_group(&plan.group);
     Ok(Box::new(ReplaySource::new(itineraries, entries, topic, asked, tally).at_pace(Pace::new(request.rate))))
 }
 
@@ -285,7 +297,7 @@ fn outcome(of: (i64, SourceChoice), plan: Plan, counts: Counts, summary: &Summar
         failures,
         skipped,
         gone: plan.gone + counts.gone,
-        not_reached: planned.saturating_sub(counts.reached) + left + summary.unsettled as u64,
+        not_reached: planned.saturating_sub(counts.reached) + left + counts.missed + summary.unsettled as u64,
         is_cut: plan.is_cut || counts.is_cut,
         source,
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::source::{CommitResult, CommitStarted, Flow, Mark, Notice, Polled, Source, SourceError, Start};
 use crate::record::{Meant, NextOffset, Partition, Slot};
+use crate::replay::missed::MissedHere;
 use crate::replay::plan::SkipReason;
 use crate::replay::tally::Counter;
 
@@ -23,7 +24,7 @@ use entries::{Loaded, Page, Trouble};
 use lent::Lent;
 pub(super) use pace::Pace;
 pub(super) use part::Span;
-use part::{Due, InSpan, Next, Part};
+use part::{Due, InSpan, MissedBy, Next, Part};
 
 /// As many records as are left out in one poll before the engine gets its turn.
 const LEFT_OUT_AT_ONCE: usize = 1_000;
@@ -33,6 +34,7 @@ pub(super) struct Itinerary {
     pub(super) partition: Arc<Partition>,
     /// Ascending; empty: all of it is in the journal.
     pub(super) spans: Vec<Span>,
+    pub(super) missed: MissedHere,
 }
 
 /// What was asked for.
@@ -86,7 +88,10 @@ impl ReplaySource {
         asked: Asked,
         tally: Arc<Counter>,
     ) -> Self {
-        let parts: Vec<Part> = itineraries.into_iter().map(|Itinerary { partition, spans }| Part::new(partition, spans)).collect();
+        let parts: Vec<Part> = itineraries
+            .into_iter()
+            .map(|Itinerary { partition, spans, missed }| Part::new(partition, spans).with_missed(missed))
+            .collect();
         Self {
             entries,
             topic,
@@ -155,9 +160,9 @@ impl ReplaySource {
                 self.take_from_journal(at, due, in_span)
             }
             Next::FromTopic(due) => {
+                let (slot, missed) = (part.partition.slot, part.missed_by_waiting());
                 part.went(next);
-                let slot = part.partition.slot;
-                Ok(self.take_from_topic(at, due).map_or(Found::Progress, |meant| Found::Record(slot, meant)))
+                Ok(self.take_from_topic(at, due, missed).map_or(Found::Progress, |meant| Found::Record(slot, meant)))
             }
         }
     }
@@ -190,21 +195,24 @@ impl ReplaySource {
             // It was counted as a hole of the log, and is none of the selection.
             self.tally.not_gone(1);
         }
-        let slot = self.parts.get(at).map(|part| part.partition.slot);
-        Ok(slot.map_or(Found::Nothing, |slot| Found::Record(slot, due.meant)))
+        let part = self.parts.get(at).map(|part| (part.partition.slot, part.missed_by(due.offset)));
+        Ok(part.map_or(Found::Nothing, |(slot, missed)| Found::Record(slot, due.meant.union(missed.meant()))))
     }
 
     /// Whom the record that waits is for; `None`: for nobody.
-    fn take_from_topic(&mut self, at: usize, due: Option<Due>) -> Option<Meant> {
+    fn take_from_topic(&mut self, at: usize, due: Option<Due>, missed: MissedBy) -> Option<Meant> {
         let meant = match due {
             Some(due) => {
                 self.tally.reached(due.entries);
-                Some(due.meant)
+                Some(due.meant.union(missed.meant()))
             }
-            None => match (self.asked, self.entries.without_entries()) {
-                (Asked::Entries, _) => None,
-                (Asked::Records, Some(meant)) => Some(meant),
-                (Asked::Records, None) => {
+            None => match (self.asked, self.entries.without_entries(), missed) {
+                (Asked::Entries, ..) => None,
+                (Asked::Records, Some(meant), _) => Some(meant),
+                (Asked::Records, None, MissedBy::Receivers(_)) => Some(missed.meant()),
+                // The plan has said so.
+                (Asked::Records, None, MissedBy::ThoseOfAnotherRun) => None,
+                (Asked::Records, None, MissedBy::Nobody) => {
                     self.tally.skip(SkipReason::AlreadyDelivered, 1);
                     None
                 }
@@ -279,6 +287,11 @@ impl Source for ReplaySource {
     fn close(self: Box<Self>, deadline: Instant) -> Result<(), SourceError> {
         let Self { entries, topic, parts, tally, .. } = *self;
         tally.left(parts.iter().map(Part::not_reached).sum());
+        tally.missed(parts.iter().map(Part::missed_not_reached).sum());
+        let mut entries = entries;
+        for part in &parts {
+            entries.missed_is_gone(&part.partition, part.gone())?;
+        }
         let given_back = entries.close();
         topic.map_or(Ok(()), |topic| topic.close(deadline))?;
         given_back

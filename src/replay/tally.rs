@@ -30,6 +30,8 @@ pub(super) struct Counts {
     pub(super) reached: u64,
     /// Offsets of topics that were still to be read in the end.
     pub(super) left: u64,
+    /// Offsets that somebody missed, and that did not go out to him.
+    pub(super) missed: u64,
 }
 
 impl Counts {
@@ -87,6 +89,10 @@ impl Counter {
 
     pub(super) fn left(&self, offsets: u64) {
         self.lock().left += offsets;
+    }
+
+    pub(super) fn missed(&self, offsets: u64) {
+        self.lock().missed += offsets;
     }
 
     // --- the journal thread

@@ -9,6 +9,7 @@ use crate::engine::observer::Observer;
 use crate::engine::report::StopLevel;
 use crate::engine::stop::StopToken;
 use crate::receiver::Mode;
+use crate::replay::missed::TakenMissed;
 use crate::replay::plan::SkipReason;
 use crate::replay::tally::{Counter, Tally};
 
@@ -23,12 +24,23 @@ pub(super) struct Watching {
     max_failures: Option<NonZeroU64>,
     stop: StopToken,
     has_hit_limit: AtomicBool,
+    missed: TakenMissed,
 }
 
 impl Watching {
     /// `stop` is asked for at the limit.
     pub(super) fn new(tally: Arc<Counter>, watcher: Arc<dyn Watcher>, max_failures: Option<NonZeroU64>, stop: StopToken) -> Self {
-        Self { tally, watcher, max_failures, stop, has_hit_limit: AtomicBool::new(false) }
+        Self { tally, watcher, max_failures, stop, has_hit_limit: AtomicBool::new(false), missed: TakenMissed::default() }
+    }
+
+    pub(super) fn of_missed(self, missed: TakenMissed) -> Self {
+        Self { missed, ..self }
+    }
+
+    fn is_no_news(&self, passed_over: &PassedOver) -> bool {
+        let PassedOver { partition, offset, receiver, why } = passed_over;
+        let of = (&*partition.topic, partition.number);
+        matches!(why, WhyNot::NotRouted | WhyNot::Unrecognized) && self.missed.goes_over(of, *offset, receiver.as_deref())
     }
 
     pub(super) fn has_hit_limit(&self) -> bool {
@@ -39,6 +51,7 @@ impl Watching {
         match entry {
             Entry::Delivered(delivered) if delivered.mode != Mode::Live => self.tally.delivered(),
             Entry::Failed(failed) => self.tally.failed(failed.receiver.as_deref(), failed.failure.code.as_str()),
+            Entry::PassedOver(passed_over) if self.is_no_news(passed_over) => {}
             Entry::PassedOver(PassedOver { receiver, why, .. }) => self.tally.skip_of(reason(*why), receiver.clone(), 1),
             _ => {}
         }

@@ -14,7 +14,7 @@ use crate::cli::sheet::{INDENT, Sheet};
 use crate::cli::table::{Cell, Column, Give, Table};
 use crate::cli::{heading, times};
 use crate::engine::Order;
-use crate::replay::{Plan, PlannedEntries, PlannedRange, Request, SourceChoice, To, What};
+use crate::replay::{Plan, PlannedEntries, PlannedMissed, PlannedRange, Request, SourceChoice, To, What};
 
 /// Rows of each table that are shown to people; programs get all.
 const MOST: usize = 40;
@@ -70,7 +70,7 @@ impl<'p> Preview<'p> {
         let group = format!("group {}", escape(&self.plan.group));
         let mut lines = screen.join([heading::journal(self.typed.journal()), group]);
         lines.extend(screen.join(self.sentence("would deliver")));
-        for table in [self.topics(), self.codes(), self.ranges()].into_iter().flatten() {
+        for table in [self.topics(), self.codes(), self.ranges(), self.missed()].into_iter().flatten() {
             lines.push(String::new());
             lines.extend(table.lines(screen));
         }
@@ -82,7 +82,7 @@ impl<'p> Preview<'p> {
     /// `deliver 9,412 entries to billing`, and how, in parts.
     pub(super) fn sentence(&self, verb: &str) -> Vec<String> {
         let of = &self.plan;
-        let what = match (of.deliveries(), of.ranges.is_empty()) {
+        let what = match (of.deliveries(), of.ranges.is_empty() && of.missed.is_empty()) {
             (0, _) => return vec![format!("{verb} nothing")],
             (1, true) => "1 entry".to_owned(),
             (count, true) => format!("{} entries", grouped(count)),
@@ -96,7 +96,10 @@ impl<'p> Preview<'p> {
         let names: BTreeSet<&str> = match &self.request.to {
             To::All => BTreeSet::new(),
             To::Names(names) => names.iter().map(String::as_str).collect(),
-            To::Failed => entries.iter().filter_map(|of| of.receiver.as_deref()).collect(),
+            To::Failed => {
+                let missed = self.plan.missed.iter().map(|of| of.receiver.as_str());
+                entries.iter().filter_map(|of| of.receiver.as_deref()).chain(missed).collect()
+            }
         };
         let is_to_all = match self.request.to {
             To::All => true,
@@ -124,7 +127,7 @@ impl<'p> Preview<'p> {
     }
 
     fn source(&self) -> &'static str {
-        match (self.plan.ranges.is_empty(), &self.request.what, self.request.source) {
+        match (self.plan.ranges.is_empty() && self.plan.missed.is_empty(), &self.request.what, self.request.source) {
             (true, ..) => "from the journal",
             (false, What::Records(_), _) | (false, _, SourceChoice::Topic) => "from the topic",
             (false, ..) => "from the journal and the topic",
@@ -182,6 +185,19 @@ impl<'p> Preview<'p> {
         table(columns.to_vec(), rows)
     }
 
+    /// What receivers missed while they were down.
+    fn missed(&self) -> Option<Table> {
+        let receiver = Column::cut_in_the_middle("RECEIVER");
+        let columns = [receiver, Column::cut_in_the_middle("TOPIC/PARTITION"), Column::new("OFFSETS"), Column::new("DEFERRED")];
+        let rows = self.plan.missed.iter().map(|of| {
+            let PlannedMissed { topic, partition, receiver, from_offset, to_offset, at_most } = of;
+            let place = Cell::new(format!("{topic}/{partition}"));
+            let count = Cell::new(format!("at most {}", grouped(*at_most)));
+            vec![Cell::new(receiver.as_str()), place, Cell::new(span(*from_offset, *to_offset)), count]
+        });
+        table(columns.to_vec(), rows)
+    }
+
     fn rest(&self, screen: Screen) -> Vec<String> {
         let plan = self.plan;
         let inner = screen.indented(INDENT);
@@ -218,6 +234,7 @@ impl<'p> Preview<'p> {
             late: late(plan),
             entries: plan.entries.iter().map(EntriesJson::of).collect(),
             ranges: plan.ranges.iter().map(RangeJson::of).collect(),
+            deferred: plan.missed.iter().map(MissedJson::of).collect(),
             skipped: skipped::items(&plan.skipped),
             gone: plan.gone,
         }
@@ -264,6 +281,7 @@ pub(super) struct PlanJson<'p> {
     late: u64,
     entries: Vec<EntriesJson<'p>>,
     ranges: Vec<RangeJson<'p>>,
+    deferred: Vec<MissedJson<'p>>,
     skipped: Vec<SkippedJson<'p>>,
     gone: u64,
 }
@@ -319,5 +337,23 @@ impl<'p> RangeJson<'p> {
     fn of(range: &'p PlannedRange) -> Self {
         let PlannedRange { topic, partition, from_offset, to_offset, at_most } = range;
         Self { topic, partition: *partition, from_offset: *from_offset, to_offset: *to_offset, at_most: *at_most }
+    }
+}
+
+#[derive(Serialize)]
+struct MissedJson<'p> {
+    receiver: &'p str,
+    topic: &'p str,
+    partition: i32,
+    from_offset: i64,
+    /// Excluded.
+    to_offset: i64,
+    at_most: u64,
+}
+
+impl<'p> MissedJson<'p> {
+    fn of(missed: &'p PlannedMissed) -> Self {
+        let PlannedMissed { topic, partition, receiver, from_offset, to_offset, at_most } = missed;
+        Self { receiver, topic, partition: *partition, from_offset: *from_offset, to_offset: *to_offset, at_most: *at_most }
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::schemas;
 use crate::engine::Order;
 use crate::failure::Stage;
 use crate::receiver::Receivers;
-use crate::replay::{PlannedEntries, PlannedRange, SkipReason, Skipped};
+use crate::replay::{PlannedEntries, PlannedMissed, PlannedRange, SkipReason, Skipped};
 use crate::settings::Layers;
 
 #[derive(clap::Parser)]
@@ -70,6 +70,11 @@ fn plan() -> Plan {
     }
 }
 
+fn missed() -> PlannedMissed {
+    let (topic, receiver) = ("production.eu-west-1.customer-orders.v2".into(), "warehouse-stock-reservation".into());
+    PlannedMissed { topic, partition: 127, receiver, from_offset: 2_000, to_offset: 3_000, at_most: 640 }
+}
+
 /// Of records, with names as long as they get, and hostile ones.
 fn large_plan() -> Plan {
     let long = PlannedEntries {
@@ -86,6 +91,7 @@ fn large_plan() -> Plan {
         group: "shop".into(),
         entries: vec![long, hostile],
         ranges: vec![range],
+        missed: vec![missed()],
         skipped: skipped(),
         gone: 7,
         is_cut: true,
@@ -160,12 +166,12 @@ fn who_gets_it_is_said_in_a_few_words() {
         (
             "--offset orders:3:7",
             large_plan(),
-            "deliver at most 12 events to warehouse-stock-reservation and whoever takes it, from the topic,",
+            "deliver at most 652 events to warehouse-stock-reservation and whoever takes it, from the topic,",
         ),
         (
             "42",
             large_plan(),
-            "deliver at most 12 events to warehouse-stock-reservation and whoever takes it, from the journal and the topic,",
+            "deliver at most 652 events to warehouse-stock-reservation and whoever takes it, from the journal and the topic,",
         ),
         ("42", Plan::default(), "deliver nothing"),
     ] {

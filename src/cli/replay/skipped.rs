@@ -68,7 +68,11 @@ fn parts(skipped: &Skipped, screen: Screen) -> Vec<String> {
         SkipReason::GoneFromTopic => Some("what the journal has of it: --source auto".to_owned()),
         SkipReason::AlreadyDelivered => Some("once more: --to all, or --to NAME".to_owned()),
         SkipReason::PayloadDamaged => Some("from the topic, if it has it still: --source topic".to_owned()),
-        SkipReason::NotRouted | SkipReason::Unrecognized | SkipReason::HeldByAnother | SkipReason::PayloadGone => None,
+        SkipReason::NotRouted
+        | SkipReason::Unrecognized
+        | SkipReason::HeldByAnother
+        | SkipReason::AnotherRunDelivers
+        | SkipReason::PayloadGone => None,
     });
     parts
 }

@@ -9,9 +9,6 @@ use crate::journal::sql;
 use crate::offsets::{EntryPlace, MissedRange, OpenErrors, Recall};
 use crate::record::{NextOffset, Offset, Topic};
 
-/// The first schema of the journal that knows what receivers missed.
-pub(in crate::journal) const MISSED_SINCE_VERSION: i64 = 3;
-
 impl Recall for Reader {
     type Error = ReadError;
 
@@ -36,8 +33,7 @@ impl Recall for Reader {
         let read = || {
             let mut missed: BTreeMap<i32, Vec<MissedRange>> = BTreeMap::new();
             let Some(topic) = self.topic_id(topic)? else { return Ok(missed) };
-            let version: i64 = self.connection().pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version < MISSED_SINCE_VERSION {
+            if !self.knows_missed()? {
                 return Ok(missed);
             }
             let mut select = self.connection().prepare_cached(sql::MISSED_OF_TOPIC)?;

@@ -15,10 +15,18 @@ use crate::journal::writer::{Writing, knowledge};
 use crate::record::{NextOffset, Partition, Topic};
 
 /// What of a partition receivers of a group missed and nobody delivered since.
-pub(super) fn missed_of(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<Missed>> {
+pub(in crate::journal) fn missed_of(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<Missed>> {
     let (topic, partition) = partition;
     let mut select = connection.prepare_cached(sql::MISSED_OF)?;
     select.query_map((group, topic, partition), Missed::read)?.collect()
+}
+
+/// What came of the wish to deliver what was missed.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub ours: Vec<Stray>,
+    /// A run that lives delivers it.
+    pub held: Vec<Stray>,
 }
 
 /// True when there may be something that this run has not taken.
@@ -27,17 +35,19 @@ pub(super) fn has_strays(connection: &Connection, group: &str, run: i64) -> rusq
 }
 
 /// A row of what was missed.
-pub(super) struct Missed {
+pub(in crate::journal) struct Missed {
     id: i64,
-    pub(super) missed: KnownDeferred,
-    holder: Option<i64>,
+    pub(in crate::journal) missed: KnownDeferred,
+    pub(in crate::journal) holder: Option<i64>,
+    /// In all of the row, of which a part may be delivered.
+    pub(in crate::journal) events: u64,
 }
 
 impl Missed {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let at = |column| Ok::<_, rusqlite::Error>(NextOffset::new(row.get(column)?).unwrap_or(NextOffset::ZERO));
         let missed = KnownDeferred { receiver: row.get(1)?, range: Range { from: at(2)?, to: at(3)? } };
-        Ok(Self { id: row.get(0)?, missed, holder: row.get(4)? })
+        Ok(Self { id: row.get(0)?, missed, holder: row.get(4)?, events: row.get::<_, i64>(5)?.cast_unsigned() })
     }
 }
 
@@ -68,19 +78,49 @@ impl Writing<'_> {
         let holders = Holders::now(self.transaction);
         let mut select = self.transaction.prepare_cached(sql::STRAYS)?;
         let rows = select.query_map((self.group, self.run), |row| {
-            let uuid: String = row.get(7)?;
-            let topic = Topic { cluster_id: row.get(5)?, name: row.get(6)?, uuid: (!uuid.is_empty()).then_some(uuid) };
-            Ok((Missed::read(row)?, Arc::new(topic), row.get(8)?))
+            let uuid: String = row.get(8)?;
+            let topic = Topic { cluster_id: row.get(6)?, name: row.get(7)?, uuid: (!uuid.is_empty()).then_some(uuid) };
+            Ok((Missed::read(row)?, Arc::new(topic), row.get(9)?))
         })?;
         let mut taken = Vec::new();
         for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
-            let (Missed { id, missed, holder }, topic, partition) = row;
+            let (Missed { id, missed, holder, .. }, topic, partition) = row;
             let is_held = holder.map_or(Ok(false), |holder| holders.hold(holder))?;
             if !is_held && receivers.contains(&missed.receiver) {
                 self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((id, self.run))?;
                 let from = (self.topic(&topic)?, partition, missed.range.from);
                 let suspects = knowledge::suspects(self.transaction, self.group, from)?;
                 taken.push(Stray { topic, partition, missed, suspects });
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes what may be taken of these; the others are another run's.
+    pub(super) fn take_missed(&mut self, wanted: &[Stray]) -> rusqlite::Result<Taken> {
+        let holders = Holders::now(self.transaction);
+        let mut taken = Taken::default();
+        for Stray { topic, partition, missed: KnownDeferred { receiver, range } } in wanted {
+            let id = self.topic(topic)?;
+            for row in missed_of(self.transaction, self.group, (id, *partition))? {
+                let its = row.missed.range;
+                let range = Range { from: its.from.max(range.from), to: its.to.min(range.to) };
+                if row.missed.receiver != *receiver || range.from >= range.to {
+                    continue;
+                }
+                let others = row.holder.filter(|holder| *holder != self.run);
+                let is_held = others.map_or(Ok(false), |holder| holders.hold(holder))?;
+                let of_it = Stray {
+                    topic: Arc::clone(topic),
+                    partition: *partition,
+                    missed: KnownDeferred { receiver: receiver.clone(), range },
+                };
+                if is_held {
+                    taken.held.push(of_it);
+                    continue;
+                }
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((row.id, self.run))?;
+                taken.ours.push(of_it);
             }
         }
         Ok(taken)
@@ -101,7 +141,7 @@ impl Writing<'_> {
     pub(super) fn caught_up(&mut self, caught_up: &CaughtUp) -> rusqlite::Result<()> {
         let CaughtUp { partition, receiver, to } = caught_up;
         let (topic, place) = self.missed_by(partition, receiver)?;
-        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute((place, topic, partition.number, to.get())).map(drop)
+        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute((place, topic, partition.number, to.get(), self.run)).map(drop)
     }
 
     pub(super) fn not_deferred(&mut self, not_deferred: &NotDeferred) -> rusqlite::Result<()> {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::engine::detached::Range;
 use crate::engine::ledger::LedgerError;
 use crate::engine::source::SourceError;
 use crate::journal::{Claim, Claims, FailureState, ReadError, Selected, SelectedPartition, SelectedRow};
-use crate::record::{Meant, Offset, RawRecord, ReceiverIx, ReceiverSet, Slot};
+use crate::record::{Meant, Offset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot};
 use crate::replay::plan::SkipReason;
 use crate::replay::source::lent::Lent;
 use crate::replay::source::part::Due;
@@ -89,6 +90,7 @@ pub(in crate::replay) struct Entries {
     buffer: Vec<u8>,
     /// All that was ever claimed.
     claimed: Vec<i64>,
+    group: String,
 }
 
 impl Entries {
@@ -101,7 +103,12 @@ impl Entries {
         bytes: Bytes,
     ) -> Self {
         let rows = partitions.into_iter().map(|of| Rows { of, after: None, aside: Vec::new() }).collect();
-        Self { selected, claims, rule, bytes, rows, buffer: Vec::new(), claimed: Vec::new() }
+        Self { selected, claims, rule, bytes, rows, buffer: Vec::new(), claimed: Vec::new(), group: String::new() }
+    }
+
+    /// In whose name it is delivered.
+    pub(in crate::replay) fn of_group(self, group: &str) -> Self {
+        Self { group: group.to_owned(), ..self }
     }
 
     /// Whom a record without entries is for; `None`: it is delivered already.
@@ -201,6 +208,21 @@ impl Entries {
             Ok(None) => Ok(Loaded::Gone(SkipReason::PayloadGone)),
             Err(ReadError::DamagedEntry { .. }) => Ok(Loaded::Gone(SkipReason::PayloadDamaged)),
             Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    /// What was missed and has no record any more is missed no more.
+    pub(super) fn missed_is_gone(&mut self, partition: &Partition, gone: &[Range]) -> Result<(), SourceError> {
+        let unreadable = |error: ReadError| unreadable(&error);
+        let topic = if gone.is_empty() { None } else { self.selected.reader().topic(&partition.topic).map_err(unreadable)? };
+        let Some(topic) = topic else { return Ok(()) };
+        match self.claims.missed_is_gone(&self.group, (topic, partition.number), gone) {
+            // It is found out again, by whoever delivers the rest.
+            Ok(()) | Err(LedgerError::Locked { .. }) => Ok(()),
+            Err(error) => Err(SourceError::Request {
+                what: "what a receiver missed cannot be written down as gone".to_owned(),
+                message: error.to_string(),
+            }),
         }
     }
 

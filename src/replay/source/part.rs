@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::record::{Meant, NextOffset, Offset, Partition, Slot};
+use crate::engine::detached::Range;
+use crate::record::{Meant, NextOffset, Offset, Partition, ReceiverSet, Slot};
+use crate::replay::missed::{self, MissedHere};
 
 /// A record with entries, ready to go: whom it is for, and how many entries it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,24 @@ impl Span {
 
     pub(in crate::replay) fn len(self) -> u64 {
         self.to.get().saturating_sub(self.from.get()).cast_unsigned()
+    }
+}
+
+/// Who missed a record, and is to have it beside those whose entries it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MissedBy {
+    Nobody,
+    /// Their run delivers it.
+    ThoseOfAnotherRun,
+    Receivers(ReceiverSet),
+}
+
+impl MissedBy {
+    pub(super) fn meant(self) -> Meant {
+        match self {
+            Self::Nobody | Self::ThoseOfAnotherRun => Meant::NOBODY,
+            Self::Receivers(receivers) => Meant::These(receivers),
+        }
     }
 }
 
@@ -86,6 +106,9 @@ pub(super) struct Part {
     waiting: Option<Offset>,
     /// Offsets in spans of which the topic brought no record.
     holes: u64,
+    missed: MissedHere,
+    /// Of what was missed: offsets without a record.
+    gone: Vec<Range>,
 }
 
 impl Part {
@@ -101,7 +124,43 @@ impl Part {
             position,
             waiting: None,
             holes: 0,
+            missed: MissedHere::default(),
+            gone: Vec::new(),
         }
+    }
+
+    pub(super) fn with_missed(self, missed: MissedHere) -> Self {
+        Self { missed, ..self }
+    }
+
+    // --- what receivers missed
+
+    pub(super) fn missed_by(&self, offset: Offset) -> MissedBy {
+        if self.missed.is_empty() {
+            return MissedBy::Nobody;
+        }
+        match self.missed.by(offset) {
+            receivers if !receivers.is_empty() => MissedBy::Receivers(receivers),
+            _ if self.missed.is_held(offset) => MissedBy::ThoseOfAnotherRun,
+            _ => MissedBy::Nobody,
+        }
+    }
+
+    /// Of the record that the topic brought.
+    pub(super) fn missed_by_waiting(&self) -> MissedBy {
+        self.waiting.map_or(MissedBy::Nobody, |waiting| self.missed_by(waiting))
+    }
+
+    /// Offsets that somebody missed and that did not go out: those that are still to be read, and the one that waits.
+    pub(super) fn missed_not_reached(&self) -> u64 {
+        let left = self.spans.iter().skip(self.over).map(|span| Span { from: span.from.max(self.position), to: span.to });
+        let ahead: u64 = left.flat_map(|span| self.missed.within(span)).map(|Range { from, to }| Span { from, to }.len()).sum();
+        ahead + u64::from(self.waiting.is_some_and(|waiting| !self.missed.by(waiting).is_empty()))
+    }
+
+    /// Of what was missed: where nothing is to be delivered. Known once all of it was read.
+    pub(super) fn gone(&self) -> &[Range] {
+        if self.span().is_none() { &self.gone } else { &[] }
     }
 
     // --- rows of the journal
@@ -116,6 +175,8 @@ impl Part {
 
     /// Rows that were free only later: in a new assignment of the partition, whose offsets begin anew.
     pub(super) fn begin_again(&mut self, due: impl IntoIterator<Item = Due>) {
+        // Those who missed it had it the first time.
+        self.missed = MissedHere::default();
         let slot = Slot { epoch: self.partition.slot.epoch + 1, ..self.partition.slot };
         self.partition = Arc::new(self.partition.at_slot(slot));
         self.due.extend(due);
@@ -200,7 +261,11 @@ impl Part {
     }
 
     fn read_to(&mut self, position: NextOffset) {
-        self.holes += Span { from: self.position, to: position }.len();
+        let hole = Span { from: self.position, to: position };
+        self.holes += hole.len();
+        for Range { from, to } in self.missed.within(hole) {
+            missed::push(&mut self.gone, from, to);
+        }
         self.position = position.max(self.position);
     }
 
@@ -262,6 +327,7 @@ impl Part {
 mod tests {
     use super::*;
     use crate::engine::doubles::next;
+    use crate::record::ReceiverIx;
     use crate::record::samples::partition_of;
 
     fn offset(at: i64) -> Offset {
@@ -354,6 +420,25 @@ mod tests {
         of.went(of.next());
         assert_eq!(of.not_reached(), 2);
         assert_eq!((of.brought(offset(4)), of.not_reached()), (Brought::Wanted, 1), "4 has an entry, which is counted by itself");
+    }
+
+    #[test]
+    fn who_missed_a_record_gets_it_beside_those_whose_entries_it_has() {
+        let range = |from, to| Range { from: next(from), to: next(to) };
+        let (billing, audit) = (ReceiverIx(0), ReceiverIx(1));
+        let set = |of: &[ReceiverIx]| MissedBy::Receivers(of.iter().fold(ReceiverSet::NONE, |set, of| set.with(*of)));
+        let missed = MissedHere { ours: vec![(billing, range(2, 6)), (audit, range(5, 8))], held: vec![range(4, 10)] };
+        let mut of = part(&[], &[(0, 12)]).with_missed(missed);
+        let by = |at: i64| of.missed_by(offset(at));
+        assert_eq!([1, 2, 5, 7].map(by), [MissedBy::Nobody, set(&[billing]), set(&[billing, audit]), set(&[audit])]);
+        assert_eq!((by(9), by(10)), (MissedBy::ThoseOfAnotherRun, MissedBy::Nobody));
+        assert_eq!(of.missed_not_reached(), 7);
+        of.brought(offset(5));
+        assert_eq!((of.missed_by_waiting(), of.missed_not_reached(), of.gone()), (set(&[billing, audit]), 3, &[][..]));
+        of.went(of.next());
+        of.read_up_to(next(12));
+        // 2 to 4 came to nobody, 6 and 7 neither.
+        assert_eq!((of.gone(), of.missed_not_reached()), (&[range(2, 5), range(6, 8)][..], 0));
     }
 
     #[test]

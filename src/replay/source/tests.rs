@@ -16,7 +16,7 @@ fn itinerary(index: u32, topic: Arc<Topic>, number: i32, to: i64) -> Itinerary {
     let (slot, late_below) = (Slot { index, epoch: 1 }, NextOffset::ZERO);
     let partition = Partition { slot, topic, number, late_below, debts: Debts::unknown(), suspects: Suspects::default() };
     let spans = if to == 0 { Vec::new() } else { vec![Span { from: NextOffset::ZERO, to: next(to) }] };
-    Itinerary { partition: Arc::new(partition), spans }
+    Itinerary { partition: Arc::new(partition), spans, missed: MissedHere::default() }
 }
 
 /// A topic of these many records in each partition.
