@@ -48,8 +48,12 @@ impl Service {
         format!("http://{}/events", self.endpoint.address())
     }
 
-    fn goes(&self, down: bool) {
-        self.is_down.store(down, Ordering::SeqCst);
+    fn goes_down(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+    }
+
+    fn comes_back(&self) {
+        self.is_down.store(false, Ordering::SeqCst);
     }
 
     fn took(&self) -> Vec<Place> {
@@ -118,7 +122,7 @@ fn a_receiver_that_is_down_and_alone_is_waited_for() {
     std::thread::scope(|scope| {
         scope.spawn(|| produce_until(&topic, &is_over, &produced));
         let _over = Over(&is_over);
-        service.goes(true);
+        service.goes_down();
         running.line("receiver billing is down (http_503", SOON);
         wait::for_the_whole(Duration::from_secs(repetitions(OUTAGE) as u64));
         let members = broker.witness().group_offsets(&group);
@@ -129,7 +133,7 @@ fn a_receiver_that_is_down_and_alone_is_waited_for() {
             assert!(is_settled, "nothing is committed past it: {at:?}");
         }
     });
-    service.goes(false);
+    service.comes_back();
     let expected = all(produced.load(Ordering::SeqCst));
     running.until("it has everything", SOON, |_| {
         (service.took().len() + folder.journal().failures().len() >= expected.len()).then_some(())
@@ -159,15 +163,17 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
     std::thread::scope(|scope| {
         scope.spawn(|| produce_until(&topic, &is_over, &produced));
         let _over = Over(&is_over);
-        service.goes(true);
+        service.goes_down();
         running.line("receiver billing is down (http_503", SOON);
         let before = folder.size_of_journal();
         wait::for_the_whole(Duration::from_secs(repetitions(OUTAGE) as u64));
         let behind = produced.load(Ordering::SeqCst);
-        running.until("the other one misses nothing", SOON, |_| (folder.lines("audit.jsonl").len() as i64 >= behind).then_some(()));
+        running.until("the other one misses nothing", SOON, |_| {
+            (i64::try_from(folder.lines("audit.jsonl").len()).unwrap() >= behind).then_some(())
+        });
         let grown = folder.size_of_journal().saturating_sub(before);
         assert!(grown < 1024 * 1024, "the journal grew by {grown} bytes");
-        service.goes(false);
+        service.comes_back();
         running.line("receiver_down of billing is over", SOON);
         wait::for_the_whole(Duration::from_secs(2));
     });
@@ -269,18 +275,18 @@ fn killed_in_an_outage_or_while_it_catches_up_a_receiver_misses_nothing() {
     for kill in 0..repetitions(KILLS) {
         topic.produce(&samples(produced, 9_000));
         produced += 9_000;
-        service.goes(true);
+        service.goes_down();
         let mut running = start();
         running.line("3 partitions assigned", SOON);
         wait::for_the_whole(Duration::from_millis(random.random_range(0..1_500)));
         if kill % 2 == 1 {
-            service.goes(false);
+            service.comes_back();
             wait::for_the_whole(Duration::from_millis(random.random_range(0..3_000)));
         }
         running.signal(Signal::KILL);
         running.wait(SOON);
     }
-    service.goes(false);
+    service.comes_back();
     let expected = all(produced);
     let mut running = start();
     running.until("both have everything", SOON, |_| {

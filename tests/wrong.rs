@@ -28,6 +28,13 @@ redrive errors show 1 2
 redrive group
 redrive group resett
 redrive reset -g shop
+redrive policy
+redrive policy explan
+redrive policy check
+redrive policy check nowhere.toml
+redrive policy explain 1 --last 5
+redrive policy explain --last 0
+redrive policy explain --last 5
 redrive demo --journal x.db
 redrive demo -o json
 redrive demo now

@@ -85,7 +85,7 @@ impl Claims {
         self.transact(|transaction, run| {
             let cut = Cut { group, run, topic, partition, receiver: None };
             for range in gone {
-                let mut select = transaction.prepare_cached(sql::missed::RECORDS_IN)?;
+                let mut select = transaction.prepare_cached(sql::RECORDS_IN)?;
                 let kept = select.query_map((topic, partition, range.from.get(), range.to.get()), |row| row.get::<_, i64>(0))?;
                 let mut from = range.from;
                 for offset in kept.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().filter_map(Offset::new) {

@@ -32,20 +32,22 @@ impl Source for Reading {
     fn poll(&mut self, _wait: Duration) -> Result<Polled<'_>, SourceError> {
         let slot = |index| Slot { index, epoch: 1 };
         if !std::mem::replace(&mut self.is_offered, true) {
-            let offers = (0..).zip(&self.log).map(|(index, records)| offer(slot(index), &topic("orders"), records.len() as i64));
+            let offers = (0..)
+                .zip(&self.log)
+                .map(|(index, records)| offer(slot(index), &topic("orders"), i64::try_from(records.len()).unwrap()));
             return Ok(Polled::Offered(offers.collect()));
         }
         let due = self.at.iter_mut().find(|(index, at)| **at < self.log[**index as usize].len());
         let Some((index, at)) = due else { return Ok(Polled::Idle) };
         let (offset, record) = (*at, &self.log[*index as usize][*at]);
         *at += 1;
-        Ok(Polled::Record(raw(slot(*index), offset as i64, record.0.as_deref(), record.1.as_deref())))
+        Ok(Polled::Record(raw(slot(*index), i64::try_from(offset).unwrap(), record.0.as_deref(), record.1.as_deref())))
     }
 
     fn assign(&mut self, starts: &[Start]) -> Result<(), SourceError> {
         for start in starts {
             let StartAt::At(at) = start.at else { continue };
-            self.at.insert(start.partition.slot.index, at.get() as usize);
+            self.at.insert(start.partition.slot.index, usize::try_from(at.get()).unwrap());
         }
         Ok(())
     }

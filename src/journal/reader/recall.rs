@@ -36,7 +36,7 @@ impl Recall for Reader {
             if !self.knows_missed()? {
                 return Ok(missed);
             }
-            let mut select = self.connection().prepare_cached(sql::missed::MISSED_OF_TOPIC)?;
+            let mut select = self.connection().prepare_cached(sql::MISSED_OF_TOPIC)?;
             let mut rows = select.query((group, topic))?;
             while let Some(row) = rows.next()? {
                 let (from, to): (i64, i64) = (row.get(2)?, row.get(3)?);

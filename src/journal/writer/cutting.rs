@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::engine::detached::Range;
-use crate::engine::ledger::{Delivered, Entry, FailedDelivery, LedgerError, PassedOver, WhyNot};
-use crate::engine::missed::Stray;
+use crate::engine::ledger::{Delivered, Entry, FailedDelivery, LedgerError, PassedOver, Stray, WhyNot};
 use crate::journal::sql;
 use crate::journal::writer::deferred::Taken;
 use crate::journal::writer::{Writer, Writing};
@@ -91,7 +90,7 @@ impl Cut<'_> {
     /// Takes what has settled out of them.
     pub(in crate::journal) fn out(&self, connection: &Connection, settled: Range) -> rusqlite::Result<()> {
         let Self { group, run, topic, partition, receiver } = self;
-        let mut select = connection.prepare_cached(sql::missed::TAKEN_OF)?;
+        let mut select = connection.prepare_cached(sql::TAKEN_OF)?;
         let found = select.query_map((group, topic, partition, settled.from.get(), settled.to.get(), run), |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
         })?;
@@ -101,13 +100,13 @@ impl Cut<'_> {
             }
             let (settled_from, settled_to) = (settled.from.get(), settled.to.get());
             if settled_from <= from {
-                connection.prepare_cached(sql::missed::MISSED_BEGINS)?.execute((id, settled_to.min(to)))?;
+                connection.prepare_cached(sql::MISSED_BEGINS)?.execute((id, settled_to.min(to)))?;
                 continue;
             }
             if settled_to < to {
-                connection.prepare_cached(sql::missed::MISSED_REST)?.execute((id, settled_to))?;
+                connection.prepare_cached(sql::MISSED_REST)?.execute((id, settled_to))?;
             }
-            connection.prepare_cached(sql::missed::MISSED_ENDS)?.execute((id, settled_from))?;
+            connection.prepare_cached(sql::MISSED_ENDS)?.execute((id, settled_from))?;
         }
         Ok(())
     }

@@ -12,12 +12,12 @@ use crate::failure::Stage;
 use crate::journal::holders::Holders;
 use crate::journal::sql;
 use crate::journal::writer::{Writing, knowledge};
-use crate::record::{NextOffset, Partition, Suspects, Topic};
+use crate::record::{NextOffset, Partition, Topic};
 
 /// What of a partition receivers of a group missed and nobody delivered since.
 pub(in crate::journal) fn missed_of(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<Missed>> {
     let (topic, partition) = partition;
-    let mut select = connection.prepare_cached(sql::missed::MISSED_OF)?;
+    let mut select = connection.prepare_cached(sql::MISSED_OF)?;
     select.query_map((group, topic, partition), Missed::read)?.collect()
 }
 
@@ -31,7 +31,7 @@ pub struct Taken {
 
 /// True when there may be something that this run has not taken.
 pub(super) fn has_strays(connection: &Connection, group: &str, run: i64) -> rusqlite::Result<bool> {
-    connection.prepare_cached(sql::missed::HAS_STRAYS)?.query_row((group, run), |row| row.get(0))
+    connection.prepare_cached(sql::HAS_STRAYS)?.query_row((group, run), |row| row.get(0))
 }
 
 /// A row of what was missed.
@@ -66,7 +66,7 @@ impl Writing<'_> {
                 None => true,
             };
             if is_free {
-                self.transaction.prepare_cached(sql::missed::TAKE_MISSED)?.execute((row.id, self.run))?;
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((row.id, self.run))?;
                 taken.push(row.missed);
             }
         }
@@ -76,7 +76,7 @@ impl Writing<'_> {
     /// Takes what these receivers missed and no run that lives delivers.
     pub(super) fn take_strays(&mut self, receivers: &[String]) -> rusqlite::Result<Vec<Stray>> {
         let holders = Holders::now(self.transaction);
-        let mut select = self.transaction.prepare_cached(sql::missed::STRAYS)?;
+        let mut select = self.transaction.prepare_cached(sql::STRAYS)?;
         let rows = select.query_map((self.group, self.run), |row| {
             let uuid: String = row.get(8)?;
             let topic = Topic { cluster_id: row.get(6)?, name: row.get(7)?, uuid: (!uuid.is_empty()).then_some(uuid) };
@@ -87,7 +87,7 @@ impl Writing<'_> {
             let (Missed { id, missed, holder, .. }, topic, partition) = row;
             let is_held = holder.map_or(Ok(false), |holder| holders.hold(holder))?;
             if !is_held && receivers.contains(&missed.receiver) {
-                self.transaction.prepare_cached(sql::missed::TAKE_MISSED)?.execute((id, self.run))?;
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((id, self.run))?;
                 let from = (self.topic(&topic)?, partition, missed.range.from);
                 let suspects = knowledge::suspects(self.transaction, self.group, from)?;
                 taken.push(Stray { topic, partition, missed, suspects });
@@ -100,7 +100,7 @@ impl Writing<'_> {
     pub(super) fn take_missed(&mut self, wanted: &[Stray]) -> rusqlite::Result<Taken> {
         let holders = Holders::now(self.transaction);
         let mut taken = Taken::default();
-        for Stray { topic, partition, missed: KnownDeferred { receiver, range }, .. } in wanted {
+        for Stray { topic, partition, missed: KnownDeferred { receiver, range } } in wanted {
             let id = self.topic(topic)?;
             for row in missed_of(self.transaction, self.group, (id, *partition))? {
                 let its = row.missed.range;
@@ -114,13 +114,12 @@ impl Writing<'_> {
                     topic: Arc::clone(topic),
                     partition: *partition,
                     missed: KnownDeferred { receiver: receiver.clone(), range },
-                    suspects: Suspects::default(),
                 };
                 if is_held {
                     taken.held.push(of_it);
                     continue;
                 }
-                self.transaction.prepare_cached(sql::missed::TAKE_MISSED)?.execute((row.id, self.run))?;
+                self.transaction.prepare_cached(sql::TAKE_MISSED)?.execute((row.id, self.run))?;
                 taken.ours.push(of_it);
             }
         }
@@ -131,9 +130,9 @@ impl Writing<'_> {
         let Deferred { partition, receiver, from, to, events } = deferred;
         let (topic, place) = self.missed_by(partition, receiver)?;
         let (number, events) = (partition.number, events.cast_signed());
-        let mut goes_on = self.transaction.prepare_cached(sql::missed::DEFERRED_GOES_ON)?;
+        let mut goes_on = self.transaction.prepare_cached(sql::DEFERRED_GOES_ON)?;
         if goes_on.execute(params![place, topic, number, from.get(), to.get(), events, self.run])? == 0 {
-            let mut new = self.transaction.prepare_cached(sql::missed::NEW_DEFERRED)?;
+            let mut new = self.transaction.prepare_cached(sql::NEW_DEFERRED)?;
             new.execute(params![place, topic, number, from.get(), to.get(), events, self.run])?;
         }
         Ok(())
@@ -142,27 +141,21 @@ impl Writing<'_> {
     pub(super) fn caught_up(&mut self, caught_up: &CaughtUp) -> rusqlite::Result<()> {
         let CaughtUp { partition, receiver, to } = caught_up;
         let (topic, place) = self.missed_by(partition, receiver)?;
-        self.transaction
-            .prepare_cached(sql::missed::CAUGHT_UP)?
-            .execute((place, topic, partition.number, to.get(), self.run))
-            .map(drop)
+        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute((place, topic, partition.number, to.get(), self.run)).map(drop)
     }
 
     pub(super) fn not_deferred(&mut self, not_deferred: &NotDeferred) -> rusqlite::Result<()> {
         let NotDeferred { partition, receiver, from } = not_deferred;
         let (topic, place) = self.missed_by(partition, receiver)?;
         let of_it = (place, topic, partition.number, from.get());
-        self.transaction.prepare_cached(sql::missed::DEFERRED_CUT)?.execute(of_it)?;
-        self.transaction.prepare_cached(sql::missed::DEFERRED_GONE)?.execute(of_it).map(drop)
+        self.transaction.prepare_cached(sql::DEFERRED_CUT)?.execute(of_it)?;
+        self.transaction.prepare_cached(sql::DEFERRED_GONE)?.execute(of_it).map(drop)
     }
 
     pub(super) fn let_go(&mut self, let_go: &LetGo) -> rusqlite::Result<()> {
         let LetGo { partition, receiver } = let_go;
         let (topic, place) = self.missed_by(partition, receiver)?;
-        self.transaction
-            .prepare_cached(sql::missed::LET_GO_OF_MISSED)?
-            .execute((place, topic, partition.number, self.run))
-            .map(drop)
+        self.transaction.prepare_cached(sql::LET_GO_OF_MISSED)?.execute((place, topic, partition.number, self.run)).map(drop)
     }
 
     /// The rows of topic and place.

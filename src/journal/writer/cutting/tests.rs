@@ -7,20 +7,14 @@ use proptest::prelude::*;
 
 use crate::engine::detached::Range;
 use crate::engine::doubles::next;
-use crate::engine::ledger::{Entry, Ledger as _, PassedOver, WhyNot};
-use crate::engine::missed::{KnownDeferred, Stray};
+use crate::engine::ledger::{Entry, KnownDeferred, Ledger as _, PassedOver, Stray, WhyNot};
 use crate::journal::Writer;
 use crate::journal::samples::Scene;
 use crate::offsets::Recall as _;
 
 fn stray(scene: &Scene, receiver: &str, from: i64, to: i64) -> Stray {
     let missed = KnownDeferred { receiver: receiver.into(), range: Range { from: next(from), to: next(to) } };
-    Stray {
-        topic: Arc::clone(&scene.partition.topic),
-        partition: scene.partition.number,
-        missed,
-        suspects: crate::record::Suspects::default(),
-    }
+    Stray { topic: Arc::clone(&scene.partition.topic), partition: scene.partition.number, missed }
 }
 
 /// The offsets that a receiver still misses.

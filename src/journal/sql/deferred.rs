@@ -1,4 +1,4 @@
-//! What receivers missed while they were down. Indexes: the UNIQUE one of `deferred`, and `deferred_open`.
+//! What receivers missed. Index: the unique one of deferred, and deferred_open.
 
 /// A range that was made again, after a reset, begins where it began before.
 pub(in crate::journal) const NEW_DEFERRED: &str = "
