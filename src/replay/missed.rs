@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::detached::Range;
-use crate::engine::ledger::{KnownDeferred, LedgerError, Stray};
+use crate::engine::ledger::LedgerError;
+use crate::engine::missed::{KnownDeferred, Stray};
 use crate::journal::{TopicRow, Writer};
 use crate::record::{NextOffset, Offset, ReceiverIx, ReceiverSet, Topic};
 use crate::replay::error::ReplayError;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use crate::engine::detached::Range;
-use crate::engine::ledger::{Delivered, Entry, FailedDelivery, LedgerError, PassedOver, Stray, WhyNot};
+use crate::engine::ledger::{Delivered, Entry, FailedDelivery, LedgerError, PassedOver, WhyNot};
+use crate::engine::missed::Stray;
 use crate::journal::sql;
 use crate::journal::writer::deferred::Taken;
 use crate::journal::writer::{Writer, Writing};

@@ -3,6 +3,7 @@
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::engine::source::SourceError;
@@ -20,6 +21,11 @@ pub(in crate::kafka) struct Quiet;
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level as i32, &format!("{facility} {message}"));
+    }
+
+    /// Events that nobody took before the consumer was closed, the end of a partition among them: no trouble of anybody's.
+    fn error(&self, error: KafkaError, reason: &str) {
+        log(RDKafkaLogLevel::Debug as i32, &format!("{error}: {reason}"));
     }
 }
 

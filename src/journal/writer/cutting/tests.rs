@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use crate::engine::detached::Range;
 use crate::engine::doubles::next;
-use crate::engine::ledger::{Entry, KnownDeferred, Ledger as _, PassedOver, Stray, WhyNot};
+use crate::engine::ledger::{Entry, Ledger as _, PassedOver, WhyNot};
+use crate::engine::missed::{KnownDeferred, Stray};
 use crate::journal::Writer;
 use crate::journal::samples::Scene;
 use crate::offsets::Recall as _;
