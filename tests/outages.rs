@@ -218,7 +218,7 @@ fn what_a_receiver_missed_is_delivered_by_a_replay_of_its_offsets() {
     let receivers = ["--receiver", &receiver, "--receiver", "audit=file:audit.jsonl"];
     let mut running = folder.consume(&topic, &group, [&["--from", "earliest"][..], &receivers].concat()).spawn();
     running.until("it delivers", SOON, |_| (service.took().len() == 300).then_some(()));
-    service.goes(true);
+    service.goes_down();
     topic.produce(&samples(300, 300));
     running.line("receiver billing is down (http_503", SOON);
     running.until("the other one misses nothing", SOON, |_| (folder.lines("audit.jsonl").len() == 600).then_some(()));
@@ -232,7 +232,7 @@ fn what_a_receiver_missed_is_delivered_by_a_replay_of_its_offsets() {
     let is_fresh = |(name, _, left): &(String, i64, u64)| name == "billing" && *left <= a_week && *left > a_week / 2;
     assert!(behind.len() == PARTITIONS as usize && behind.iter().all(is_fresh), "{behind:?}");
 
-    service.goes(false);
+    service.comes_back();
     let range = |range: &str| format!("{}:{range}", topic.name());
     let replay = |range: &str| {
         let summary = item(

@@ -7,7 +7,7 @@ use crate::engine::detached::Range;
 use crate::engine::ledger::LedgerError;
 use crate::engine::missed::{KnownDeferred, Stray};
 use crate::journal::{TopicRow, Writer};
-use crate::record::{NextOffset, Offset, ReceiverIx, ReceiverSet, Topic};
+use crate::record::{NextOffset, Offset, ReceiverIx, ReceiverSet, Suspects, Topic};
 use crate::replay::error::ReplayError;
 use crate::replay::plan::{PlannedMissed, SkipReason, Skipped};
 use crate::replay::prepare::Draft;
@@ -139,6 +139,7 @@ pub(super) fn take(writer: &mut Writer, missed: &[Missed], rule: &Rule, tally: &
         topic: Arc::clone(&missed.topic),
         partition: missed.partition,
         missed: KnownDeferred { receiver: missed.receiver.clone(), range: missed.range },
+        suspects: Suspects::default(),
     };
     let free: Vec<Stray> = missed.iter().filter(|missed| !missed.is_held).map(stray).collect();
     let taken = writer.take_missed(&free)?;

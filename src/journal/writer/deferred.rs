@@ -12,7 +12,7 @@ use crate::failure::Stage;
 use crate::journal::holders::Holders;
 use crate::journal::sql;
 use crate::journal::writer::{Writing, knowledge};
-use crate::record::{NextOffset, Partition, Topic};
+use crate::record::{NextOffset, Partition, Suspects, Topic};
 
 /// What of a partition receivers of a group missed and nobody delivered since.
 pub(in crate::journal) fn missed_of(connection: &Connection, group: &str, partition: (i64, i32)) -> rusqlite::Result<Vec<Missed>> {
@@ -100,7 +100,7 @@ impl Writing<'_> {
     pub(super) fn take_missed(&mut self, wanted: &[Stray]) -> rusqlite::Result<Taken> {
         let holders = Holders::now(self.transaction);
         let mut taken = Taken::default();
-        for Stray { topic, partition, missed: KnownDeferred { receiver, range } } in wanted {
+        for Stray { topic, partition, missed: KnownDeferred { receiver, range }, .. } in wanted {
             let id = self.topic(topic)?;
             for row in missed_of(self.transaction, self.group, (id, *partition))? {
                 let its = row.missed.range;
@@ -114,6 +114,7 @@ impl Writing<'_> {
                     topic: Arc::clone(topic),
                     partition: *partition,
                     missed: KnownDeferred { receiver: receiver.clone(), range },
+                    suspects: Suspects::default(),
                 };
                 if is_held {
                     taken.held.push(of_it);

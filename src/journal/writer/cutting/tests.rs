@@ -12,10 +12,11 @@ use crate::engine::missed::{KnownDeferred, Stray};
 use crate::journal::Writer;
 use crate::journal::samples::Scene;
 use crate::offsets::Recall as _;
+use crate::record::Suspects;
 
 fn stray(scene: &Scene, receiver: &str, from: i64, to: i64) -> Stray {
     let missed = KnownDeferred { receiver: receiver.into(), range: Range { from: next(from), to: next(to) } };
-    Stray { topic: Arc::clone(&scene.partition.topic), partition: scene.partition.number, missed }
+    Stray { topic: Arc::clone(&scene.partition.topic), partition: scene.partition.number, missed, suspects: Suspects::default() }
 }
 
 /// The offsets that a receiver still misses.
