@@ -59,7 +59,7 @@ impl Scene<'_> {
     fn settings(&self) -> String {
         let address = self.endpoint.address();
         let receiver = |name: &str, target: &str, more: &str| {
-            format!("[[receiver]]\nname = \"{name}\"\ntarget = \"{target}\"\nretries = 0\n{more}\n")
+            format!("[[receiver]]\nname = \"{name}\"\ntarget = \"{target}\"\nretries = 0\non_outage = \"journal\"\n{more}\n")
         };
         let receivers = [
             receiver("url", &format!("http://me:hunter2-url@{address}/x?access_token=hunter2-query"), ""),

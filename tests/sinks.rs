@@ -16,7 +16,8 @@ fn produce(topic: &Topic<'_>, count: usize) {
 /// `redrive consume` to the end of the topic, in a shell that does something with its output.
 fn in_shell(topic: &Topic<'_>, group: &str, more: &str) -> String {
     format!(
-        "{} consume -b {} -t {} -g {group} --from earliest --until-end --retries 0 --receiver it=stdout: {more}",
+        "{} consume -b {} -t {} -g {group} --from earliest --until-end --retries 0 --receiver it=stdout: \
+         --receiver-option it.on_outage=journal {more}",
         env!("CARGO_BIN_EXE_redrive"),
         topic.bootstrap(),
         topic.name()
@@ -122,7 +123,8 @@ fn a_program_that_goes_is_a_failure_of_the_receiver_alone() {
     let path = folder.path().join("once.sh");
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let receivers = ["--receiver", "it=run:./once.sh", "--receiver", "all=file:all.jsonl"];
-    let arguments = ["--from", "earliest", "--until-end", "--retries", "0"].into_iter().chain(receivers);
+    let options = ["--retries", "0", "--receiver-option", "it.on_outage=journal"];
+    let arguments = ["--from", "earliest", "--until-end"].into_iter().chain(options).chain(receivers);
     folder.consume(&topic, &group, arguments).run().expect_code(0);
     let failures = folder.journal().failures();
     let [row] = failures.as_slice() else { panic!("{failures:?}") };

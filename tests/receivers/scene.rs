@@ -49,7 +49,9 @@ impl Scene {
     pub(super) fn start(&self, kind: &dyn Kind, more: &[&str]) -> Running {
         let receiver = kind.target().map(|target| format!("it={target}"));
         let always = ["--from", "earliest", "--commit-interval", "100ms"];
-        let named = receiver.iter().flat_map(|receiver| ["--receiver", receiver]);
+        // What becomes of an event is looked at here, and not whether its receiver is down.
+        let journaled = ["--receiver-option", "it.on_outage=journal"];
+        let named = receiver.iter().flat_map(|receiver| ["--receiver", receiver].into_iter().chain(journaled));
         let arguments = always.into_iter().chain(more.iter().copied()).chain(named);
         match &receiver {
             Some(_) => self.folder.consume(&self.topic, &self.group, arguments).spawn(),

@@ -16,8 +16,7 @@ use crate::record::Suspects;
 
 fn stray(scene: &Scene, receiver: &str, from: i64, to: i64) -> Stray {
     let missed = KnownDeferred { receiver: receiver.into(), range: Range { from: next(from), to: next(to) } };
-    let (topic, suspects) = (Arc::clone(&scene.partition.topic), Suspects::default());
-    Stray { topic, partition: scene.partition.number, missed, suspects }
+    Stray { topic: Arc::clone(&scene.partition.topic), partition: scene.partition.number, missed, suspects: Suspects::default() }
 }
 
 /// The offsets that a receiver still misses.
