@@ -78,6 +78,14 @@ pub struct Topic {
     pub uuid: Option<String>,
 }
 
+impl Topic {
+    /// Topics of one name are the same one unless both have an id, and those differ.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && (self.uuid.is_none() || other.uuid.is_none() || self.uuid == other.uuid)
+    }
+}
+
 /// One assigned partition and what the journal knew of it when it was assigned.
 #[derive(Debug)]
 pub struct Partition {

@@ -11,6 +11,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 
 use crate::replays::item;
+use crate::support::command::Running;
 use crate::support::{Broker, Endpoint, Folder, Sample, Topic, repetitions, unique, wait};
 
 /// Seconds that a receiver is down: in CI, and in a full run.
@@ -110,6 +111,20 @@ fn failed(folder: &Folder) -> BTreeSet<Place> {
     folder.journal().failures().iter().map(|row| (row.partition, row.offset)).collect()
 }
 
+/// Waits until the service has what is no entry, of which there are few, and all of it in order; then ends the run.
+#[track_caller]
+fn ends_with_everything(mut running: Running, service: &Service, folder: &Folder, expected: &BTreeSet<Place>) {
+    running.until("it has everything", SOON, |_| {
+        (service.took().len() + folder.journal().failures().len() >= expected.len()).then_some(())
+    });
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    let (took, failed) = (service.took(), failed(folder));
+    is_in_order(&took);
+    assert!(failed.len() <= 5, "{failed:?}");
+    assert_eq!(&took.into_iter().chain(failed).collect::<BTreeSet<_>>(), expected);
+}
+
 #[test]
 fn a_receiver_that_is_down_and_alone_is_waited_for() {
     let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("alone"));
@@ -135,15 +150,7 @@ fn a_receiver_that_is_down_and_alone_is_waited_for() {
     });
     service.comes_back();
     let expected = all(produced.load(Ordering::SeqCst));
-    running.until("it has everything", SOON, |_| {
-        (service.took().len() + folder.journal().failures().len() >= expected.len()).then_some(())
-    });
-    running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
-    let (took, failed) = (service.took(), failed(&folder));
-    is_in_order(&took);
-    assert!(failed.len() <= 5, "{failed:?}");
-    assert_eq!(took.into_iter().chain(failed).collect::<BTreeSet<_>>(), expected);
+    ends_with_everything(running, &service, &folder, &expected);
     let incidents = folder.journal().incidents();
     let down: Vec<_> = incidents.iter().filter(|row| row.kind == "receiver_down").collect();
     assert!(matches!(&down[..], [one] if !one.is_open), "{incidents:?}");
@@ -178,15 +185,7 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
         wait::for_the_whole(Duration::from_secs(2));
     });
     let expected = all(produced.load(Ordering::SeqCst));
-    running.until("it has everything", SOON, |_| {
-        (service.took().len() + folder.journal().failures().len() >= expected.len()).then_some(())
-    });
-    running.signal(Signal::TERM);
-    running.wait(SOON).expect_code(0);
-    let (took, failed) = (service.took(), failed(&folder));
-    is_in_order(&took);
-    assert!(failed.len() <= 5, "{failed:?}");
-    assert_eq!(took.into_iter().chain(failed).collect::<BTreeSet<_>>(), expected);
+    ends_with_everything(running, &service, &folder, &expected);
     let audited = folder.delivered("audit.jsonl");
     is_in_order(&audited);
     assert_eq!(audited.into_iter().collect::<BTreeSet<_>>(), expected);

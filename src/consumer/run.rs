@@ -217,8 +217,13 @@ fn to_consume(
         group: settings.group.clone(),
     });
     let source = Box::new(GroupSource::join(&place.connection, cluster, subscription)?);
-    let (run, hands, probation) = (writer.run().clone(), writer.hands(), writer.probation()?);
+    let (run, hands, probation) = (writer.run().clone(), writer.hands(), probation(&writer, settings)?);
     Ok(Means { source, run, ledger: Box::new(writer), bindings, began, tally: None, schemas, hands, open_again, probation })
+}
+
+/// Asked only where errors are limited: it means something there alone.
+fn probation(writer: &Writer, settings: &ConsumeSettings) -> Result<Probation, LedgerError> {
+    settings.conduct.max_consecutive_errors.map_or(Ok(Probation::No), |_| writer.probation())
 }
 
 fn to_look_on(

@@ -81,8 +81,13 @@ impl Detached {
         self.receiver == receiver && self.partition.slot == slot
     }
 
+    /// The slot under which it is read again, if it is.
+    pub(super) fn slot_again(&self) -> Option<Slot> {
+        self.rereading.map(|rereading| rereading.slot)
+    }
+
     pub(super) fn is_read_as(&self, slot: Slot) -> bool {
-        self.rereading.is_some_and(|rereading| rereading.slot == slot)
+        self.slot_again() == Some(slot)
     }
 
     /// More of it is on its way to the journal.

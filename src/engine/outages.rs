@@ -36,6 +36,11 @@ impl Outages {
         self.down.contains_key(&receiver)
     }
 
+    /// Nobody is down.
+    pub(super) fn is_empty(&self) -> bool {
+        self.down.is_empty()
+    }
+
     /// A receiver is down, and asked for no delivery for so long; true when that is new.
     pub(super) fn fell(&mut self, receiver: ReceiverIx, quiet: Option<Duration>, now: Instant) -> bool {
         let is_new = !self.is_down(receiver);

@@ -138,9 +138,10 @@ impl Rereaders {
 
     /// Looks at the next reader of those that are wanted.
     pub(super) fn poll(&mut self, wanted: ReceiverSet) -> Result<Came<'_>, SourceError> {
-        let turns = self.readers.keys().copied().filter(|receiver| wanted.contains(*receiver));
-        let (before, after): (Vec<_>, Vec<_>) = turns.partition(|receiver| receiver.0 < self.next);
-        let Some(receiver) = after.first().or_else(|| before.first()).copied() else { return Ok(Came::Nothing) };
+        let next = ReceiverIx(self.next);
+        let turns = self.readers.range(next..).chain(self.readers.range(..next));
+        let turn = turns.map(|(receiver, _)| *receiver).find(|receiver| wanted.contains(*receiver));
+        let Some(receiver) = turn else { return Ok(Came::Nothing) };
         self.next = receiver.0.wrapping_add(1);
         self.readers.get_mut(&receiver).map_or(Ok(Came::Nothing), |reader| reader.poll(receiver))
     }
@@ -249,7 +250,7 @@ fn offered(
     let is_it = |place: &Place| place.topic.name == offer.topic.name && place.number == offer.partition;
     let Some((at, place)) = places.iter_mut().enumerate().find(|(_, place)| is_it(place)) else { return };
     let is_beyond = place.again.as_ref().is_some_and(|again| again.from > offer.end);
-    if is_beyond || !is_same(&place.topic, &offer.topic) {
+    if is_beyond || !place.topic.is_same(&offer.topic) {
         return gone.extend(place.slot().map(|slot| (slot, None)));
     }
     place.inner = Some((offer.slot, offer.low));
@@ -288,9 +289,4 @@ impl Place {
         self.is_begun = true;
         Some(Start { partition: Arc::new(Partition::unknown(inner, topic, self.number)), at, basis: Basis::Choice })
     }
-}
-
-/// Topics of one name are the same one unless both have an id, and those differ.
-fn is_same(one: &Topic, other: &Topic) -> bool {
-    one.uuid.is_none() || other.uuid.is_none() || one.uuid == other.uuid
 }

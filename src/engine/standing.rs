@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::engine::flow::Budget;
-use crate::engine::flow::Load;
+use crate::engine::flow::{Budget, Load};
 use crate::engine::report::Shelved;
 use crate::engine::source::Flow;
 use crate::record::Slot;

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use crate::engine::coordinator::{Coordinator, Named, write};
 use crate::engine::detached::{Detached, Here, Range, Rereading};
-use crate::engine::flow::Budget;
-use crate::engine::flow::Load;
+use crate::engine::flow::{Budget, Load};
 use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known};
 use crate::engine::missed::{CaughtUp, Deferral, Deferred, LetGo, NotDeferred};
 use crate::engine::report::{Action, ToShard};
@@ -44,6 +43,9 @@ impl Coordinator {
     /// to all again.
     pub(super) fn begin_detached(&mut self, partition: &Arc<Partition>, at: NextOffset, known: &Known, actions: &mut Vec<Action>) {
         self.leave_strays_of(partition, actions);
+        if known.deferred.is_empty() && self.outages.is_empty() {
+            return;
+        }
         for (receiver, named) in (0..).map(ReceiverIx).zip(self.options.receivers.clone()) {
             let of_it = || known.deferred.iter().filter(|deferred| deferred.receiver == named.name);
             if of_it().any(|deferred| deferred.range.to > at) {
@@ -63,7 +65,7 @@ impl Coordinator {
     /// The slots under which what is missed of these is read again.
     pub(super) fn reread_of(&self, slots: &[Slot]) -> Vec<Slot> {
         let of_them = self.detached.iter().filter(|detached| slots.contains(&detached.partition.slot));
-        of_them.filter_map(|detached| detached.rereading).map(|rereading| rereading.slot).collect()
+        of_them.filter_map(Detached::slot_again).collect()
     }
 
     /// These are somebody else's; what was missed of them is in the journal, for whoever takes it.
@@ -71,13 +73,12 @@ impl Coordinator {
         for slot in self.reread_of(slots) {
             self.tracker.close(slot);
         }
-        let gone = self.detached.extract_if(.., |detached| slots.contains(&detached.partition.slot));
-        let mut entries: Vec<Entry> = Vec::new();
-        for detached in gone {
-            let receiver = self.options.receivers.get(usize::from(detached.receiver.0)).map(|named| named.name.clone());
-            let let_go = |receiver| Entry::LetGo(LetGo { partition: detached.partition, receiver });
-            entries.extend(receiver.map(let_go));
-        }
+        let gone: Vec<_> = self.detached.extract_if(.., |detached| slots.contains(&detached.partition.slot)).collect();
+        let let_go = |Detached { receiver, partition, .. }| {
+            let receiver = self.receiver(receiver)?.name.clone();
+            Some(Entry::LetGo(LetGo { partition, receiver }))
+        };
+        let entries: Vec<Entry> = gone.into_iter().filter_map(let_go).collect();
         if !entries.is_empty() {
             actions.push(Action::Journal(write(entries)));
         }
@@ -195,18 +196,19 @@ impl Coordinator {
     }
 
     fn load_again(&self, receiver: ReceiverIx) -> Load {
-        let its = self.detached.iter().filter(|detached| detached.receiver == receiver).filter_map(|detached| detached.rereading);
-        its.map(|rereading| self.tracker.load_of(rereading.slot))
+        let its = self.detached.iter().filter(|detached| detached.receiver == receiver).filter_map(Detached::slot_again);
+        its.map(|slot| self.tracker.load_of(slot))
             .fold(Load::default(), |all, of| Load { records: all.records + of.records, bytes: all.bytes + of.bytes })
     }
 
     /// The end of what is read: nobody waits here for receivers that are down, and what they missed is in the journal.
     pub(super) fn leave_missed(&mut self, actions: &mut Vec<Action>) {
-        let slots: Vec<Slot> = self.detached.iter().filter_map(|detached| detached.rereading).map(|of| of.slot).collect();
-        self.leave_again_as(slots, actions);
+        let slots = self.detached.iter().filter_map(Detached::slot_again).collect();
+        self.give_up_again(slots, actions);
     }
 
-    fn leave_again_as(&self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
+    /// Reads these again no more, and lets go of what of them waits.
+    pub(super) fn give_up_again(&self, slots: Vec<Slot>, actions: &mut Vec<Action>) {
         if !slots.is_empty() {
             self.each_shard(actions, || ToShard::LetGo(slots.clone()));
             actions.push(Action::LeaveAgain(slots));

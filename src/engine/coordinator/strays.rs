@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::coordinator::{Coordinator, Phase};
 use crate::engine::detached::Detached;
 use crate::engine::missed::Stray;
-use crate::engine::report::{Action, ToShard};
+use crate::engine::report::Action;
 use crate::receiver::OnOutage;
 use crate::record::{Debts, NextOffset, Partition, ReceiverIx, Slot};
 
@@ -51,11 +51,8 @@ impl Coordinator {
     pub(super) fn leave_strays_of(&mut self, partition: &Partition, actions: &mut Vec<Action>) {
         let is_it = |detached: &mut Detached| detached.is_stray_of(&partition.topic, partition.number);
         let strays: Vec<Detached> = self.detached.extract_if(.., is_it).collect();
-        let slots: Vec<Slot> = strays.iter().filter_map(|detached| detached.rereading).map(|of| of.slot).collect();
+        let slots: Vec<Slot> = strays.iter().filter_map(Detached::slot_again).collect();
         slots.iter().for_each(|slot| self.tracker.close(*slot));
-        if !slots.is_empty() {
-            self.each_shard(actions, || ToShard::LetGo(slots.clone()));
-            actions.push(Action::LeaveAgain(slots));
-        }
+        self.give_up_again(slots, actions);
     }
 }

@@ -195,7 +195,7 @@ impl Shard {
         if manner == Manner::Defer { End::Deferred } else { End::Held(history.of_no_avail()) }
     }
 
-    fn vigil(&self, receiver: ReceiverIx) -> Option<&Vigil> {
+    pub(super) fn vigil(&self, receiver: ReceiverIx) -> Option<&Vigil> {
         self.walk.vigils.get(usize::from(receiver.0))
     }
 

@@ -12,6 +12,7 @@ use crate::engine::report::{self, FoundDown, Report, Signal};
 use crate::engine::shard::Shard;
 use crate::engine::shard::ending::Ends;
 use crate::event::Event;
+use crate::policy::Vigil;
 use crate::receiver::{Mode, OnOutage, ReceiverError};
 use crate::record::{Meant, NextOffset, ReceiverIx, ReceiverSet, Record, Slot};
 
@@ -124,16 +125,14 @@ impl Shard {
     pub(super) fn probed_alive(&mut self, receiver: ReceiverIx) {
         self.lanes.set_gate(receiver, Gate::Held);
         self.tell_found();
-        if let Some(vigil) = self.walk.vigils.get(usize::from(receiver.0)) {
-            vigil.rise();
-        }
+        self.vigil(receiver).map(Vigil::rise);
         self.tell(Report::Signal(receiver, Signal::Up));
     }
 
     /// A delivery ended as only a receiver that is there ends it. Where its outages are failures nobody probes: then it is back.
     pub(super) fn found_alive(&mut self, receiver: ReceiverIx) {
         let is_journaled = self.binding(receiver).is_some_and(|binding| binding.on_outage == OnOutage::Journal);
-        let Some(vigil) = self.walk.vigils.get(usize::from(receiver.0)) else { return };
+        let Some(vigil) = self.vigil(receiver) else { return };
         if !is_journaled || !vigil.is_down() {
             return vigil.alive();
         }

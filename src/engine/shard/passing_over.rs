@@ -53,6 +53,6 @@ impl Shard {
 
     /// A receiver that a replay does not wait for.
     pub(super) fn is_given_up(&self, receiver: ReceiverIx) -> bool {
-        self.is_replay() && self.walk.vigils.get(usize::from(receiver.0)).is_some_and(Vigil::is_down)
+        self.is_replay() && self.vigil(receiver).is_some_and(Vigil::is_down)
     }
 }

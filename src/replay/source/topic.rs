@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::source::{Basis, Notice, Offer, Polled, SourceError, Start, StartAt};
-use crate::record::{NextOffset, Slot, Topic};
+use crate::record::{NextOffset, Slot};
 use crate::replay::source::part::{Brought, Part};
 use crate::replay::source::{Asked, Found, ReplaySource};
 
@@ -61,7 +61,7 @@ impl ReplaySource {
             // Of a topic that was made again there are two.
             for part in self.parts.iter_mut().filter(of_it) {
                 let Some(span) = part.span() else { continue };
-                if !is_same(&part.partition.topic, &offer.topic) {
+                if !part.partition.topic.is_same(&offer.topic) {
                     cut += part.cut(NextOffset::ZERO);
                     continue;
                 }
@@ -129,9 +129,4 @@ impl ReplaySource {
         let (Some(inner), Some(topic)) = (part.inner.take(), &mut self.topic) else { return Ok(()) };
         topic.release(&[inner.slot])
     }
-}
-
-/// Topics of one name are the same one unless both have an id, and those differ.
-fn is_same(one: &Topic, other: &Topic) -> bool {
-    one.name == other.name && (one.uuid.is_none() || other.uuid.is_none() || one.uuid == other.uuid)
 }
