@@ -6,6 +6,8 @@
 mod builder;
 mod dry_run;
 mod error;
+#[cfg(test)]
+mod outage_seeds;
 pub(crate) mod receivers;
 mod run;
 #[cfg(test)]

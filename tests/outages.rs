@@ -32,11 +32,16 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
+        Self::that_answers("503 Service Unavailable")
+    }
+
+    /// What it says while it is down.
+    fn that_answers(status: &'static str) -> Self {
         let (is_down, took) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (down, taken) = (Arc::clone(&is_down), Arc::clone(&took));
         let endpoint = Endpoint::start(move |request, stream| {
             if down.load(Ordering::SeqCst) {
-                return stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+                return write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
             }
             let number = |name| request.header(name).parse::<i64>().expect("a number");
             taken.lock().unwrap().push((i32::try_from(number("ce-kafkapartition")).unwrap(), number("ce-kafkaoffset")));
@@ -191,6 +196,35 @@ fn what_a_receiver_misses_is_deferred_and_the_others_go_on() {
     assert_eq!(audited.into_iter().collect::<BTreeSet<_>>(), expected);
     let down = folder.journal().incidents().iter().filter(|row| row.kind == "receiver_down").count();
     assert_eq!(down, 1);
+    assert_eq!(broker.witness().lag(&group), 0);
+}
+
+#[test]
+fn what_a_rule_holds_is_an_outage_of_its_receiver_from_the_first_event_on() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("held"));
+    let topic = broker.topic("held", PARTITIONS);
+    topic.produce(&samples(0, 300));
+    let service = Service::that_answers("409 Conflict");
+    service.goes_down();
+    folder.write(
+        "redrive.toml",
+        "[[rule]]\nname = \"month end\"\nwhen = { receiver = \"billing\", code = \"http_409\" }\nthen = \"hold\"\n",
+    );
+    let receiver = format!("billing={}", service.target());
+    let receivers = ["--from", "earliest", "--receiver", &receiver, "--receiver", "audit=file:audit.jsonl"];
+    let mut running = folder.consume(&topic, &group, receivers).spawn();
+    running.line("receiver billing is down (http_409", SOON);
+    running.until("the other one misses nothing", SOON, |_| (folder.lines("audit.jsonl").len() == 300).then_some(()));
+    assert_eq!(service.took(), []);
+    service.comes_back();
+    running.line("receiver_down of billing is over", SOON);
+    running.line("billing has what it missed", SOON);
+    topic.produce(&samples(300, 300));
+    running.until("it has everything", SOON, |_| (service.took().len() == 600).then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    is_in_order(&service.took());
+    assert_eq!(failed(&folder), BTreeSet::new(), "it is no event's failure");
     assert_eq!(broker.witness().lag(&group), 0);
 }
 

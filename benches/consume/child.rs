@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::Result;
 use crate::support::Folder;
 use crate::support::command::{Command, Running};
@@ -13,6 +15,11 @@ const RUNS_WITHIN: Duration = Duration::from_secs(600);
 
 /// Does the task to its end, in `folder`.
 pub(crate) fn run(task: &Task, folder: &Folder) -> Result<Measured> {
+    ask(task, folder)
+}
+
+/// The same for tasks that measure something else.
+pub(crate) fn ask<T: DeserializeOwned>(task: &Task, folder: &Folder) -> Result<T> {
     let output = command(task, folder)?.within(RUNS_WITHIN).run();
     if !output.status.success() {
         return Err(format!("{task:?} failed ({}): {}", output.status, output.stderr).into());

@@ -17,6 +17,10 @@
 //!   same struct, and both have the same client properties. A line for each round: events per second from the first event to the last,
 //!   their ratio, the processor time of each process for a million events, and its peak of resident memory. The line that must hold is
 //!   about the median ratio.
+//! - **outage**: redrive with two Rust receivers, of which one is down for a while and then catches up on what it missed. A line for each
+//!   round, and each round is a process: what the other one does in a second while both are well, while one is down, and while that one
+//!   catches up. Two lines are about the ratios of the latter to the first. Then the same with a receiver that takes 20 ms for each event,
+//!   and the line is about its own speed while it catches up, to that while both were well.
 //! - **memory**: redrive with a receiver that never answers, before the whole topic: its peak of resident memory, once that stands still.
 //! - **start**: from the start of the process to the first delivery, several times, each after a clean stop of the one before.
 //! - **hand**: what each call of a Rust receiver costs more because it is noted that it has a record in hand. It needs no topic.
@@ -39,6 +43,7 @@
 //! The exit code is 1 when a line does not hold.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what a benchmark is for is what it prints")]
 
+mod ailing;
 mod avro;
 mod bare;
 mod child;
@@ -49,6 +54,7 @@ mod memory;
 mod meter;
 mod numbers;
 mod ours;
+mod outage;
 mod posting;
 mod process;
 mod replay;
@@ -115,6 +121,7 @@ struct Arguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Speed,
+    Outage,
     Memory,
     Start,
     Hand,
@@ -154,12 +161,13 @@ fn measure(arguments: &Arguments) -> Result<Verdict> {
         topic::PARTITIONS,
     );
     let mut verdict = Verdict::Holds;
-    for part in [Part::Speed, Part::Memory, Part::Start, Part::Hand, Part::Http, Part::Avro, Part::Replay] {
+    for part in [Part::Speed, Part::Outage, Part::Memory, Part::Start, Part::Hand, Part::Http, Part::Avro, Part::Replay] {
         if !arguments.parts.is_empty() && !arguments.parts.contains(&part) {
             continue;
         }
         let measured = match part {
             Part::Speed => speed::measure(&events, arguments.rounds)?,
+            Part::Outage => outage::measure(&events, arguments.rounds)?,
             Part::Memory => memory::measure(&events)?,
             Part::Start => start::measure(&events, arguments.rounds)?,
             Part::Hand => hand::measure(arguments.rounds)?,

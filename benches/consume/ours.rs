@@ -40,7 +40,7 @@ pub(crate) fn fail(task: &Task) -> Result<Measured> {
         Err(ReceiverError::permanent("no_address", format!("order {} has no address", order.id)))
     });
     // Nothing works here, and that is meant.
-    let ended = consume(task, &failing, &[(&table::NO_STARTUP_GUARD, "true")], Arc::new(Journaled(meter)))?;
+    let ended = consume(task, &failing, &[(&table::NO_STARTUP_GUARD, "true")], Arc::new(Journaled(meter)), &StopToken::default())?;
     if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.failed != task.count {
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
@@ -60,7 +60,7 @@ impl Observer for Journaled {
 
 /// Delivers as many events as the task says to receivers that count them, with these settings beside the defaults.
 pub(crate) fn deliver(task: &Task, receivers: &Receivers, meter: &Meter, more: &[(&Setting, &str)]) -> Result<Measured> {
-    let ended = consume(task, receivers, more, Arc::new(Unobserved))?;
+    let ended = consume(task, receivers, more, Arc::new(Unobserved), &StopToken::default())?;
     if !matches!(ended.summary.reason, StopReason::Done) || ended.summary.counts.delivered != task.count {
         return Err(format!("redrive ended early: {:?}", ended.summary).into());
     }
@@ -83,7 +83,7 @@ pub(crate) fn hang(task: &Task) -> Result<()> {
             answer
         }
     });
-    let ended = consume(task, &hanging, &[], Arc::new(Unobserved))?;
+    let ended = consume(task, &hanging, &[], Arc::new(Unobserved), &StopToken::default())?;
     Err(format!("redrive ended although its receiver never answers: {:?}", ended.summary).into())
 }
 
@@ -97,7 +97,14 @@ pub(crate) fn parse(event: &Event, done: impl Fn()) -> Result<(), ReceiverError>
     Ok(())
 }
 
-fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)], observer: Arc<dyn Observer>) -> Result<Ended> {
+/// Reads as many events as the task says, with these settings beside the defaults, unless it is stopped before.
+pub(crate) fn consume(
+    task: &Task,
+    receivers: &Receivers,
+    more: &[(&Setting, &str)],
+    observer: Arc<dyn Observer>,
+    stop: &StopToken,
+) -> Result<Ended> {
     let mut given = Given::default();
     given.set(&table::TOPIC, vec![task.topic.clone()]);
     given.set(&table::GROUP, vec![task.group.clone()]);
@@ -108,7 +115,7 @@ fn consume(task: &Task, receivers: &Receivers, more: &[(&Setting, &str)], observ
     }
     let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), receivers)?;
     let place = Place { connection: Connection::new(&task.bootstrap, Vec::new())?, journal: journal(), command: "consume" };
-    Ok(consumer::run(&place, settings, &StopToken::default(), |_| observer)?)
+    Ok(consumer::run(&place, settings, stop, |_| observer)?)
 }
 
 /// In the folder that the process was started in.

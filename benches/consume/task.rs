@@ -5,7 +5,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
-use crate::{Result, avro, bare, ours, posting, replay, service};
+use crate::ailing::Illness;
+use crate::{Result, ailing, avro, bare, ours, posting, replay, service};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -20,6 +21,8 @@ pub(crate) struct Task {
     pub(crate) url: Option<String>,
     /// The range that is replayed, as the command takes it.
     pub(crate) offset: Option<String>,
+    /// How it goes with the receiver that ails.
+    pub(crate) illness: Option<Illness>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub(crate) enum Role {
     Failing,
     /// redrive's replay to a receiver that parses each event: of a range of offsets, or of all that is journaled.
     Replay,
+    /// redrive with two receivers, of which one is down for a while.
+    Ailing,
     /// redrive with a receiver that never answers. It has to be ended from outside.
     Hanging,
     /// The server that events are posted to. It has to be ended from outside.
@@ -71,6 +76,7 @@ impl Task {
             Role::Ours => ours::run(self)?,
             Role::Failing => ours::fail(self)?,
             Role::Replay => replay::run(self)?,
+            Role::Ailing => return tell(&ailing::run(self)?),
             Role::Hanging => return ours::hang(self),
             Role::Service => return service::run(),
             Role::BarePosts => posting::bare(self, Builder::new_current_thread())?,
@@ -80,9 +86,13 @@ impl Task {
             Role::AvroToJson => avro::to_json(self)?,
             Role::OurAvro => avro::ours(self)?,
         };
-        println!("{}", serde_json::to_string(&measured)?);
-        Ok(())
+        tell(&measured)
     }
+}
+
+fn tell(measured: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(measured)?);
+    Ok(())
 }
 
 impl FromStr for Task {

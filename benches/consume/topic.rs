@@ -64,7 +64,7 @@ impl Events {
     /// A task that reads `count` of them, for a group that nobody used before. Done again it goes on where the group is.
     pub(crate) fn task(&self, role: Role, count: u64) -> Task {
         let (bootstrap, topic) = (self.bootstrap.clone(), self.topic.clone());
-        Task { role, bootstrap, topic, group: unique("shop"), count, url: None, offset: None }
+        Task { role, bootstrap, topic, group: unique("shop"), count, url: None, offset: None, illness: None }
     }
 }
 

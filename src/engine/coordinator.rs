@@ -39,6 +39,7 @@ use crate::record::{NextOffset, RawRecord, Slot};
 /// A source that was held takes up to a second to bring records again: that there are none so soon means nothing.
 const RESUMES_WITHIN: Duration = Duration::from_secs(2);
 
+pub use deferral::WantedAgain;
 pub use outages::Named;
 
 /// What a coordinator is told.
@@ -117,6 +118,7 @@ pub struct Coordinator {
     standing: Standing,
     outages: Outages,
     detached: Vec<Detached>,
+    wanted_again: WantedAgain,
     next_strays: Instant,
     /// How many ranges were read again: their slots are told apart by it.
     reread: u32,
@@ -149,6 +151,7 @@ impl Coordinator {
             standing: Standing::default(),
             outages: Outages::default(),
             detached: Vec::new(),
+            wanted_again: WantedAgain::Nothing,
             next_strays: now + STRAYS_EVERY,
             reread: 0,
             has_started: false,
@@ -267,7 +270,7 @@ impl Coordinator {
             Report::Signal(receiver, signal) => self.signal(receiver, signal, now, actions),
             Report::Shelved(mut changes) => {
                 // What is read again has a bound of its own.
-                changes.retain(|(slot, _)| !self.is_reread(*slot));
+                changes.retain(|(slot, _)| !Self::is_slot_again(*slot));
                 self.standing.change(&changes);
             }
             Report::Journaled { runs, progress, ticket } => {
@@ -384,6 +387,7 @@ impl Coordinator {
         }
         self.look_for_strays(now, actions);
         self.go_on_with_missed(now, actions);
+        self.find_wanted_again();
         self.keep_draining(now, actions);
     }
 

@@ -1,6 +1,9 @@
 //! A source and a ledger in memory, for tests: what they were asked is there to be looked at.
 
+mod log;
+
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,15 +14,20 @@ use crate::engine::coordinator::{CoordinatorOptions, Named};
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, Known, Ledger, LedgerError, RunEnd, RunId};
 use crate::engine::limit::Probation;
+use crate::engine::rereading::NothingAgain;
+use crate::engine::schemas::Schemas;
 use crate::engine::source::{
     Appeared, CommitResult, CommitStarted, Committed, Flow, Mark, Offer, Polled, Source, SourceError, Start, StartAt,
 };
 use crate::engine::start::{OnGap, OnTruncation};
-use crate::receiver::OnOutage;
+use crate::engine::{Guarding, Plan};
+use crate::receiver::{Binding, Mode, OnOutage, Receiver};
 use crate::record::{
-    Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, Slot, Suspects, Timestamp, TimestampKind, Topic,
+    Debts, Headers, Meant, NextOffset, Offset, Partition, RawRecord, ReceiverSet, Slot, Suspects, Timestamp, TimestampKind, Topic,
 };
-use crate::stage::TypeFrom;
+use crate::stage::{Format, Router, TypeFrom, Unrecognized};
+
+pub(crate) use log::Log;
 
 pub(crate) fn next(value: i64) -> NextOffset {
     NextOffset::new(value).unwrap()
@@ -44,6 +52,40 @@ pub(crate) fn conduct() -> Conduct {
 pub(crate) fn options(conduct: Conduct) -> CoordinatorOptions {
     let receivers = vec![Named { name: "billing".into(), on_outage: OnOutage::Wait }];
     CoordinatorOptions { shards: 1, receivers, probation: Probation::No, run: RunId { journal_uuid: "j".into(), run: 1 }, conduct }
+}
+
+/// A receiver that gets everything, and whose outages are failures.
+pub(crate) fn binding(name: &str, receiver: Arc<dyn Receiver>) -> Binding {
+    Binding {
+        name: name.into(),
+        definition: "test".into(),
+        types: Vec::new(),
+        timeout: Duration::from_secs(5),
+        retries: 2,
+        on_outage: OnOutage::Journal,
+        receiver,
+    }
+}
+
+pub(crate) fn plan(bindings: Vec<Binding>, conduct: Conduct) -> Plan {
+    let router = Router::new(bindings.iter().map(|binding| binding.types.as_slice()), Unrecognized::Journal).unwrap();
+    Plan {
+        group: "g".into(),
+        run: RunId { journal_uuid: "uuid".into(), run: 1 },
+        router,
+        rules: Arc::default(),
+        bindings,
+        by_name_only: ReceiverSet::NONE,
+        format: Format::Auto,
+        schemas: Schemas::default(),
+        open_again: Box::new(NothingAgain),
+        mode: Mode::Live,
+        guard: Guarding::Off,
+        probation: Probation::No,
+        concurrency: NonZeroUsize::new(256).unwrap(),
+        conduct,
+        hands: None,
+    }
 }
 
 pub(crate) fn topic(name: &str) -> Arc<Topic> {

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::engine::coordinator::{Coordinator, Input};
+use crate::engine::coordinator::{Coordinator, Input, WantedAgain};
 use crate::engine::flow::Appetite;
 use crate::engine::observer::Observer;
 use crate::engine::report::{Action, Dispatch, Report, StopReason, ToJournal, ToShard};
 use crate::engine::rereading::{Came, Rereaders};
 use crate::engine::source::{CommitError, CommitResult, CommitStarted, Mark, Polled, Source, SourceError};
 use crate::engine::stop::StopToken;
-use crate::record::ReceiverSet;
 
 /// How long one poll waits when nothing is there: long enough not to spin, short enough to look around.
 const LOOK_AROUND: Duration = Duration::from_millis(20);
@@ -51,6 +50,7 @@ pub(super) struct Ended {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Again {
     Record,
+    /// None, but there may be one at any moment.
     Nothing,
     /// Nobody looked.
     Idle,
@@ -108,10 +108,11 @@ impl KafkaThread {
 
     /// One look at what is read again, if anything is wanted of it.
     fn read_again(&mut self, now: Instant) -> Again {
-        let wanted = if self.rereaders.is_idle() { ReceiverSet::NONE } else { self.coordinator.wants_again() };
-        if wanted.is_empty() {
-            return Again::Idle;
-        }
+        let wanted = match self.coordinator.wants_again() {
+            WantedAgain::Of(wanted) if !self.rereaders.is_idle() => wanted,
+            WantedAgain::Soon => return Again::Nothing,
+            WantedAgain::Of(_) | WantedAgain::Nothing => return Again::Idle,
+        };
         match self.rereaders.poll(wanted) {
             Ok(came) => {
                 let again = if matches!(came, Came::Record(_)) { Again::Record } else { Again::Nothing };

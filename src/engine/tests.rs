@@ -18,16 +18,14 @@ use super::*;
 use crate::engine::coordinator::Input;
 use crate::engine::flow::Budget;
 use crate::engine::ledger::{Entry, LedgerError};
-use crate::engine::limit::Probation;
 use crate::engine::observer::{Observer, Unobserved};
 use crate::engine::report::{StopLevel, StopReason};
-use crate::engine::rereading::NothingAgain;
 use crate::engine::schemas::Schemas;
 use crate::engine::stop::StopToken;
 use crate::failure::Stage;
 use crate::receiver::{Delivery, OnOutage, Receiver, ReceiverError, Step};
 use crate::record::{Debts, Offset, ReceiverSet};
-use crate::stage::{TypeFrom, Unrecognized};
+use crate::stage::TypeFrom;
 
 type Asked = Box<dyn Fn(&Delivery) -> Answered + Send + Sync>;
 
@@ -66,36 +64,11 @@ fn offset(delivery: &Delivery) -> i64 {
 }
 
 fn binding(name: &str, receiver: &Arc<Probe>) -> Binding {
-    Binding {
-        name: name.into(),
-        definition: "test".into(),
-        types: Vec::new(),
-        timeout: Duration::from_secs(5),
-        retries: 2,
-        on_outage: OnOutage::Journal,
-        receiver: Arc::new(Arc::clone(receiver)),
-    }
+    doubles::binding(name, Arc::new(Arc::clone(receiver)))
 }
 
 fn plan(bindings: Vec<Binding>) -> Plan {
-    let router = Router::new(bindings.iter().map(|binding| binding.types.as_slice()), Unrecognized::Journal).unwrap();
-    Plan {
-        group: "g".into(),
-        run: RunId { journal_uuid: "uuid".into(), run: 1 },
-        router,
-        rules: Arc::default(),
-        bindings,
-        by_name_only: ReceiverSet::NONE,
-        format: Format::Auto,
-        schemas: Schemas::default(),
-        open_again: Box::new(NothingAgain),
-        mode: Mode::Live,
-        guard: Guarding::Off,
-        probation: Probation::No,
-        concurrency: NonZeroUsize::new(256).unwrap(),
-        conduct: conduct(),
-        hands: None,
-    }
+    doubles::plan(bindings, conduct())
 }
 
 fn conduct() -> Conduct {

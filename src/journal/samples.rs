@@ -129,6 +129,15 @@ impl Scene {
         Reader::open(&self.place()).unwrap()
     }
 
+    /// Ranges of which a receiver is still to be delivered something: the partition, where it goes on, its end, and who has it.
+    pub(crate) fn undelivered(&self) -> Vec<(i32, i64, i64, Option<i64>)> {
+        let connection = rusqlite::Connection::open(self.place().path).unwrap();
+        let query = "SELECT partition, delivered_to, to_offset, claimed_by FROM deferred WHERE delivered_to < to_offset";
+        let mut statement = connection.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+
     pub(crate) fn sample(&self, sample: Sample) -> Entry {
         let headers: &[(&str, Option<&[u8]>)] = &[("ce_type", Some(b"order.placed")), ("x", None)];
         let record = record_at(&self.partition, sample.offset, headers, Some(b"{\"a\":1}"));

@@ -138,7 +138,7 @@ impl Coordinator {
     }
 
     fn let_go(&mut self, mut slots: Vec<Slot>, actions: &mut Vec<Action>) {
-        slots.retain(|slot| !self.is_reread(*slot));
+        slots.retain(|slot| !Self::is_slot_again(*slot));
         self.forget_detached(&slots, actions);
         for slot in &slots {
             self.refusal_is_over(*slot, actions);

@@ -14,12 +14,25 @@ use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
 use crate::engine::tracker::{Advance, Whose};
 use crate::receiver::OnOutage;
-use crate::record::{NextOffset, Partition, ReceiverIx, ReceiverSet, Slot};
+use crate::record::{Meant, NextOffset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot};
 
-/// What is read again takes at most this part of what may be in flight, and as much beside it.
-const PART_OF_BUDGET: usize = 4;
+/// What is read again takes at most this part of what may be in flight, beside what is new: that is how those who catch up share the
+/// processor with the others when there is not enough of it.
+const PART_OF_BUDGET: usize = 2;
+/// Records up to this size, in bytes, are counted with the next tick.
+const LARGE: usize = 16 * 1024;
 /// Slots that no source comes near.
 const HIGHEST_SLOTS: u32 = 1 << 30;
+
+/// What is to be brought of what is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantedAgain {
+    /// From the readers of these receivers: there is room, or one of them is to find out whether it is back.
+    Of(ReceiverSet),
+    /// There is no room, but there will be.
+    Soon,
+    Nothing,
+}
 
 impl Coordinator {
     // --- who is detached
@@ -43,18 +56,21 @@ impl Coordinator {
     /// to all again.
     pub(super) fn begin_detached(&mut self, partition: &Arc<Partition>, at: NextOffset, known: &Known, actions: &mut Vec<Action>) {
         self.leave_strays_of(partition, actions);
-        if known.deferred.is_empty() && self.outages.is_empty() {
+        let is_read_once_more = known.highest > at;
+        if known.deferred.is_empty() && self.outages.is_empty() && !is_read_once_more {
             return;
         }
         for (receiver, named) in (0..).map(ReceiverIx).zip(self.options.receivers.clone()) {
             let of_it = || known.deferred.iter().filter(|deferred| deferred.receiver == named.name);
-            if of_it().any(|deferred| deferred.range.to > at) {
+            // Also what it got since: what it misses the next time must not go on with that.
+            let defers = named.on_outage == OnOutage::Defer;
+            if (defers && is_read_once_more) || of_it().any(|deferred| deferred.range.to > at) {
                 let (partition, receiver) = (Arc::clone(partition), named.name.clone());
                 actions.push(Action::Journal(write(vec![Entry::NotDeferred(NotDeferred { partition, receiver, from: at })])));
             }
             let before = of_it().map(|deferred| Range { to: deferred.range.to.min(at), ..deferred.range });
             let ranges: Vec<Range> = before.filter(|range| range.from < range.to).collect();
-            let is_down = named.on_outage == OnOutage::Defer && self.outages.is_down(receiver);
+            let is_down = defers && self.outages.is_down(receiver);
             if !ranges.is_empty() || is_down {
                 self.detached.push(Detached::new(receiver, partition, ranges));
                 self.each_shard(actions, || ToShard::Detach(receiver, vec![partition.slot]));
@@ -82,10 +98,6 @@ impl Coordinator {
         if !entries.is_empty() {
             actions.push(Action::Journal(write(entries)));
         }
-    }
-
-    pub(super) fn is_reread(&self, slot: Slot) -> bool {
-        self.detached.iter().any(|detached| detached.is_read_as(slot))
     }
 
     // --- what the journal is told, and has
@@ -142,12 +154,25 @@ impl Coordinator {
                 let Some(partition) = self.tracker.partition(raw.slot).cloned() else { return };
                 self.batches.push(raw, &partition, seq, actions);
                 self.reread_up_to(raw.slot, raw.offset.next());
+                self.note_taken_again(raw);
             }
             Came::UpTo(slot, position) => {
                 self.batches.flush(actions);
                 self.reread_up_to(*slot, *position);
             }
             Came::Gone(slot, low) => self.missed_is_gone(*slot, *low, actions),
+        }
+    }
+
+    /// What cannot wait for the next tick: one that is down has one delivery at a time, and a large record may have taken all the room.
+    fn note_taken_again(&mut self, raw: &RawRecord<'_>) {
+        if raw.size() > LARGE {
+            self.find_wanted_again();
+        }
+        if let (WantedAgain::Of(wanted), Meant::These(receivers)) = (self.wanted_again, raw.meant) {
+            let down =
+                receivers.iter().filter(|receiver| self.outages.is_down(*receiver)).fold(ReceiverSet::NONE, ReceiverSet::with);
+            self.wanted_again = WantedAgain::Of(wanted.minus(down));
         }
     }
 
@@ -175,24 +200,32 @@ impl Coordinator {
         self.reread_up_to(slot, to);
     }
 
-    /// The receivers of whose reader something may come now: there is room, or it is to find out whether it is back.
+    /// What may come now of what is read again: found out with each tick, and not for each record.
     #[must_use]
-    pub fn wants_again(&self) -> ReceiverSet {
-        if self.detached.is_empty() || !self.may_wait() {
-            return ReceiverSet::NONE;
-        }
+    pub fn wants_again(&self) -> WantedAgain {
+        self.wanted_again
+    }
+
+    pub(super) fn find_wanted_again(&mut self) {
+        self.wanted_again = if self.detached.is_empty() || !self.may_wait() { WantedAgain::Nothing } else { self.room_again() };
+    }
+
+    fn room_again(&self) -> WantedAgain {
         let reading = |detached: &&Detached| detached.rereading.is_some_and(|rereading| !rereading.is_read);
         let receivers = self.detached.iter().filter(reading).fold(ReceiverSet::NONE, |set, of| set.with(of.receiver));
         let Budget { records, bytes } = self.options.conduct.budget;
         let parts = PART_OF_BUDGET * receivers.len().max(1) as usize;
         let has_room = |receiver: &ReceiverIx| {
             let load = self.load_again(*receiver);
-            if self.outages.is_down(*receiver) {
-                return load.records == 0;
-            }
-            load.records == 0 || (load.records < records / parts && load.bytes < bytes / parts)
+            let may_be_more = !self.outages.is_down(*receiver) && load.records < records / parts && load.bytes < bytes / parts;
+            load.records == 0 || may_be_more
         };
-        receivers.iter().filter(has_room).fold(ReceiverSet::NONE, ReceiverSet::with)
+        let with_room = receivers.iter().filter(has_room).fold(ReceiverSet::NONE, ReceiverSet::with);
+        match with_room.is_empty() {
+            false => WantedAgain::Of(with_room),
+            true if receivers.iter().any(|receiver| !self.outages.is_down(receiver)) => WantedAgain::Soon,
+            true => WantedAgain::Nothing,
+        }
     }
 
     fn load_again(&self, receiver: ReceiverIx) -> Load {
@@ -270,6 +303,11 @@ impl Coordinator {
     pub(super) fn slot_again(&mut self) -> Slot {
         self.reread = self.reread.wrapping_add(1);
         Slot { index: u32::MAX - self.reread % HIGHEST_SLOTS, epoch: self.reread }
+    }
+
+    /// Whether something is, or was, read again under this slot.
+    pub(super) fn is_slot_again(slot: Slot) -> bool {
+        slot.index > u32::MAX - HIGHEST_SLOTS
     }
 
     fn keep_for_those_nearly_there(&mut self, actions: &mut Vec<Action>) {
