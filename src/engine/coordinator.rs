@@ -103,6 +103,8 @@ pub struct Coordinator {
     limit: Option<Limit>,
     phase: Phase,
     offers: HashMap<Slot, Offer>,
+    /// Offers that were taken back before the journal had its word.
+    withdrawn: HashMap<Slot, Offer>,
     revocations: Vec<Revocation>,
     revoked: u64,
     next_commit: Instant,
@@ -140,6 +142,7 @@ impl Coordinator {
             limit: options.conduct.max_consecutive_errors.map(|most| Limit::new(most, options.probation)),
             phase: Phase::Running,
             offers: HashMap::new(),
+            withdrawn: HashMap::new(),
             revocations: Vec::new(),
             revoked: 0,
             next_commit: now + options.conduct.commit_interval,
@@ -376,7 +379,7 @@ impl Coordinator {
             self.next_commit = now + self.options.conduct.commit_interval;
             self.write_progress(now, actions);
         }
-        if self.admission.is_held() || self.tracker.out() > 0 || self.is_catching_up() {
+        if self.admission.is_held() || self.tracker.load().records > 0 || self.is_catching_up() {
             self.busy_at = self.busy_at.max(now);
         }
         if let Some(limit) = self.options.conduct.idle_exit {

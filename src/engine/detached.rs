@@ -40,14 +40,18 @@ pub(super) struct Detached {
     pub(super) keeping_from: Option<NextOffset>,
 }
 
-/// The first range, as it is read again.
+/// The first ranges, as they are read again: with those that are close behind it, under one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rereading {
     pub(super) slot: Slot,
-    /// Where it ends: the range may have grown since.
+    /// Where it began.
+    pub(super) from: NextOffset,
+    /// Where it ends: there may be more since.
     pub(super) to: NextOffset,
     /// Nothing more of it comes.
     pub(super) is_read: bool,
+    /// Nobody waits for it.
+    pub(super) is_left: bool,
 }
 
 impl Detached {
@@ -72,9 +76,10 @@ impl Detached {
         self.here == Here::NotRead && self.partition.number == number && *self.partition.topic == *topic
     }
 
-    /// Another range, behind those that are there.
+    /// Another range, in its place among those that are there.
     pub(super) fn add(&mut self, range: Range) {
-        self.ranges.push_back(range);
+        let before = self.ranges.partition_point(|other| other.from <= range.from);
+        self.ranges.insert(before, range);
     }
 
     pub(super) fn is_of(&self, receiver: ReceiverIx, slot: Slot) -> bool {
@@ -103,32 +108,51 @@ impl Detached {
                 _ => self.ranges.push_back(range),
             }
         }
-        if let (Some(first), Some(rereading)) = (self.ranges.front(), &mut self.rereading)
-            && !rereading.is_read
-        {
-            rereading.to = rereading.to.max(first.to);
+        let end = self.rereading.filter(|rereading| !rereading.is_read).and_then(|rereading| self.end_from(rereading.from));
+        if let (Some(end), Some(rereading)) = (end, &mut self.rereading) {
+            rereading.to = rereading.to.max(end);
         }
     }
 
-    /// Everything of the first range below `to` is delivered.
+    /// Everything that was read again below `to` is delivered.
     pub(super) fn caught_up(&mut self, to: NextOffset) {
-        if let Some(first) = self.ranges.front_mut() {
-            first.from = first.from.max(to);
+        let Some(from) = self.rereading.map(|rereading| rereading.from) else { return };
+        for range in self.ranges.iter_mut().filter(|range| range.from >= from && range.from < to) {
+            range.from = range.to.min(to);
         }
-        self.ranges.pop_front_if(|first| first.from >= first.to);
+        self.ranges.retain(|range| range.from < range.to);
         if self.rereading.is_some_and(|rereading| rereading.to <= to) {
             self.rereading = None;
         }
     }
 
-    /// The range that is to be read next, when none is.
+    /// What is to be read next, when nothing is.
     pub(super) fn unread(&self) -> Option<Range> {
-        self.ranges.front().copied().filter(|_| self.rereading.is_none())
+        let from = self.ranges.front().filter(|_| self.rereading.is_none())?.from;
+        Some(Range { from, to: self.end_from(from)? })
     }
 
-    /// Whether a record that is read again belongs to the range.
+    /// Where what is read from there on ends: reading over a few offsets between two ranges is cheaper than to begin anew.
+    fn end_from(&self, from: NextOffset) -> Option<NextOffset> {
+        let mut ranges = self.ranges.iter().skip_while(|range| range.from < from);
+        let first = ranges.next()?.to;
+        let close = |end: NextOffset, next: &Range| (next.from.get() - end.get() <= FEW).then_some(next.to);
+        Some(ranges.scan(first, |end, next| close(*end, next).inspect(|to| *end = *to)).last().unwrap_or(first))
+    }
+
+    /// Whether a record that is read again was missed.
     pub(super) fn has(&self, offset: Offset) -> bool {
-        self.rereading.is_some_and(|rereading| rereading.to.covers(offset))
+        let covers = |range: &Range| !range.from.covers(offset) && range.to.covers(offset);
+        // Nearly always it is the first one.
+        let is_missed = self.ranges.iter().take_while(|range| !range.from.covers(offset)).any(covers);
+        is_missed && self.rereading.is_some_and(|rereading| rereading.to.covers(offset))
+    }
+
+    /// Nobody waits for it any more; as what it is read, if that is new.
+    pub(super) fn leave(&mut self) -> Option<Slot> {
+        let rereading = self.rereading.as_mut().filter(|rereading| !rereading.is_left)?;
+        rereading.is_left = true;
+        Some(rereading.slot)
     }
 
     pub(super) fn is_missing_something(&self) -> bool {
@@ -137,7 +161,11 @@ impl Detached {
 
     /// What is on disk and still to be delivered is so little that what comes may be kept for the receiver.
     pub(super) fn is_nearly_there(&self) -> bool {
-        self.ranges.iter().map(|range| range.to.get() - range.from.get()).sum::<i64>() < FEW
+        let left = self.ranges.iter().try_fold(0, |left, range| {
+            let with_it = left + range.to.get() - range.from.get();
+            (with_it < FEW).then_some(with_it)
+        });
+        left.is_some()
     }
 }
 
@@ -158,9 +186,11 @@ mod tests {
         Detached::new(ReceiverIx(0), &partition_of("orders"), ranges.iter().copied())
     }
 
+    /// Begins to read what is unread.
     fn read(detached: &mut Detached, to: i64) {
-        let slot = Slot { index: u32::MAX, epoch: 1 };
-        detached.rereading = Some(Rereading { slot, to: at(to), is_read: false });
+        let (slot, unread) = (Slot { index: u32::MAX, epoch: 1 }, detached.unread().unwrap());
+        assert_eq!(unread.to, at(to));
+        detached.rereading = Some(Rereading { slot, from: unread.from, to: unread.to, is_read: false, is_left: false });
     }
 
     #[test]
@@ -176,6 +206,31 @@ mod tests {
         assert_eq!((detached.unread(), detached.is_missing_something()), (None, true), "the last one is on its way");
         detached.journaled(at(12));
         assert_eq!(detached.unread(), Some(range(11, 12)));
+    }
+
+    #[test]
+    fn ranges_that_are_close_are_read_together_and_what_lies_between_them_is_not_its() {
+        let mut detached = detached(&[range(0, 5), range(7, 9), range(1_000, 1_010), range(9_000, 9_001)]);
+        assert_eq!(detached.unread(), Some(range(0, 1_010)));
+        read(&mut detached, 1_010);
+        let has = |detached: &Detached, offset| detached.has(Offset::new(offset).unwrap());
+        assert!([0, 4, 7, 1_009].into_iter().all(|offset| has(&detached, offset)));
+        assert!(![5, 6, 9, 999, 1_010, 9_000].into_iter().any(|offset| has(&detached, offset)));
+        detached.caught_up(at(8));
+        assert!(has(&detached, 8) && !has(&detached, 7));
+        detached.caught_up(at(1_010));
+        assert_eq!(detached.unread(), Some(range(9_000, 9_001)));
+    }
+
+    /// Of a run that died later than the one whose ranges are read already.
+    #[test]
+    fn a_range_that_comes_late_is_read_although_it_lies_before_what_was_read() {
+        let mut detached = detached(&[range(100, 110)]);
+        read(&mut detached, 110);
+        detached.add(range(10, 20));
+        detached.caught_up(at(105));
+        detached.caught_up(at(110));
+        assert_eq!(detached.unread(), Some(range(10, 20)));
     }
 
     #[test]

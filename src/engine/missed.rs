@@ -20,11 +20,6 @@ impl Missed {
     pub fn by(deferred: ReceiverSet, lacking: ReceiverSet) -> Self {
         Self { deferred, had: ReceiverSet::ALL.minus(lacking).minus(deferred) }
     }
-
-    #[must_use]
-    pub fn is_by_nobody(self) -> bool {
-        self.deferred.is_empty()
-    }
 }
 
 /// A receiver is to have so many events of what lies in `from..to` of a partition, and had none of them.
@@ -49,12 +44,13 @@ pub struct Deferred {
     pub events: u64,
 }
 
-/// Of what was deferred, everything below `to` has settled for this receiver.
+/// Of what was deferred, everything from `from` on and below `to` has settled for this receiver.
 #[derive(Clone, Debug)]
 pub struct CaughtUp {
     /// As it is read again.
     pub partition: Arc<Partition>,
     pub receiver: String,
+    pub from: NextOffset,
     pub to: NextOffset,
 }
 
@@ -66,11 +62,12 @@ pub struct NotDeferred {
     pub from: NextOffset,
 }
 
-/// What the receiver missed of the partition is not delivered by this run: whoever may, takes it.
+/// What was missed of the partition is not delivered by this run: whoever may, takes it.
 #[derive(Clone, Debug)]
 pub struct LetGo {
     pub partition: Arc<Partition>,
-    pub receiver: String,
+    /// Of this receiver; `None`: of all.
+    pub receiver: Option<String>,
 }
 
 /// Something that a receiver missed and nobody delivers.

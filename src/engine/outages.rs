@@ -20,6 +20,8 @@ struct Down {
     /// The shard that is asked next, and how many had nothing that could ask.
     shard: usize,
     tried: usize,
+    /// How many found it still down.
+    in_vain: u32,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +47,8 @@ impl Outages {
     pub(super) fn fell(&mut self, receiver: ReceiverIx, quiet: Option<Duration>, now: Instant) -> bool {
         let is_new = !self.is_down(receiver);
         let wait = FIRST_WAIT;
-        let down = self.down.entry(receiver).or_insert(Down { next: Next::AskAt(now + wait), wait, shard: 0, tried: 0 });
+        let down =
+            self.down.entry(receiver).or_insert(Down { next: Next::AskAt(now + wait), wait, shard: 0, tried: 0, in_vain: 0 });
         if let (Next::AskAt(at), Some(quiet)) = (&mut down.next, quiet) {
             *at = (*at).max(now + quiet);
         }
@@ -54,17 +57,18 @@ impl Outages {
 
     /// As `fell`, where nothing is held back.
     pub(super) fn fell_unasked(&mut self, receiver: ReceiverIx) -> bool {
-        let down = Down { next: Next::Never, wait: FIRST_WAIT, shard: 0, tried: 0 };
+        let down = Down { next: Next::Never, wait: FIRST_WAIT, shard: 0, tried: 0, in_vain: 0 };
         self.down.insert(receiver, down).is_none()
     }
 
-    /// The one that was out says that it is not back: the next one waits twice as long.
-    pub(super) fn is_still_down(&mut self, receiver: ReceiverIx, quiet: Option<Duration>, now: Instant) {
-        if let Some(down) = self.down.get_mut(&receiver) {
-            down.wait = (down.wait * 2).min(LONGEST_WAIT);
-            down.next = Next::AskAt(now + down.wait.max(quiet.unwrap_or_default()));
-            down.tried = 0;
-        }
+    /// The one that was out says that it is not back: the next one waits twice as long. Returns how many said so.
+    pub(super) fn is_still_down(&mut self, receiver: ReceiverIx, quiet: Option<Duration>, now: Instant) -> u32 {
+        let Some(down) = self.down.get_mut(&receiver) else { return 0 };
+        down.wait = (down.wait * 2).min(LONGEST_WAIT);
+        down.next = Next::AskAt(now + down.wait.max(quiet.unwrap_or_default()));
+        down.tried = 0;
+        down.in_vain = down.in_vain.saturating_add(1);
+        down.in_vain
     }
 
     /// The shard that was to ask has nothing of the receiver: another one may.
@@ -106,14 +110,15 @@ mod tests {
 
     #[test]
     fn one_asks_at_a_time_and_ever_more_seldom() {
-        let (mut outages, mut now) = (Outages::default(), Instant::now());
+        let (mut outages, mut now, mut in_vain) = (Outages::default(), Instant::now(), 0);
         assert!(outages.fell(BILLING, None, now) && !outages.fell(BILLING, None, now));
         for wait in [1, 2, 4, 8, 16, 30, 30] {
             assert_eq!(outages.due(now + wait * SECOND - Duration::from_millis(1)), []);
             now += wait * SECOND;
             assert_eq!(outages.due(now), [(BILLING, 0)]);
             assert_eq!(outages.due(now + 60 * SECOND), [], "one is out");
-            outages.is_still_down(BILLING, None, now);
+            in_vain += 1;
+            assert_eq!(outages.is_still_down(BILLING, None, now), in_vain);
         }
         assert!(outages.rose(BILLING) && !outages.rose(BILLING) && !outages.is_down(BILLING));
         assert_eq!(outages.due(now + 60 * SECOND), []);

@@ -181,6 +181,11 @@ impl Tracker {
         self.take_progress_of(|assigned| assigned.journaled == assigned.told)
     }
 
+    /// As `take_progress`, only of what is read again.
+    pub fn take_progress_again(&mut self) -> Vec<Advance> {
+        self.take_progress_of(|assigned| assigned.books == Books::OfOne && assigned.journaled == assigned.told)
+    }
+
     /// As `take_progress` for slots that have no next time: whatever is on its way already.
     pub fn take_last_progress(&mut self, of: &[Slot]) -> Vec<Advance> {
         self.take_progress_of(|assigned| of.contains(&assigned.partition.slot))
@@ -273,10 +278,10 @@ impl Tracker {
         Some(assigned.in_flight.back().map_or(assigned.mark, |last| last.offset.next()).max(assigned.beyond))
     }
 
-    /// The journal has the progress of the slot up to there.
+    /// The journal has the progress of the slot up to there; of what lies before its start there is none.
     #[must_use]
     pub fn is_journaled(&self, slot: Slot, to: NextOffset) -> bool {
-        self.slots.get(&slot).is_some_and(|assigned| assigned.journaled >= Some(to))
+        self.slots.get(&slot).is_some_and(|assigned| assigned.journaled.unwrap_or(assigned.start) >= to)
     }
 
     /// Everything of the slot below this is settled.

@@ -175,8 +175,9 @@ impl Scene {
         Entry::Deferred(Deferred { partition, receiver, from: next(from), to: next(to), events })
     }
 
-    pub(crate) fn caught_up(&self, receiver: &str, to: i64) -> Entry {
-        Entry::CaughtUp(CaughtUp { partition: Arc::clone(&self.partition), receiver: receiver.to_owned(), to: next(to) })
+    pub(crate) fn caught_up(&self, receiver: &str, (from, to): (i64, i64)) -> Entry {
+        let (partition, receiver) = (Arc::clone(&self.partition), receiver.to_owned());
+        Entry::CaughtUp(CaughtUp { partition, receiver, from: next(from), to: next(to) })
     }
 
     pub(crate) fn incident(&self, kind: IncidentKind, message: &str) -> Entry {

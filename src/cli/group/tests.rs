@@ -411,7 +411,7 @@ fn receivers_that_missed_something_are_shown_by_themselves() {
     let hours = regex::Regex::new(r"\d+ h \d+ min").unwrap();
     assert!(hours.is_match(&shown), "{shown}");
     insta::assert_snapshot!("describe_with_deferred", hours.replace(&shown, "71 h 59 min"));
-    writer.append(&[desk.scene.caught_up("billing", 48), desk.scene.caught_up("search", 30)]).unwrap();
+    writer.append(&[desk.scene.caught_up("billing", (0, 48)), desk.scene.caught_up("search", (0, 30))]).unwrap();
     let items = desk.items("group describe -g shop", "group-partition");
     let receivers = items[0]["receivers"].as_array().unwrap();
     assert_eq!(receivers.iter().map(told).collect::<Vec<_>>(), [(json!("billing"), json!(48), json!(52), json!(2))]);

@@ -96,9 +96,7 @@ impl Shop {
                 let is_hard = !is_last && shop.hardship == Hardship::Everything && seed % 2 == 0;
                 asked.ask(if is_hard { StopLevel::Now } else { StopLevel::Drain });
             });
-            let t = Instant::now();
             self.run(&stop);
-            eprintln!("DEBUG seed {} last {is_last} run took {:?}, asked after {:?}", self.seed, t.elapsed(), stop.asked_at().map(|a| a.duration_since(t)));
             fate.unwrap().join().unwrap();
         }
         self

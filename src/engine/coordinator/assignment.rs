@@ -39,6 +39,9 @@ impl Coordinator {
         let mut starts = Vec::new();
         let mut findings = Vec::new();
         for known in all {
+            if let Some(offer) = self.withdrawn.remove(&known.slot) {
+                self.let_go_of_missed(assigned(&offer, known), known, actions);
+            }
             let Some(offer) = self.offers.remove(&known.slot) else { continue };
             let basis = if offer.committed.is_some() { Basis::Commit } else { Basis::Choice };
             match start::start(&offer, known, &self.start_options()) {
@@ -51,6 +54,7 @@ impl Coordinator {
                 }
                 StartDecision::Held(finding) => {
                     let partition = assigned(&offer, known);
+                    self.let_go_of_missed(Arc::clone(&partition), known, actions);
                     findings.push(held(&finding, &partition));
                     findings.push(incident(finding, &partition));
                     starts.push(Start { partition, at: StartAt::Held, basis });
@@ -151,7 +155,7 @@ impl Coordinator {
 
     pub(super) fn forget_offers(&mut self, slots: &[Slot]) {
         for slot in slots {
-            self.offers.remove(slot);
+            self.withdrawn.extend(self.offers.remove_entry(slot));
             self.ends.forget(*slot);
         }
     }

@@ -1,5 +1,6 @@
 //! What receivers missed while they were down: told with the progress, read again, and delivered before they go on with the others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 use crate::engine::coordinator::{Coordinator, Named, write};
 use crate::engine::detached::{Detached, Here, Range, Rereading};
 use crate::engine::flow::{Budget, Load};
-use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known};
+use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind, Known, Progress};
 use crate::engine::missed::{CaughtUp, Deferral, Deferred, LetGo, NotDeferred};
 use crate::engine::report::{Action, ToShard};
 use crate::engine::rereading::{Again, Came};
@@ -56,6 +57,7 @@ impl Coordinator {
     /// to all again.
     pub(super) fn begin_detached(&mut self, partition: &Arc<Partition>, at: NextOffset, known: &Known, actions: &mut Vec<Action>) {
         self.leave_strays_of(partition, actions);
+        self.let_go_of_strangers(partition, known, actions);
         let is_read_once_more = known.highest > at;
         if known.deferred.is_empty() && self.outages.is_empty() && !is_read_once_more {
             return;
@@ -89,14 +91,29 @@ impl Coordinator {
         for slot in self.reread_of(slots) {
             self.tracker.close(slot);
         }
-        let gone: Vec<_> = self.detached.extract_if(.., |detached| slots.contains(&detached.partition.slot)).collect();
-        let let_go = |Detached { receiver, partition, .. }| {
-            let receiver = self.receiver(receiver)?.name.clone();
-            Some(Entry::LetGo(LetGo { partition, receiver }))
-        };
-        let entries: Vec<Entry> = gone.into_iter().filter_map(let_go).collect();
-        if !entries.is_empty() {
-            actions.push(Action::Journal(write(entries)));
+        let had = self.detached.len();
+        self.detached.retain(|detached| !slots.contains(&detached.partition.slot));
+        // Also what was deferred at the very end, when nobody was detached any more.
+        let defers = |named: &Named| named.on_outage == OnOutage::Defer;
+        if self.detached.len() < had || self.options.receivers.iter().any(defers) {
+            let partitions: Vec<_> = slots.iter().filter_map(|slot| self.tracker.partition(*slot).cloned()).collect();
+            partitions.into_iter().for_each(|partition| let_go(partition, None, actions));
+        }
+    }
+
+    /// What receivers missed that this run does not have is for a run that has them.
+    fn let_go_of_strangers(&self, partition: &Arc<Partition>, known: &Known, actions: &mut Vec<Action>) {
+        let is_ours = |name: &str| self.options.receivers.iter().any(|named| named.name == name);
+        let strangers: BTreeSet<&str> = known.deferred.iter().map(|deferred| deferred.receiver.as_str()).collect();
+        for name in strangers.into_iter().filter(|name| !is_ours(name)) {
+            let_go(Arc::clone(partition), Some(name.to_owned()), actions);
+        }
+    }
+
+    /// The journal has taken for this run what was missed of a partition that it does not read.
+    pub(super) fn let_go_of_missed(&self, partition: Arc<Partition>, known: &Known, actions: &mut Vec<Action>) {
+        if !known.deferred.is_empty() {
+            let_go(partition, None, actions);
         }
     }
 
@@ -108,8 +125,8 @@ impl Coordinator {
         if whose == Whose::OneReceivers {
             let detached = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot));
             let named = detached.and_then(|detached| self.receiver(detached.receiver)).cloned();
-            let caught_up =
-                |of: Named| Entry::CaughtUp(CaughtUp { partition: progress.partition, receiver: of.name, to: progress.to });
+            let Progress { partition, from, to, .. } = progress;
+            let caught_up = |of: Named| Entry::CaughtUp(CaughtUp { partition, receiver: of.name, from, to });
             return named.map(caught_up).into_iter().collect();
         }
         let mut entries: Vec<Entry> = Vec::new();
@@ -236,7 +253,7 @@ impl Coordinator {
 
     /// The end of what is read: nobody waits here for receivers that are down, and what they missed is in the journal.
     pub(super) fn leave_missed(&mut self, actions: &mut Vec<Action>) {
-        let slots = self.detached.iter().filter_map(Detached::slot_again).collect();
+        let slots = self.detached.iter_mut().filter_map(Detached::leave).collect();
         self.give_up_again(slots, actions);
     }
 
@@ -290,13 +307,27 @@ impl Coordinator {
             let again = Arc::new(partition.at_slot(slot));
             self.tracker.open_again(&again, from);
             if let Some(detached) = self.detached.get_mut(at) {
-                detached.rereading = Some(Rereading { slot, to, is_read: false });
+                detached.rereading = Some(Rereading { slot, from, to, is_read: false, is_left: false });
             }
             begun.push(Again { receiver, partition: again, from });
         }
         if !begun.is_empty() {
             actions.push(Action::ReadAgain(begun));
         }
+    }
+
+    /// What a receiver that is down is asked with may be what it cannot take: it is asked with what it missed of another partition.
+    pub(super) fn ask_with_another(&mut self, receiver: ReceiverIx, actions: &mut Vec<Action>) {
+        let is_its = |detached: &Detached| detached.receiver == receiver;
+        let Some(at) = self.detached.iter().position(|of| is_its(of) && of.rereading.is_some()) else { return };
+        if !self.detached.iter().any(|of| is_its(of) && of.unread().is_some()) {
+            return;
+        }
+        let mut asked = self.detached.remove(at);
+        let slots: Vec<Slot> = asked.rereading.take().into_iter().map(|rereading| rereading.slot).collect();
+        self.detached.push(asked);
+        slots.iter().for_each(|slot| self.tracker.close(*slot));
+        self.give_up_again(slots, actions);
     }
 
     /// One that no source gives.
@@ -341,4 +372,9 @@ impl Coordinator {
             }
         }
     }
+}
+
+/// `receiver`: `None` for all.
+fn let_go(partition: Arc<Partition>, receiver: Option<String>, actions: &mut Vec<Action>) {
+    actions.push(Action::Journal(write(vec![Entry::LetGo(LetGo { partition, receiver })])));
 }

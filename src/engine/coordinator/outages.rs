@@ -10,6 +10,9 @@ use crate::engine::report::{Action, Dispatch, FoundDown, Gate, Signal, ToShard};
 use crate::receiver::OnOutage;
 use crate::record::ReceiverIx;
 
+/// A receiver that is down is asked so often with what it missed of one partition before it is asked with another one's.
+const TIMES_WITH_ONE: u32 = 3;
+
 /// A receiver, as far as the coordinator is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -22,8 +25,12 @@ impl Coordinator {
         match signal {
             Signal::Down(found) => self.fell(receiver, &found, now, actions),
             Signal::StillDown(found) => {
-                self.outages.is_still_down(receiver, found.quiet, now);
+                let times = self.outages.is_still_down(receiver, found.quiet, now);
                 self.tell_outage(receiver, &found, actions);
+                // Perhaps it is only that record.
+                if times.is_multiple_of(TIMES_WITH_ONE) {
+                    self.ask_with_another(receiver, actions);
+                }
             }
             Signal::NobodyToAsk => self.outages.nobody_asked(receiver, self.options.shards, now),
             Signal::Up => self.rose(receiver, actions),

@@ -1,5 +1,7 @@
 //! The coordinator step by step: one rule a test, each shown by the order of events that once broke it or easily could.
 
+mod missed;
+
 use super::*;
 use crate::engine::conduct::UntilEnd;
 use crate::engine::doubles::{conduct, next, offer, options, raw, topic, unknown};

@@ -14,7 +14,7 @@ use crate::engine::shard::ending::{End, Ends};
 use crate::engine::shard::outage::Manner;
 use crate::engine::shard::{Shard, entries};
 use crate::event::{Event, EventFacts};
-use crate::failure::{Code, Refusal, Stage, Try};
+use crate::failure::{Refusal, Stage, Try};
 use crate::policy::{self, Basis, Decision, Facts, Outage, Outages, RuleIx, Situation, Verdict, Vigil, says_down};
 use crate::receiver::ReceiverError;
 use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
@@ -105,7 +105,7 @@ impl Shard {
         if let Decision::Halt(rule) = decision {
             self.halt(event.record(), &facts, rule);
         }
-        match self.heed(decision, receiver, manner, &error.code) {
+        match self.heed(decision, receiver, manner, &error) {
             Decision::Journal(basis) => {
                 history.tries.push(self.try_of(&error, started));
                 self.journal(event, receiver, (error, history), basis)
@@ -169,8 +169,9 @@ impl Shard {
     // --- outages
 
     /// What one that is down says for so long is no news, and no other try is worth its while; but a rule of the user knows better.
-    fn heed(&self, decision: Decision, receiver: ReceiverIx, manner: Manner, code: &Code) -> Decision {
-        let is_down = || policy::is_sign(code) && self.vigil(receiver).is_some_and(Vigil::is_down);
+    fn heed(&self, decision: Decision, receiver: ReceiverIx, manner: Manner, error: &ReceiverError) -> Decision {
+        let says_so = policy::is_sign(&error.code) || says_down(error.class, error.code.as_str());
+        let is_down = || says_so && self.vigil(receiver).is_some_and(Vigil::is_down);
         match (decision, manner) {
             (Decision::Journal(basis), Manner::Hold | Manner::Defer) if basis.may_be_a_sign() && is_down() => {
                 Decision::Outage(Outage::Now, basis)

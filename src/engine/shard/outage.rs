@@ -164,6 +164,10 @@ impl Shard {
         match gate {
             report::Gate::Held => self.close_gate(receiver),
             report::Gate::Open => {
+                // An answer that came late may have had it down once more.
+                if !self.away.found.contains_key(&receiver) {
+                    self.vigil(receiver).map(Vigil::rise);
+                }
                 self.lanes.set_gate(receiver, Gate::Open);
                 self.note_away(receiver);
             }

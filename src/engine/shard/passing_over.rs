@@ -28,7 +28,10 @@ impl Shard {
         }
         let to = these.intersect(routed);
         if to.is_empty() {
-            self.settle_with_job(record, Settled::Skipped);
+            match self.is_replay() {
+                true => self.settle_with_job(record, Settled::Skipped),
+                false => self.settle_skipped(record),
+            }
             return None;
         }
         Some(to)

@@ -1,19 +1,26 @@
 //! What receivers missed. Index: the unique one of deferred, and deferred_open.
 
-/// A range that was made again, after a reset, begins where it began before.
-pub(in crate::journal) const NEW_DEFERRED: &str = "
-    INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7)
-    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
-        claimed_by = excluded.claimed_by";
+/// A range that was made again begins where it began before; one that was history is over.
+macro_rules! made_again {
+    () => {
+        "ON CONFLICT DO UPDATE SET delivered_to = from_offset, events = excluded.events, claimed_by = excluded.claimed_by,
+        to_offset = iif(delivered_to < to_offset, max(to_offset, excluded.to_offset), excluded.to_offset)"
+    };
+}
+
+pub(in crate::journal) const NEW_DEFERRED: &str = concat!(
+    "INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7) ",
+    made_again!()
+);
 pub(in crate::journal) const DEFERRED_GOES_ON: &str = "
     UPDATE deferred SET to_offset = ?5, events = events + ?6
     WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND to_offset = ?4 AND claimed_by = ?7";
-/// What another run delivers is its own: how far this one came says nothing of it.
+/// What another run delivers is its own: how far this one came says nothing of it; nor of a range that lies before what it has read.
 pub(in crate::journal) const CAUGHT_UP: &str = "
-    UPDATE deferred SET delivered_to = min(?4, to_offset)
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?4 AND delivered_to < min(?4, to_offset)
-        AND claimed_by = ?5";
+    UPDATE deferred SET delivered_to = min(?5, to_offset)
+    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND from_offset < ?5 AND delivered_to >= ?4
+        AND delivered_to < min(?5, to_offset) AND claimed_by = ?6";
 
 /// How many events of what is left are the receiver's is not known: at most one for each offset.
 pub(in crate::journal) const DEFERRED_CUT: &str = "
@@ -42,8 +49,10 @@ pub(in crate::journal) const HAS_STRAYS: &str = "
         WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND d.delivered_to < d.to_offset AND d.claimed_by IS NOT ?2)";
 pub(in crate::journal) const TAKE_MISSED: &str = "UPDATE deferred SET claimed_by = ?2 WHERE id = ?1";
 pub(in crate::journal) const LET_GO_OF_MISSED: &str = "
-    UPDATE deferred SET claimed_by = NULL
-    WHERE place_id = ?1 AND topic_id = ?2 AND partition = ?3 AND claimed_by = ?4 AND delivered_to < to_offset";
+    UPDATE deferred SET claimed_by = NULL WHERE id IN (
+        SELECT d.id FROM place p CROSS JOIN deferred d ON d.place_id = p.id
+        WHERE p.consumer_group = ?1 AND p.stage = 'receive' AND (?5 IS NULL OR p.receiver = ?5) AND d.topic_id = ?2
+            AND d.partition = ?3 AND d.delivered_to < d.to_offset AND d.claimed_by = ?4)";
 /// What a run has taken of these offsets.
 pub(in crate::journal) const TAKEN_OF: &str = "
     SELECT d.id, p.receiver, d.delivered_to, d.to_offset FROM place p CROSS JOIN deferred d ON d.place_id = p.id
@@ -53,11 +62,11 @@ pub(in crate::journal) const MISSED_BEGINS: &str = "UPDATE deferred SET delivere
 pub(in crate::journal) const MISSED_ENDS: &str =
     "UPDATE deferred SET to_offset = ?2, events = min(events, ?2 - from_offset) WHERE id = ?1";
 /// What is left of a range behind an offset, as one of its own. One that began there before is over, and was missed again since.
-pub(in crate::journal) const MISSED_REST: &str = "
-    INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
-    SELECT place_id, topic_id, partition, ?2, to_offset, ?2, min(events, to_offset - ?2), claimed_by FROM deferred WHERE id = ?1
-    ON CONFLICT DO UPDATE SET to_offset = max(to_offset, excluded.to_offset), delivered_to = from_offset, events = excluded.events,
-        claimed_by = excluded.claimed_by";
+pub(in crate::journal) const MISSED_REST: &str = concat!(
+    "INSERT INTO deferred (place_id, topic_id, partition, from_offset, to_offset, delivered_to, events, claimed_by)
+    SELECT place_id, topic_id, partition, ?2, to_offset, ?2, min(events, to_offset - ?2), claimed_by FROM deferred WHERE id = ?1 ",
+    made_again!()
+);
 /// Records of which the journal has the bytes. Index: the primary key.
 pub(in crate::journal) const RECORDS_IN: &str =
     "SELECT offset FROM record WHERE topic_id = ?1 AND partition = ?2 AND offset >= ?3 AND offset < ?4 ORDER BY offset";

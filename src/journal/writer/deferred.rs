@@ -140,9 +140,10 @@ impl Writing<'_> {
     }
 
     pub(super) fn caught_up(&mut self, caught_up: &CaughtUp) -> rusqlite::Result<()> {
-        let CaughtUp { partition, receiver, to } = caught_up;
+        let CaughtUp { partition, receiver, from, to } = caught_up;
         let (topic, place) = self.missed_by(partition, receiver)?;
-        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute((place, topic, partition.number, to.get(), self.run)).map(drop)
+        let of_it = (place, topic, partition.number, from.get(), to.get(), self.run);
+        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute(of_it).map(drop)
     }
 
     pub(super) fn not_deferred(&mut self, not_deferred: &NotDeferred) -> rusqlite::Result<()> {
@@ -155,8 +156,9 @@ impl Writing<'_> {
 
     pub(super) fn let_go(&mut self, let_go: &LetGo) -> rusqlite::Result<()> {
         let LetGo { partition, receiver } = let_go;
-        let (topic, place) = self.missed_by(partition, receiver)?;
-        self.transaction.prepare_cached(sql::LET_GO_OF_MISSED)?.execute((place, topic, partition.number, self.run)).map(drop)
+        let topic = self.topic(&partition.topic)?;
+        let of_it = (self.group, topic, partition.number, self.run, receiver);
+        self.transaction.prepare_cached(sql::LET_GO_OF_MISSED)?.execute(of_it).map(drop)
     }
 
     /// The rows of topic and place.

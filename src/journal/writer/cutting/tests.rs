@@ -87,7 +87,7 @@ fn what_another_run_delivers_is_left_to_it() {
     assert_eq!((ours, held), (0, 1), "its run lives");
     replayer.append(&[scene.delivered(12, "billing")]).unwrap();
     assert_eq!(open(&scene, "billing").len(), 10, "whoever delivers it says how far it came");
-    consumer.append(&[scene.caught_up("billing", 20)]).unwrap();
+    consumer.append(&[scene.caught_up("billing", (10, 20))]).unwrap();
     assert_eq!(open(&scene, "billing"), BTreeSet::new());
 }
 
@@ -100,8 +100,32 @@ fn how_far_one_run_came_says_nothing_of_what_another_one_took() {
     assert_eq!(ours, 1);
     let mut consumer = scene.writer();
     consumer.append(&[scene.deferred("billing", (20, 30), 10)]).unwrap();
-    consumer.append(&[scene.caught_up("billing", 30)]).unwrap();
+    consumer.append(&[scene.caught_up("billing", (10, 30))]).unwrap();
     assert_eq!(open(&scene, "billing"), (10..20).collect());
+}
+
+/// The earlier one was another run's, which died while this one came.
+#[test]
+fn how_far_one_range_was_delivered_says_nothing_of_another_one_of_the_same_run() {
+    let scene = Scene::new();
+    let mut consumer = scene.writer();
+    consumer.append(&[scene.deferred("billing", (10, 20), 10), scene.deferred("billing", (50, 60), 10)]).unwrap();
+    consumer.append(&[scene.caught_up("billing", (50, 55))]).unwrap();
+    consumer.append(&[scene.caught_up("billing", (55, 60))]).unwrap();
+    assert_eq!(open(&scene, "billing"), (10..20).collect());
+    consumer.append(&[scene.caught_up("billing", (10, 60))]).unwrap();
+    assert_eq!(open(&scene, "billing"), BTreeSet::new(), "both, when they were read together");
+}
+
+#[test]
+fn what_is_missed_again_after_a_reset_is_that_alone() {
+    let scene = Scene::new();
+    let mut consumer = scene.writer();
+    consumer.append(&[scene.deferred("billing", (0, 1_000), 10), scene.caught_up("billing", (0, 1_000))]).unwrap();
+    consumer.append(&[scene.deferred("billing", (0, 10), 10)]).unwrap();
+    assert_eq!(open(&scene, "billing"), (0..10).collect());
+    consumer.append(&[scene.deferred("billing", (10, 20), 10)]).unwrap();
+    assert_eq!(open(&scene, "billing"), (0..20).collect());
 }
 
 #[test]
