@@ -225,6 +225,8 @@ fn what_a_rule_holds_is_an_outage_of_its_receiver_from_the_first_event_on() {
     running.wait(SOON).expect_code(0);
     is_in_order(&service.took());
     assert_eq!(failed(&folder), BTreeSet::new(), "it is no event's failure");
+    let [incident] = &folder.journal().incidents()[..] else { panic!("one incident") };
+    assert!(incident.message.contains("; rule `month end`); its events are deferred"), "{}", incident.message);
     assert_eq!(broker.witness().lag(&group), 0);
 }
 
@@ -288,6 +290,37 @@ fn what_a_receiver_missed_is_delivered_by_a_replay_of_its_offsets() {
     assert_eq!(took, all(600).into_iter().collect::<Vec<_>>(), "each of them once");
     assert_eq!(deferred(&folder, &topic, &group), (0, Vec::new()));
     assert_eq!(folder.lines("audit.jsonl").len(), 600, "who had it gets nothing");
+}
+
+/// A run that had only what was missed to do once never told that it was done: it stood still for everybody.
+#[test]
+fn what_a_receiver_missed_in_an_earlier_run_is_delivered_and_the_run_ends() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("earlier"));
+    let topic = broker.topic("earlier", PARTITIONS);
+    let service = Service::start();
+    let receiver = format!("billing={}", service.target());
+    let receivers = ["--receiver", &receiver, "--receiver", "audit=file:audit.jsonl"];
+    let consume = || {
+        let command =
+            folder.consume(&topic, &group, [&["--from", "earliest", "--until-end", "-o", "json"], &receivers[..]].concat());
+        item(&command.run().expect_code(0))
+    };
+    let mut produced = 0;
+    for more in [30, 0, 300] {
+        topic.produce(&samples(produced, more));
+        produced += more;
+        service.goes_down();
+        consume();
+        service.comes_back();
+        let summary = consume();
+        let missed = summary["missed"]["delivered"].as_i64().unwrap();
+        assert!(missed <= more && missed >= more - 5, "{summary}");
+        assert_eq!(deferred(&folder, &topic, &group), (0, Vec::new()));
+    }
+    let settled: BTreeSet<Place> = service.took().into_iter().chain(failed(&folder)).collect();
+    assert_eq!(settled, all(produced));
+    is_in_order(&service.took());
+    assert_eq!(broker.witness().lag(&group), 0);
 }
 
 #[test]

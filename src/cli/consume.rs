@@ -46,7 +46,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<u8, CommandError> {
     let error = refusals::of_run(&ended.summary.reason, &settings, session);
     let code = signals.exit_code().unwrap_or_else(|| match &error {
         Some(error) => error.kind.exit_code(),
-        None if settings.fail_on_errors && ended.summary.counts.failed > 0 => ErrorKind::StillFailing.exit_code(),
+        None if settings.fail_on_errors && has_failed(&ended.summary) => ErrorKind::StillFailing.exit_code(),
         None => 0,
     });
     lines.stopped(&ended);
@@ -74,9 +74,14 @@ fn nothing_to_sum_up(session: &Session<'_>, signals: &Signals, lines: Lines) -> 
     Ok(signals.exit_code().unwrap_or(0))
 }
 
+/// Also of what receivers had missed before.
+fn has_failed(Summary { counts, missed, .. }: &Summary) -> bool {
+    counts.failed + missed.failed > 0
+}
+
 /// The run as an item. Counts are of records.
 fn summary(summary: &Summary, preview: Option<&Preview>, settings: &ConsumeSettings) -> Value {
-    let counts = &summary.counts;
+    let (counts, missed) = (&summary.counts, &summary.missed);
     let reason = match summary.reason {
         StopReason::Asked => "signal",
         _ => "done",
@@ -91,6 +96,7 @@ fn summary(summary: &Summary, preview: Option<&Preview>, settings: &ConsumeSetti
         "failed": counts.failed,
         "skipped": counts.skipped,
         "deferred": counts.deferred,
+        "missed": { "delivered": missed.delivered, "failed": missed.failed, "skipped": missed.skipped },
         "unsettled": summary.unsettled,
     });
     if let (Some(fields), Some(preview)) = (item.as_object_mut(), preview) {
@@ -116,7 +122,8 @@ mod tests {
         }
         let settings = ConsumeSettings::read(&Layers::without_file(given, &|_| None), &Receivers::new()).unwrap();
         let counts = Counts { delivered: 1_207, failed: 3, skipped: 12, deferred: 0 };
-        let ended = Summary { reason: StopReason::Done, counts, partitions: 1, unsettled: 0 };
+        let missed = Counts::default();
+        let ended = Summary { reason: StopReason::Done, counts, missed, partitions: 1, unsettled: 0 };
         let run = summary(&ended, None, &settings);
         schemas::check("run", &run);
         assert_eq!((&run["records"], &run["reason"], run.get("preview")), (&json!(1_222), &json!("done"), None));

@@ -11,6 +11,8 @@ pub struct Summary {
     pub reason: StopReason,
     /// Of records, not of deliveries: a record has failed when one of its receivers did not get it.
     pub counts: Counts,
+    /// Of what receivers missed while they were down, in this run or before: each record once for each of them.
+    pub missed: Counts,
     /// How many were assigned at the end.
     pub partitions: usize,
     /// Records that were fetched and not settled: the next run delivers them again.
@@ -29,6 +31,7 @@ impl Summary {
         Self {
             reason: summary.reason.clone(),
             counts: summary.counts,
+            missed: summary.missed,
             partitions: summary.partitions,
             unsettled: summary.unsettled,
             journal_path: Some(ended.began.journal_path.clone()),
@@ -39,6 +42,16 @@ impl Summary {
 
     /// Of a run that had not begun to read.
     pub(super) fn of_nothing(reason: StopReason) -> Self {
-        Self { reason, counts: Counts::default(), partitions: 0, unsettled: 0, journal_path: None, journal_id: None, preview: None }
+        let none = Counts::default();
+        Self {
+            reason,
+            counts: none,
+            missed: none,
+            partitions: 0,
+            unsettled: 0,
+            journal_path: None,
+            journal_id: None,
+            preview: None,
+        }
     }
 }

@@ -217,6 +217,12 @@ impl Coordinator {
         self.tracker.totals()
     }
 
+    /// Of what receivers missed, the records that were settled since the run began.
+    #[must_use]
+    pub fn totals_again(&self) -> Counts {
+        self.tracker.totals_again()
+    }
+
     /// True once there was an assignment, even an empty one.
     #[must_use]
     pub fn has_started(&self) -> bool {

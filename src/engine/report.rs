@@ -73,6 +73,8 @@ pub struct FoundDown {
     pub message: String,
     /// It asked to be left alone for so long.
     pub quiet: Option<Duration>,
+    /// The rule of the user that takes it for an outage.
+    pub rule: Option<String>,
 }
 
 /// How urgently the engine is asked to stop.

@@ -69,6 +69,7 @@ pub struct Tracker {
     slots: foldhash::HashMap<Slot, Assigned>,
     load: Load,
     totals: Counts,
+    totals_again: Counts,
 }
 
 impl Tracker {
@@ -164,7 +165,9 @@ impl Tracker {
             record.ended = Some(run.how);
             record.missed = run.missed;
             assigned.out.take(record.bytes);
-            if assigned.books != Books::OfOne {
+            if assigned.books == Books::OfOne {
+                run.how.count(&mut self.totals_again);
+            } else {
                 self.load.take(record.bytes);
                 run.how.count(&mut self.totals);
             }
@@ -310,10 +313,16 @@ impl Tracker {
         ours.map(|assigned| assigned.in_flight.iter().filter(is_unsettled).count()).sum()
     }
 
-    /// What was settled in all.
+    /// What was settled in all, but for what is read again.
     #[must_use]
     pub fn totals(&self) -> Counts {
         self.totals
+    }
+
+    /// What was settled in all of what is read again.
+    #[must_use]
+    pub fn totals_again(&self) -> Counts {
+        self.totals_again
     }
 }
 

@@ -39,6 +39,8 @@ const RUNTIME_DEADLINE: Duration = Duration::from_secs(1);
 pub struct Summary {
     pub reason: StopReason,
     pub counts: Counts,
+    /// Of what receivers missed, in this run or before: each record once for each of them.
+    pub missed: Counts,
     pub partitions: usize,
     /// Records that were admitted and not settled: they are delivered again.
     pub unsettled: usize,
@@ -121,8 +123,8 @@ pub fn run(
     }
     to_journal.send(ToJournal::End).map_err(|_| EngineError::Defect("journal"))?;
     let ledger = journal.join().map_err(|_| EngineError::Defect("journal"))?;
-    let summary =
-        Summary { reason, counts: coordinator.totals(), partitions: coordinator.partitions(), unsettled: coordinator.unsettled() };
+    let (counts, missed) = (coordinator.totals(), coordinator.totals_again());
+    let summary = Summary { reason, counts, missed, partitions: coordinator.partitions(), unsettled: coordinator.unsettled() };
     Ok(Finished { summary, ledger })
 }
 

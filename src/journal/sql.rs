@@ -224,7 +224,8 @@ pub(super) const NEW_INCIDENT: &str = "
     INSERT INTO incident (run_id, kind, topic_id, partition, from_offset, to_offset, receiver, message, data, count,
         first_at_us, last_at_us)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-pub(super) const INCIDENT_AGAIN: &str = "UPDATE incident SET count = count + ?4, last_at_us = ?2, message = ?3 WHERE id = ?1";
+pub(super) const INCIDENT_AGAIN: &str =
+    "UPDATE incident SET count = count + ?4, last_at_us = ?2, message = ?3, data = ?5 WHERE id = ?1";
 pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WHERE id = ?1 AND ended_at_us IS NULL";
 /// Index: incident_open.
 pub(super) const OPEN_OF_RUN: &str = "

@@ -118,12 +118,17 @@ impl Lines {
         if counts.deferred > 0 {
             text.push_str(&format!(", {} deferred", grouped(counts.deferred)));
         }
+        let missed = summary.missed;
+        if missed.records() > 0 {
+            let (delivered, failed) = (grouped(missed.delivered), grouped(missed.failed));
+            text.push_str(&format!("; of what receivers had missed, {delivered} delivered and {failed} failed"));
+        }
         text.push_str(&left(summary));
         let others = ended.began.topics.iter().map(|(_, partitions)| partitions).sum::<usize>().saturating_sub(summary.partitions);
         if self.said.is_until_end && others > 0 && matches!(summary.reason, StopReason::Done) {
             text.push_str(&format!(" · {} not read: other members of the group have them", counted(others as u64, "partition")));
         }
-        if counts.failed > 0 {
+        if counts.failed + missed.failed > 0 {
             text.push_str(&format!(" · {}", self.said.hint("errors list")));
         }
         if open > 0 {
@@ -131,6 +136,7 @@ impl Lines {
         }
         let line = Line::new("stopped", text).with("delivered", counts.delivered).with("failed", counts.failed);
         let line = line.with("skipped", counts.skipped).with("deferred", counts.deferred).with("unsettled", summary.unsettled);
+        let line = line.with("missed_delivered", missed.delivered).with("missed_failed", missed.failed);
         self.said.line(&line.with("open_incidents", open));
     }
 

@@ -63,16 +63,18 @@ impl Coordinator {
 
     fn tell_outage(&self, receiver: ReceiverIx, found: &FoundDown, actions: &mut Vec<Action>) {
         let Some(Named { name, on_outage }) = self.receiver(receiver) else { return };
-        let FoundDown { count, code, message, .. } = found;
+        let FoundDown { count, code, message, quiet, rule } = found;
+        let by_rule = rule.as_ref().map_or_else(String::new, |rule| format!("; rule `{rule}`"));
+        let left_alone = quiet.map_or_else(String::new, |quiet| format!("; it asks to be left alone for {}s", quiet.as_secs()));
         let then = match on_outage {
             OnOutage::Defer => "its events are deferred, the others go on",
             OnOutage::Wait => "its events wait for it",
             OnOutage::Journal => "each of its events is a failure in the journal",
         };
         let incident = Incident {
-            data: json!({ "code": code.as_str(), "on_outage": on_outage.as_str() }),
+            data: json!({ "code": code.as_str(), "on_outage": on_outage.as_str(), "rule": rule, "retry_after_s": quiet.map(|of| of.as_secs()) }),
             count: *count,
-            ..Incident::new(down(name), format!("receiver {name} is down ({code}: {message}); {then}"))
+            ..Incident::new(down(name), format!("receiver {name} is down ({code}: {message}{by_rule}); {then}{left_alone}"))
         };
         actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
     }

@@ -11,7 +11,7 @@ use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::report::{JournalJob, Report};
 use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::shard::ending::{End, Ends};
-use crate::engine::shard::outage::Manner;
+use crate::engine::shard::outage::{Grounds, Manner};
 use crate::engine::shard::{Shard, entries};
 use crate::event::{Event, EventFacts};
 use crate::failure::{Refusal, Stage, Try};
@@ -119,9 +119,10 @@ impl Shard {
                 history.tries.push(self.try_of(&error, started));
                 End::Again(history, self.now + wait)
             }
-            Decision::Outage(outage, _) => {
+            Decision::Outage(outage, basis) => {
                 history.tries.push(self.try_of(&error, started));
-                self.outage((receiver, manner), &history, &error, outage)
+                let quiet = if let Outage::For(quiet) = outage { Some(quiet) } else { None };
+                self.outage((receiver, manner), &history, &error, Grounds { quiet, rule: self.name_of(basis) })
             }
         }
     }
@@ -146,12 +147,12 @@ impl Shard {
         let is_news = verdict != Verdict::OfTheEvent || (manner == Manner::Journal && says_down(error.class, error.code.as_str()));
         match manner {
             Manner::Hold | Manner::Defer if verdict == Verdict::Down => {
-                return self.outage((receiver, manner), &history, &error, Outage::Now);
+                return self.outage((receiver, manner), &history, &error, Grounds::default());
             }
             Manner::PassOver => {}
             _ if is_news => {
                 self.vigil(receiver).map(Vigil::fall);
-                self.found_down(receiver, &error, None);
+                self.found_down(receiver, &error, Grounds::default());
             }
             // One that may be a sign is none of life.
             _ if basis.may_be_a_sign() && policy::is_sign(&error.code) => {}
@@ -182,16 +183,12 @@ impl Shard {
     }
 
     /// The receiver is down, and the event has not failed.
-    fn outage(&mut self, of: (ReceiverIx, Manner), history: &History, error: &ReceiverError, outage: Outage) -> End {
+    fn outage(&mut self, of: (ReceiverIx, Manner), history: &History, error: &ReceiverError, grounds: Grounds) -> End {
         let (receiver, manner) = of;
         self.vigil(receiver).map(Vigil::fall);
-        let quiet = match outage {
-            Outage::Now => None,
-            Outage::For(quiet) => Some(quiet),
-        };
         match manner {
             Manner::PassOver | Manner::Journal => return End::PassedOver,
-            Manner::Hold | Manner::Defer => self.found_down(receiver, error, quiet),
+            Manner::Hold | Manner::Defer => self.found_down(receiver, error, grounds),
         }
         if manner == Manner::Defer { End::Deferred } else { End::Held(history.of_no_avail()) }
     }

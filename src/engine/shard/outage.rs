@@ -38,6 +38,15 @@ enum Detached {
     Keeping(NextOffset, Vec<(LaneId, Queued)>),
 }
 
+/// Why a receiver is taken for down, beside its answer.
+#[derive(Default)]
+pub(super) struct Grounds {
+    /// It asked to be left alone for so long.
+    pub(super) quiet: Option<Duration>,
+    /// A rule of the user says so.
+    pub(super) rule: Option<String>,
+}
+
 /// What is to be done with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
@@ -99,18 +108,20 @@ impl Shard {
     // --- what deliveries find out
 
     /// A delivery found its receiver down.
-    pub(super) fn found_down(&mut self, receiver: ReceiverIx, error: &ReceiverError, quiet: Option<Duration>) {
+    pub(super) fn found_down(&mut self, receiver: ReceiverIx, error: &ReceiverError, grounds: Grounds) {
         self.close_gate(receiver);
         let found = self.away.found.entry(receiver).or_insert_with(|| FoundDown {
             count: 0,
             code: error.code.clone(),
             message: String::new(),
             quiet: None,
+            rule: None,
         });
         found.count += 1;
         found.code.clone_from(&error.code);
         found.message.clone_from(&error.message);
-        found.quiet = found.quiet.max(quiet);
+        found.quiet = found.quiet.max(grounds.quiet);
+        found.rule = grounds.rule;
     }
 
     /// The delivery that was to find out whether its receiver is back says that it is not.

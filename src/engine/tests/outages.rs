@@ -68,6 +68,7 @@ fn what_one_misses_is_deferred_and_delivered_in_its_order_once_it_is_back() {
         }
         assert_eq!((ran.ledger.failures().len(), outages(&ran)), (0, (2, 1)));
         assert_eq!(ran.summary.counts.records(), 2_000, "what is read again counts once");
+        assert_eq!(ran.summary.missed.delivered, ran.summary.counts.deferred);
         let entries = ran.ledger.entries.lock().unwrap();
         let deferred = |entry: &Entry| if let Entry::Deferred(Deferred { events, .. }) = entry { *events } else { 0 };
         assert_eq!(entries.iter().map(deferred).sum::<u64>(), ran.summary.counts.deferred);

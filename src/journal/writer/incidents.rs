@@ -25,7 +25,7 @@ impl Writing<'_> {
         if let Some(row) = self.incidents.0.get(&same) {
             return row.map_or(Ok(()), |id| self.incident_again(id, incident));
         }
-        let data = if incident.data.is_null() { "{}".to_owned() } else { incident.data.to_string() };
+        let data = data_of(incident);
         let row = match incident.key.kind {
             IncidentKind::NewType => self.new_type(incident, place, &data)?,
             IncidentKind::Limit => Some(self.limit(incident, place, &data)?),
@@ -60,7 +60,8 @@ impl Writing<'_> {
 
     fn incident_again(&self, id: i64, incident: &Incident) -> rusqlite::Result<()> {
         let count = incident.count.cast_signed();
-        self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute((id, self.now_us, &incident.message, count)).map(drop)
+        let of_it = (id, self.now_us, &incident.message, count, data_of(incident));
+        self.transaction.prepare_cached(sql::INCIDENT_AGAIN)?.execute(of_it).map(drop)
     }
 
     fn new_incident(&self, incident: &Incident, place: Option<(i64, i32)>, data: &str) -> rusqlite::Result<i64> {
@@ -127,4 +128,8 @@ pub(super) fn end_of_gone_runs(transaction: &Transaction<'_>, group: &str, run: 
         end_of_run(transaction, *id, now_us)?;
     }
     Ok(())
+}
+
+fn data_of(incident: &Incident) -> String {
+    if incident.data.is_null() { "{}".to_owned() } else { incident.data.to_string() }
 }

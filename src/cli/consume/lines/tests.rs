@@ -135,7 +135,7 @@ fn nobody_thinks_that_a_dry_run_wrote_anything_down() {
     let (scene, (said, lines)) = (Scene::new(), run_of(Doing::DryRun, LogFormat::Text, "x.db"));
     said.written(&[scene.failed(1, "billing", &["it failed"]), at(IncidentKind::Gap, 3, "gone")]);
     let counts = Counts { delivered: 1_207, failed: 3, skipped: 12, deferred: 0 };
-    let summary = Summary { reason: StopReason::Done, counts, partitions: 1, unsettled: 0 };
+    let summary = Summary { reason: StopReason::Done, counts, missed: Counts::default(), partitions: 1, unsettled: 0 };
     said.looked(&summary, &crate::consumer::samples::preview());
     let told = texts(&lines);
     assert_eq!(

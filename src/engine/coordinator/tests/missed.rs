@@ -122,7 +122,7 @@ fn one_that_is_down_is_asked_with_another_partition_after_some_times() {
     let two = |index: u32| Offer { partition: i32::try_from(index).unwrap(), ..offer(slot(index), &topic("orders"), 1_000) };
     scene.step(Input::Polled(Polled::Offered(vec![two(0), two(1)])));
     scene.step(Input::Report(Report::Known(vec![unknown(slot(0)), unknown(slot(1))])));
-    let found = || FoundDown { count: 1, code: Code::known("timeout"), message: String::new(), quiet: None };
+    let found = || FoundDown { count: 1, code: Code::known("timeout"), message: String::new(), quiet: None, rule: None };
     scene.step(Input::Report(Report::Signal(BILLING, Signal::Down(found()))));
     // Both have missed something.
     for index in [0, 1] {
