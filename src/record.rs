@@ -70,7 +70,7 @@ pub fn is_topic_name(name: &str) -> bool {
 }
 
 /// A topic of one cluster. A topic that was deleted and made again has another `uuid` and is another topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Topic {
     pub cluster_id: String,
     pub name: String,

@@ -51,3 +51,37 @@ fn a_run_after_one_that_the_limit_stopped_settles_nothing_before_something_was_d
     running.wait(SOON).expect_code(0);
     assert_eq!(state(), (5, vec![Some(EVENTS)]));
 }
+
+/// A record that fails at one receiver while another one takes its time; and a limit that is beyond what may be in flight.
+#[test]
+fn on_probation_nothing_is_written_whatever_its_receivers_and_its_limit_are() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("limit"));
+    let topic = broker.topic("limit", 1);
+    topic.produce(&(0..EVENTS).map(|n| Sample::event("order.placed", &n.to_string(), "{}")).collect::<Vec<_>>());
+    let bad = Endpoint::start(|_, stream| write!(stream, "HTTP/1.1 422 Unprocessable Content\r\ncontent-length: 0\r\n\r\n"));
+    let slow = Endpoint::start(|_, stream| {
+        std::thread::park_timeout(Duration::from_millis(50));
+        write!(stream, "HTTP/1.1 204 No Content\r\n\r\n")
+    });
+    let receivers = [("billing", &bad), ("search", &slow)].map(|(name, at)| format!("{name}=http://{}/", at.address()));
+    let run = |more: &[&str]| {
+        let limited = ["--from", "earliest", "--receiver", &receivers[0], "--receiver", &receivers[1]];
+        folder.consume(&topic, &group, limited).args(more.iter().copied()).run().expect_code(4)
+    };
+    let state = || {
+        let offsets: Vec<_> = broker.witness().group_offsets(&group).iter().map(|at| at.committed).collect();
+        (folder.journal().failures().len(), offsets)
+    };
+    run(&["--max-consecutive-errors", "5"]);
+    assert_eq!(state(), (5, vec![Some(5)]));
+    let output = run(&["--max-consecutive-errors", "5"]);
+    assert!(
+        output.stderr.contains("5 failed, the last one at") && output.stderr.contains("of receiver billing"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(state(), (5, vec![Some(5)]), "not one more");
+    let output = run(&["--max-consecutive-errors", "1000", "--max-in-flight", "10"]);
+    assert!(output.stderr.contains("10 failed") && output.stderr.contains("the limit of 1000 is not reached"), "{}", output.stderr);
+    assert_eq!(state(), (5, vec![Some(5)]), "nor here");
+}

@@ -147,6 +147,15 @@ impl Admission {
         matches!(self.state, State::HeldSince(_))
     }
 
+    /// True while nothing more is admitted before enough of what is in flight has settled.
+    pub(super) fn is_waiting_for_room(&self, load: Load) -> bool {
+        match self.state {
+            State::FullSince(_) => self.budget.is_exhausted(load),
+            State::HeldSince(_) => !self.budget.is_half_free(load),
+            State::Open | State::Closed => false,
+        }
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }

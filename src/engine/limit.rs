@@ -19,11 +19,24 @@ pub enum Probation {
     No,
 }
 
+/// Why a run ends by its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// As many records as it allows have failed.
+    Reached,
+    /// Fewer, on probation, and there is nothing more to read.
+    NothingMore,
+    /// Fewer, on probation, and what they take leaves no room for more.
+    NoRoom,
+}
+
 /// Too many records in a row failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitReached {
     /// So many, and not one that was delivered between them.
     pub count: usize,
+    pub most: NonZeroU32,
+    pub why: Why,
     pub probation: Probation,
     /// Of the last one: where it is, who failed, and what was said.
     pub place: String,
@@ -34,7 +47,7 @@ pub struct LimitReached {
 
 impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { count, probation, place, receiver, code, message } = self;
+        let Self { count, most, why, probation, place, receiver, code, message } = self;
         let what = match probation {
             Probation::No => format!("{count} records in a row failed"),
             Probation::Yes => {
@@ -44,7 +57,12 @@ impl fmt::Display for LimitReached {
             }
         };
         let of = receiver.as_ref().map_or_else(String::new, |receiver| format!(" of receiver {receiver}"));
-        write!(f, "{what}, the last one at {place}: {code}{of}: {message}")
+        write!(f, "{what}, the last one at {place}: {code}{of}: {message}")?;
+        if *why == Why::NoRoom {
+            let rest = "see --max-in-flight and --max-in-flight-bytes";
+            write!(f, "; they fill what may be in flight, so that the limit of {most} is not reached: {rest}")?;
+        }
+        Ok(())
     }
 }
 
@@ -100,7 +118,7 @@ impl Limit {
             (Probation::No, false) => Judged::Write(vec![job]),
             (Probation::No, true) => {
                 self.is_over = true;
-                Judged::Stop(Box::new(self.reached(&job)), vec![job])
+                Judged::Stop(Box::new(self.reached(&job, Why::Reached)), vec![job])
             }
             (Probation::Yes, false) => {
                 self.held.push(job);
@@ -108,7 +126,7 @@ impl Limit {
             }
             (Probation::Yes, true) => {
                 self.is_over = true;
-                let reached = self.reached(&job);
+                let reached = self.reached(&job, Why::Reached);
                 self.held.push(job);
                 Judged::Stop(Box::new(reached), Vec::new())
             }
@@ -123,9 +141,9 @@ impl Limit {
     }
 
     /// There is nothing more that could be delivered: as if the limit were reached.
-    pub(super) fn give_up(&mut self) -> Option<Box<LimitReached>> {
+    pub(super) fn give_up(&mut self, why: Why) -> Option<Box<LimitReached>> {
         let last = self.held.last()?;
-        let reached = self.reached(last);
+        let reached = self.reached(last, why);
         self.is_over = true;
         Some(Box::new(reached))
     }
@@ -134,8 +152,9 @@ impl Limit {
         self.is_over
     }
 
-    pub(super) fn holds(&self) -> usize {
-        self.held.len()
+    /// How many failures of these slots are held.
+    pub(super) fn holds(&self, of: impl Fn(Slot) -> bool) -> usize {
+        self.held.iter().filter(|job| job.runs.iter().any(|run| of(run.slot))).count()
     }
 
     /// What is held of these slots: it is not written.
@@ -145,13 +164,15 @@ impl Limit {
         taken
     }
 
-    fn reached(&self, last: &JournalJob) -> LimitReached {
+    fn reached(&self, last: &JournalJob, why: Why) -> LimitReached {
         let failed = last.entries.iter().rev().find_map(|entry| match entry {
             Entry::Failed(failed) => Some(failed),
             _ => None,
         });
         LimitReached {
             count: self.in_a_row,
+            most: self.most,
+            why,
             probation: self.probation,
             place: failed.map_or_else(String::new, |failed| failed.record.place()),
             receiver: failed.and_then(|failed| failed.receiver.clone()),
@@ -213,8 +234,8 @@ mod tests {
     #[test]
     fn at_the_end_what_is_held_is_not_written() {
         let mut limit = limit(Probation::Yes);
-        assert!(limit.give_up().is_none());
+        assert!(limit.give_up(Why::NothingMore).is_none());
         judged(&mut limit, Settled::Failed);
-        assert_eq!(limit.give_up().unwrap().count, 1);
+        assert_eq!(limit.give_up(Why::NothingMore).unwrap().count, 1);
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::codec::naming::Frames;
 use crate::engine::delivery::{self, Running, Started};
-use crate::engine::in_hand::{InHand, Watched};
+use crate::engine::in_hand::{InHand, Leave, Watched};
 use crate::engine::lanes::{History, LaneId, Lanes, Queued};
 use crate::engine::ledger::WhyNot;
 use crate::engine::new_types::NewTypes;
@@ -29,7 +29,7 @@ use crate::engine::passed::Passed;
 use crate::engine::report::{JournalJob, Report, StopLevel, ToJournal, ToShard};
 use crate::engine::schemas::Ask;
 use crate::engine::settled::{Settled, SettledRun};
-use crate::engine::shard::ending::{Ends, Waiting};
+use crate::engine::shard::ending::{End, Ends, Waiting};
 use crate::engine::shard::outage::{Away, Course};
 use crate::engine::shard::shelving::Shelving;
 use crate::engine::shard::suspects::is_suspect;
@@ -66,6 +66,15 @@ pub(super) enum Errors {
     NotCounted,
 }
 
+/// Whom a shard tells something, and asks.
+#[derive(Clone)]
+pub(super) struct Peers {
+    pub(super) kafka: mpsc::Sender<Report>,
+    pub(super) journal: mpsc::Sender<ToJournal>,
+    pub(super) desk: UnboundedSender<Ask>,
+    pub(super) watched: Option<Watched>,
+}
+
 pub(super) struct Shard {
     walk: Arc<Walk>,
     inbox: UnboundedReceiver<ToShard>,
@@ -92,27 +101,21 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(
-        walk: Arc<Walk>,
-        inbox: UnboundedReceiver<ToShard>,
-        reports: mpsc::Sender<Report>,
-        journal: mpsc::Sender<ToJournal>,
-        others: (UnboundedSender<Ask>, Option<Watched>),
-    ) -> Self {
-        let (asks, watched) = others;
+    pub(super) fn new(walk: Arc<Walk>, inbox: UnboundedReceiver<ToShard>, peers: Peers) -> Self {
+        let Peers { kafka, journal, desk, watched } = peers;
         let runs = walk.bindings.iter().map(|binding| binding.receiver.runs()).collect();
         let lanes = Lanes::new(walk.bindings.iter().map(|binding| (walk.concurrency, binding.receiver.window())));
         Self {
             lanes,
             walk,
             inbox,
-            reports,
+            reports: kafka,
             journal,
             passed: Passed::default(),
             out: FuturesUnordered::new(),
             waiting: Slab::new(),
             decoded: 0,
-            shelving: Shelving::new(asks),
+            shelving: Shelving::new(desk),
             away: Away::default(),
             runs: Vec::new(),
             job: JournalJob::default(),
@@ -234,17 +237,17 @@ impl Shard {
     // --- deliveries
 
     fn deliver(&mut self, event: &Event, to: ReceiverSet) {
-        let mut ends = self.condemn(event, to);
+        let mut ending = self.condemn(event, to);
         let mut row = None;
-        for receiver in to.minus(ends.failed).iter() {
+        for receiver in to.minus(ending.ends.failed).iter() {
             if self.is_given_up(receiver) {
-                ends.passed_over = ends.passed_over.with(receiver);
+                ending.add(receiver, End::PassedOver);
                 continue;
             }
             let lane = LaneId { receiver, key: event.record().order_key() };
             let course = self.course(receiver, event.record());
             if course == Course::Defer {
-                ends.deferred = ends.deferred.with(receiver);
+                ending.add(receiver, End::Deferred);
                 continue;
             }
             if course == Course::Keep || !self.lanes.is_clear(lane) || is_suspect(event.record(), &self.walk, receiver) {
@@ -265,14 +268,14 @@ impl Shard {
                     continue;
                 }
             };
-            if let Some((history, at)) = ends.add(receiver, end) {
+            if let Some((history, at)) = ending.add(receiver, end) {
                 let record = *row.get_or_insert_with(|| self.keep(event, to));
                 self.again(lane, Queued { record, seq: event.record().seq(), history }, at, event);
             }
         }
         match row {
-            None => self.finish(event, ends),
-            Some(row) => self.merge(row, ends),
+            None => self.finish(event, ending),
+            Some(row) => self.merge(row, ending),
         }
     }
 
@@ -310,12 +313,12 @@ impl Shard {
             };
             if self.is_halted(event.record()) {
                 self.lanes.vacate(lane);
-                self.merge(record, Ends { abandoned: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+                self.merge(record, Ends::abandoned_by(lane.receiver));
                 continue;
             }
             if self.is_given_up(lane.receiver) {
                 self.lanes.vacate(lane);
-                self.merge(record, Ends { passed_over: ReceiverSet::NONE.with(lane.receiver), ..Ends::NONE });
+                self.merge(record, Ends::passed_over_by(lane.receiver));
                 continue;
             }
             if !self.takes_turn(event.record(), lane.receiver) {
@@ -327,7 +330,7 @@ impl Shard {
             self.lanes.vacate(lane);
             match came {
                 Started::Answered(answer) => {
-                    self.in_hand.set_turn(None);
+                    self.in_hand.set_leave(Leave::Always);
                     self.conclude(lane, record, history, (started, answer));
                 }
                 Started::Pending(future) => self.put_out(lane, record, history, (started, future)),

@@ -1,5 +1,6 @@
 //! The engine as a whole, on a source and a ledger in memory.
 
+mod limits;
 mod outages;
 mod replays;
 mod rules;

@@ -13,7 +13,7 @@ use crate::engine::ledger::{Entry, Incident, IncidentKey, IncidentKind};
 use crate::engine::report::{JournalJob, StopLevel, ToJournal};
 use crate::engine::stop::StopToken;
 use crate::receiver::in_hand::{Hand, Hands, Held};
-use crate::record::Partition;
+use crate::record::Topic;
 
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 /// A receiver's code that holds its thread this long holds up every other receiver of the shard.
@@ -30,11 +30,12 @@ pub(super) enum ToWatchdog {
     End,
 }
 
-/// What a name in a hand stands for.
+/// What a name in a hand stands for. It is kept to the end of the run.
 #[derive(Debug)]
 pub(super) struct Named {
     pub(super) name: NonZeroU32,
-    pub(super) partition: Arc<Partition>,
+    pub(super) topic: Arc<Topic>,
+    pub(super) partition: i32,
     pub(super) receiver: String,
 }
 
@@ -157,14 +158,15 @@ fn key(receiver: String) -> IncidentKey {
 }
 
 fn blocked(named: &Named, offset: i64, lasted: Duration, count: u64) -> Entry {
-    let Named { receiver, partition, .. } = named;
+    let Named { receiver, topic, partition, .. } = named;
+    let topic = &topic.name;
     let message = format!(
-        "receiver {receiver} holds an event loop, for {:.1} s so far, with {partition}/{offset} in hand: blocking code belongs in on_blocking",
+        "receiver {receiver} holds an event loop, for {:.1} s so far, with {topic}/{partition}/{offset} in hand: blocking code belongs in on_blocking",
         lasted.as_secs_f64()
     );
     let data = serde_json::json!({
-        "topic": partition.topic.name,
-        "partition": partition.number,
+        "topic": topic,
+        "partition": partition,
         "offset": offset,
         "held_ms": u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX),
     });
@@ -179,7 +181,7 @@ mod tests {
     fn sight() -> Sight {
         let name = |name: u32, receiver: &str| {
             let name = NonZeroU32::new(name).unwrap();
-            (name, Named { name, partition: partition_of("orders"), receiver: receiver.into() })
+            (name, Named { name, topic: Arc::clone(&partition_of("orders").topic), partition: 0, receiver: receiver.into() })
         };
         Sight { names: [name(1, "billing"), name(2, "search")].into(), ..Sight::default() }
     }

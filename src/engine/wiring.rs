@@ -21,7 +21,7 @@ use crate::engine::observer::Observer;
 use crate::engine::report::{Report, StopLevel, StopReason, ToJournal, ToShard};
 use crate::engine::rereading::{NothingAgain, Rereaders};
 use crate::engine::schemas::{Ask, Away, Desk, Schemas};
-use crate::engine::shard::{Errors, Shard, Walk};
+use crate::engine::shard::{Errors, Peers, Shard, Walk};
 use crate::engine::source::Source;
 use crate::engine::stop::StopToken;
 use crate::engine::watchdog::{ToWatchdog, Watchdog};
@@ -88,19 +88,19 @@ pub fn run(
     let (walk, schemas) = walk(plan, shard_count);
     let walk = Arc::new(walk);
     // Bounded by the budget: each question is of a record that was admitted, and of each schema once.
-    let (asks, asked) = tokio::sync::mpsc::unbounded_channel::<Ask>();
+    let (desk, asked) = tokio::sync::mpsc::unbounded_channel::<Ask>();
+    let peers = Peers { kafka: to_kafka, journal: to_journal.clone(), desk, watched: watched.clone() };
     let shards = (0..shard_count).map(|_| {
         // Bounded by the budget: batches of admitted records.
         let (to_shard, inbox) = tokio::sync::mpsc::unbounded_channel::<ToShard>();
-        let others = (asks.clone(), watched.clone());
-        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, to_kafka.clone(), to_journal.clone(), others).run());
+        runtime.spawn(Shard::new(Arc::clone(&walk), inbox, peers.clone()).run());
         to_shard
     });
     let shards: Vec<_> = shards.collect();
     let weak = shards.iter().map(UnboundedSender::downgrade);
     let desk = Desk { schemas, inbox: asked, shards: weak.collect(), journal: to_journal.clone(), away: away_of(mode) };
     runtime.spawn(desk.run());
-    drop(asks);
+    drop(peers);
     let kafka = KafkaThread {
         source,
         rereaders: Rereaders::new(open_again),
@@ -148,7 +148,7 @@ fn watch(
     journal: &mpsc::Sender<ToJournal>,
     stop: &StopToken,
 ) -> Result<(Watched, thread::JoinHandle<()>), EngineError> {
-    // Bounded by what is assigned: a name for each partition of each receiver, once for each time it is assigned.
+    // Bounded by the partitions there are: each shard has one name for each of each receiver, however often it is assigned or read again.
     let (watchdog, inbox) = mpsc::channel::<ToWatchdog>();
     let of_thread = Watchdog { hands: Arc::clone(&hands), inbox, journal: journal.clone(), stop: stop.clone() };
     let thread = named("redrive-watchdog", move || of_thread.run())?;

@@ -4,6 +4,8 @@
 //! A few stores for each call, without a lock and without a system call. Where the hands are kept, and whether they outlive the process,
 //! is the business of whoever hands them in.
 
+mod turn;
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::thread;
 use crate::receiver::function::THREADS;
 use crate::receiver::{Address, Binding, Runs};
 use crate::record::{Offset, Partition};
+
+pub(crate) use turn::{Kept, Turn, Whose};
 
 /// What one thread or task has in hand: at most one thing. Any bytes are one, and zeros are an empty one.
 #[repr(C, align(64))]
@@ -148,6 +152,9 @@ impl Drop for Emptied<'_> {
 pub struct Noting {
     pub(crate) hands: Arc<dyn Hands>,
     pub(crate) item: Item,
+    /// Of a suspect: its turn lasts as long as the call does.
+    #[expect(dead_code, reason = "it is held until it is dropped")]
+    pub(crate) turn: Option<Kept>,
 }
 
 impl Noting {
@@ -172,6 +179,8 @@ pub(crate) mod samples {
     use std::sync::atomic::AtomicBool;
 
     use super::*;
+
+    pub(crate) use super::turn::samples::alone;
 
     /// Hands in memory, and the names that were given, as `receiver topic/partition`.
     #[derive(Default)]

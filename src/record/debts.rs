@@ -3,13 +3,15 @@
 //! Listed one by one only up to a bound: a group may be set back below millions of entries. Of what lies beyond the list every record
 //! may have one, and the journal finds out when it is told how the record ended.
 
+use std::sync::Arc;
+
 use crate::record::Offset;
 
-/// Offsets with an open entry, as they were when the partition was assigned.
+/// Offsets with an open entry, as they were when the partition was assigned. Copies share the list, which may be long.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debts {
     /// The lowest ones, ascending.
-    listed: Vec<Offset>,
+    listed: Arc<[Offset]>,
     /// The highest one, when not all are listed.
     highest: Option<Offset>,
     /// Nobody has looked: any record may have one.
@@ -20,13 +22,13 @@ impl Debts {
     /// All there are, ascending.
     #[must_use]
     pub fn all(listed: Vec<Offset>) -> Self {
-        Self { listed, highest: None, is_unknown: false }
+        Self { listed: listed.into(), highest: None, is_unknown: false }
     }
 
     /// The lowest ones, ascending, and the highest; between them there are more.
     #[must_use]
     pub fn lowest(listed: Vec<Offset>, highest: Offset) -> Self {
-        Self { listed, highest: Some(highest), is_unknown: false }
+        Self { listed: listed.into(), highest: Some(highest), is_unknown: false }
     }
 
     /// Of a replay, whose records are there because of what is open.
@@ -40,14 +42,15 @@ impl Debts {
     pub fn and(mut self, more: impl IntoIterator<Item = Offset>) -> Self {
         // Beyond a list that has not all of them every record may have one: only its end moves.
         let end_of_list = self.highest.and(self.listed.last().copied());
+        let mut listed = self.listed.to_vec();
         for offset in more {
             if end_of_list.is_some_and(|end| offset > end) {
                 self.highest = self.highest.max(Some(offset));
-            } else if let Err(at) = self.listed.binary_search(&offset) {
-                self.listed.insert(at, offset);
+            } else if let Err(at) = listed.binary_search(&offset) {
+                listed.insert(at, offset);
             }
         }
-        self
+        Self { listed: listed.into(), ..self }
     }
 
     /// False when the record surely has none.
@@ -88,5 +91,12 @@ mod tests {
         assert_eq!(included(&lowest.clone().and([2].map(offset))), [2, 3, 7, 8, 9]);
         assert_eq!(included(&lowest.and(more())), [2, 3, 7, 8, 9, 10, 11, 12]);
         assert_eq!(included(&Debts::unknown().and(more())).len(), 20);
+    }
+
+    /// What is read again is a partition of its own each time, and the list may have ten thousand of them.
+    #[test]
+    fn copies_share_the_list() {
+        let debts = Debts::all(vec![Offset::ZERO]);
+        assert!(Arc::ptr_eq(&debts.listed, &debts.clone().listed));
     }
 }

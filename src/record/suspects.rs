@@ -1,5 +1,7 @@
 //! Which records code of the program had in hand when its process died, and how often.
 
+use std::sync::Arc;
+
 use crate::record::Offset;
 
 /// Deaths after which nobody else can be to blame: after the first one it was delivered alone.
@@ -23,15 +25,15 @@ impl Suspect {
     }
 }
 
-/// The suspects of a partition, as they were when it was assigned.
+/// The suspects of a partition, as they were when it was assigned. Copies share the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Suspects(Vec<Suspect>);
+pub struct Suspects(Arc<[Suspect]>);
 
 impl Suspects {
     #[must_use]
     pub fn new(mut all: Vec<Suspect>) -> Self {
         all.sort_by_key(|suspect| suspect.offset);
-        Self(all)
+        Self(all.into())
     }
 
     /// Asked of every record's partition.

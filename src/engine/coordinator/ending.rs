@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::coordinator::{Coordinator, Phase};
+use crate::engine::limit::Why;
 use crate::engine::report::{Action, StopLevel, StopReason, Ticket, ToShard};
 
 /// How long shards have to let go of what they were told to drop.
@@ -45,23 +46,24 @@ impl Coordinator {
 
     pub(super) fn keep_draining(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let (load, out, is_catching_up) = (self.tracker.load(), self.tracker.out(), self.is_catching_up());
+        let is_probation_stuck = self.is_probation_stuck();
         let Phase::Draining { reason, deadline, is_forced } = &mut self.phase else { return };
-        let is_overdue = deadline.is_some_and(|deadline| now >= deadline);
-        if deadline.is_none() && is_catching_up {
+        let (is_bounded, is_overdue) = (deadline.is_none(), deadline.is_some_and(|deadline| now >= deadline));
+        if is_bounded && is_probation_stuck {
+            return self.give_up_probation(Why::NothingMore, now, actions);
+        }
+        if is_bounded && is_catching_up {
             return;
         }
-        if deadline.is_none() && out > 0 && load.records == 0 {
+        if is_bounded && out > 0 && load.records == 0 {
             return self.leave_missed(actions);
         }
         if out > 0 && !is_overdue {
             // The end of what there is to read: nothing else can show that the stage works.
             let waits = usize::from(self.parked.is_some());
-            let is_bounded = deadline.is_none();
             if is_bounded && self.guard.holds() > 0 && self.guard.holds() + self.held_by_limit() + waits == out {
                 let held = self.guard.take_all();
                 self.judged(held, now, actions);
-            } else if is_bounded && self.held_by_limit() + waits == out {
-                self.give_up_probation(now, actions);
             }
             return;
         }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use crate::engine::coordinator::{Coordinator, write};
+use crate::engine::coordinator::{Coordinator, WantedAgain, write};
 use crate::engine::ledger::Entry;
-use crate::engine::limit::{Judged, Limit, LimitReached};
+use crate::engine::limit::{Judged, LimitReached, Why};
 use crate::engine::report::{Action, JournalJob, StopLevel, StopReason, ToShard};
 use crate::engine::settled::{Settled, SettledRun};
 use crate::record::Slot;
@@ -55,13 +55,32 @@ impl Coordinator {
     }
 
     pub(super) fn held_by_limit(&self) -> usize {
-        self.limit.as_ref().map_or(0, Limit::holds)
+        self.limit.as_ref().map_or(0, |limit| limit.holds(|_| true))
     }
 
-    /// Everything there is to read was judged, and what is held will not be cleared by anything.
-    pub(super) fn give_up_probation(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if let Some(reached) = self.limit.as_mut().and_then(Limit::give_up) {
+    /// True on probation when everything that is in flight is held, so that nothing clears it unless more comes. What waits for receivers
+    /// that are down, of what they missed, is not counted: nobody waits for them at an end.
+    pub(super) fn is_probation_stuck(&self) -> bool {
+        let (held, waits) = (self.held_by_limit(), usize::from(self.parked.is_some()));
+        if held == 0 {
+            return false;
+        }
+        let is_all_held = held + waits == self.tracker.out() && !matches!(self.wanted_again, WantedAgain::Of(_));
+        let held_live = self.limit.as_ref().map_or(0, |limit| limit.holds(|slot| !Self::is_slot_again(slot)));
+        is_all_held || (held_live + waits == self.tracker.load().records && !self.is_catching_up())
+    }
+
+    /// What is held will not be cleared by anything.
+    pub(super) fn give_up_probation(&mut self, why: Why, now: Instant, actions: &mut Vec<Action>) {
+        if let Some(reached) = self.limit.as_mut().and_then(|limit| limit.give_up(why)) {
             self.stop_at_limit(reached, now, actions);
+        }
+    }
+
+    /// What is held leaves no room for anything that could clear it.
+    pub(super) fn give_up_full_probation(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.admission.is_waiting_for_room(self.tracker.load()) && self.is_probation_stuck() {
+            self.give_up_probation(Why::NoRoom, now, actions);
         }
     }
 

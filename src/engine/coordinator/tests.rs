@@ -1,5 +1,6 @@
 //! The coordinator step by step: one rule a test, each shown by the order of events that once broke it or easily could.
 
+mod limits;
 mod missed;
 
 use super::*;
@@ -7,6 +8,7 @@ use crate::engine::conduct::UntilEnd;
 use crate::engine::doubles::{conduct, next, offer, options, raw, topic, unknown};
 use crate::engine::ledger::{IncidentKind, Known};
 use crate::engine::report::Ticket;
+use crate::engine::settled::Settled;
 use crate::engine::source::{CommitError, Committed, Mark};
 use crate::engine::start::{OnGap, OnTruncation};
 use crate::failure::Stage;

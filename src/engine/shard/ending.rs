@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::engine::lanes::{History, LaneId, Queued};
-use crate::engine::ledger::{Delivered, Entry, WhyNot};
+use crate::engine::ledger::{Delivered, Entry, FailedDelivery, WhyNot};
 use crate::engine::report::{Report, StopLevel};
 use crate::engine::settled::{Settled, SettledRun};
 use crate::engine::shard::{Errors, Shard, entries};
@@ -17,7 +17,7 @@ use crate::record::{ReceiverIx, ReceiverSet, Record, Slot};
 /// What an answer means.
 pub(super) enum End {
     Delivered,
-    Failed,
+    Failed(Box<FailedDelivery>),
     /// A rule skips the failure.
     Skipped,
     /// A rule halts: the record is given up, and the run with it.
@@ -35,12 +35,20 @@ pub(super) enum End {
 /// A record that waits for at least one receiver.
 pub(super) struct Waiting {
     pub(super) event: Event,
-    pub(super) open: ReceiverSet,
+    open: ReceiverSet,
+    ending: Ending,
+}
+
+/// What came of the deliveries of one record so far.
+#[derive(Default)]
+pub(super) struct Ending {
     pub(super) ends: Ends,
+    /// Failures that are not written yet.
+    failures: Vec<Entry>,
 }
 
 /// How the deliveries of one record ended so far.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Ends {
     pub(super) delivered: ReceiverSet,
     pub(super) failed: ReceiverSet,
@@ -61,20 +69,8 @@ impl Ends {
         passed_over: ReceiverSet::NONE,
     };
 
-    /// Gives back what is no end: what was tried, and when it is tried again, unless it is when the receiver is back.
-    pub(super) fn add(&mut self, receiver: ReceiverIx, end: End) -> Option<(History, Option<Instant>)> {
-        let set = match end {
-            End::Delivered => &mut self.delivered,
-            End::Failed => &mut self.failed,
-            End::Skipped => &mut self.skipped,
-            End::Halted => &mut self.abandoned,
-            End::PassedOver => &mut self.passed_over,
-            End::Deferred => &mut self.deferred,
-            End::Held(history) => return Some((history, None)),
-            End::Again(history, at) => return Some((history, Some(at))),
-        };
-        *set = set.with(receiver);
-        None
+    pub(super) fn passed_over_by(receiver: ReceiverIx) -> Self {
+        Self { passed_over: ReceiverSet::NONE.with(receiver), ..Self::NONE }
     }
 
     /// How a record ends that was not given up: as the worst of its deliveries.
@@ -86,9 +82,7 @@ impl Ends {
             _ => Settled::Delivered,
         }
     }
-}
 
-impl Ends {
     pub(super) fn abandoned_by(receiver: ReceiverIx) -> Self {
         Self { abandoned: ReceiverSet::NONE.with(receiver), ..Self::NONE }
     }
@@ -98,20 +92,52 @@ impl Ends {
     }
 }
 
-impl Waiting {
-    pub(super) fn new(event: &Event, open: ReceiverSet) -> Self {
-        Self { event: event.clone().detach(), open, ends: Ends::NONE }
+impl From<Ends> for Ending {
+    fn from(ends: Ends) -> Self {
+        Self { ends, failures: Vec::new() }
+    }
+}
+
+impl Ending {
+    /// Gives back what is no end: what was tried, and when it is tried again, unless it is when the receiver is back.
+    pub(super) fn add(&mut self, receiver: ReceiverIx, end: End) -> Option<(History, Option<Instant>)> {
+        let set = match end {
+            End::Failed(failed) => {
+                self.failures.push(Entry::Failed(failed));
+                &mut self.ends.failed
+            }
+            End::Delivered => &mut self.ends.delivered,
+            End::Skipped => &mut self.ends.skipped,
+            End::Halted => &mut self.ends.abandoned,
+            End::PassedOver => &mut self.ends.passed_over,
+            End::Deferred => &mut self.ends.deferred,
+            End::Held(history) => return Some((history, None)),
+            End::Again(history, at) => return Some((history, Some(at))),
+        };
+        *set = set.with(receiver);
+        None
     }
 
-    /// Says whether every receiver's delivery has ended.
-    pub(super) fn merge(&mut self, ends: Ends) -> bool {
-        self.ends.delivered = self.ends.delivered.union(ends.delivered);
-        self.ends.failed = self.ends.failed.union(ends.failed);
-        self.ends.skipped = self.ends.skipped.union(ends.skipped);
-        self.ends.abandoned = self.ends.abandoned.union(ends.abandoned);
-        self.ends.deferred = self.ends.deferred.union(ends.deferred);
-        self.ends.passed_over = self.ends.passed_over.union(ends.passed_over);
-        let Ends { delivered, failed, skipped, abandoned, deferred, passed_over } = self.ends;
+    fn merge(&mut self, mut other: Self) {
+        let (ends, others) = (&mut self.ends, other.ends);
+        ends.delivered = ends.delivered.union(others.delivered);
+        ends.failed = ends.failed.union(others.failed);
+        ends.skipped = ends.skipped.union(others.skipped);
+        ends.abandoned = ends.abandoned.union(others.abandoned);
+        ends.deferred = ends.deferred.union(others.deferred);
+        ends.passed_over = ends.passed_over.union(others.passed_over);
+        self.failures.append(&mut other.failures);
+    }
+}
+
+impl Waiting {
+    fn new(event: &Event, open: ReceiverSet) -> Self {
+        Self { event: event.clone().detach(), open, ending: Ending::default() }
+    }
+
+    /// True when every receiver's delivery has ended.
+    fn is_complete(&self) -> bool {
+        let Ends { delivered, failed, skipped, abandoned, deferred, passed_over } = self.ending.ends;
         let ended = delivered.union(failed).union(skipped).union(abandoned).union(deferred).union(passed_over);
         self.open.minus(ended).is_empty()
     }
@@ -124,21 +150,33 @@ impl Shard {
         self.waiting.insert(Waiting::new(event, open))
     }
 
-    pub(super) fn merge(&mut self, row: usize, ends: Ends) {
+    pub(super) fn merge(&mut self, row: usize, ending: impl Into<Ending>) {
+        let ending = self.written_at_once(ending.into());
         let Some(waiting) = self.waiting.get_mut(row) else { return };
-        let is_complete = waiting.merge(ends);
-        if is_complete {
-            let Waiting { event, ends, .. } = self.waiting.remove(row);
+        waiting.ending.merge(ending);
+        if waiting.is_complete() {
+            let Waiting { event, ending, .. } = self.waiting.remove(row);
             self.decoded -= event.decoded_size();
-            self.finish(&event, ends);
+            self.finish(&event, ending);
         }
     }
 
-    pub(super) fn finish(&mut self, event: &Event, ends: Ends) {
+    /// A failure need not wait for the other receivers of its record, which may take their time, unless errors are counted: what is
+    /// written then goes through the count, and that is of records.
+    fn written_at_once(&mut self, mut ending: Ending) -> Ending {
+        if self.walk.errors == Errors::NotCounted {
+            self.job.entries.append(&mut ending.failures);
+        }
+        ending
+    }
+
+    pub(super) fn finish(&mut self, event: &Event, ending: Ending) {
         let record = event.record();
+        let Ending { ends, mut failures } = self.written_at_once(ending);
         if !ends.abandoned.is_empty() {
             return self.give_up(record, ends.delivered);
         }
+        self.job.entries.append(&mut failures);
         let missed = self.missed(record, ends);
         let run = SettledRun { missed, ..SettledRun::of_one(record.slot(), record.seq(), ends.how()) };
         if ends.failed.is_empty() && !record.has_debt() {
@@ -169,7 +207,8 @@ impl Shard {
         self.job.entries.extend(bindings.map(delivered));
     }
 
-    /// Not all of its receivers have it: it does not settle. Entries of those that have are closed all the same.
+    /// Not all of its receivers have it: it does not settle. Entries of those that have are closed all the same; failures that are not
+    /// written by now come again with the record.
     fn give_up(&mut self, record: &Record, delivered: ReceiverSet) {
         if record.has_debt() {
             self.write_delivered(record, delivered);
@@ -235,7 +274,7 @@ impl Shard {
         drop(self.lanes.drain_matching(|_| true));
         self.decoded = 0;
         for (_, waiting) in std::mem::take(&mut self.waiting) {
-            self.give_up(waiting.event.record(), waiting.ends.delivered);
+            self.give_up(waiting.event.record(), waiting.ending.ends.delivered);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::lanes::{Gate, History, LaneId, Queued};
 use crate::engine::ledger::{Entry, FailedDelivery, WhyNot};
 use crate::engine::report::{JournalJob, Report};
 use crate::engine::settled::{Settled, SettledRun};
-use crate::engine::shard::ending::{End, Ends};
+use crate::engine::shard::ending::{End, Ending};
 use crate::engine::shard::outage::{Grounds, Manner};
 use crate::engine::shard::{Shard, entries};
 use crate::event::{Event, EventFacts};
@@ -18,6 +18,15 @@ use crate::failure::{Refusal, Stage, Try};
 use crate::policy::{self, Basis, Decision, Facts, Outage, Outages, RuleIx, Situation, Verdict, Vigil, says_down};
 use crate::receiver::ReceiverError;
 use crate::record::{Meant, ReceiverIx, ReceiverSet, Record};
+
+/// A delivery that was tried once more, in vain.
+struct Tried {
+    receiver: ReceiverIx,
+    manner: Manner,
+    /// With that try.
+    history: History,
+    error: ReceiverError,
+}
 
 impl Shard {
     /// A stage before the receivers refused the record: one entry, without a receiver, unless a rule has it otherwise.
@@ -108,7 +117,7 @@ impl Shard {
         match self.heed(decision, receiver, manner, &error) {
             Decision::Journal(basis) => {
                 history.tries.push(self.try_of(&error, started));
-                self.journal(event, receiver, (error, history), basis)
+                self.journal(event, Tried { receiver, manner, history, error }, basis)
             }
             Decision::Skip(_) => {
                 self.found_alive(receiver);
@@ -122,7 +131,8 @@ impl Shard {
             Decision::Outage(outage, basis) => {
                 history.tries.push(self.try_of(&error, started));
                 let quiet = if let Outage::For(quiet) = outage { Some(quiet) } else { None };
-                self.outage((receiver, manner), &history, &error, Grounds { quiet, rule: self.name_of(basis) })
+                let grounds = Grounds { quiet, rule: self.name_of(basis) };
+                self.outage(&Tried { receiver, manner, history, error }, grounds)
             }
         }
     }
@@ -137,9 +147,8 @@ impl Shard {
         }
     }
 
-    fn journal(&mut self, event: &Event, receiver: ReceiverIx, of: (ReceiverError, History), basis: Basis) -> End {
-        let (error, history) = of;
-        let manner = self.manner(receiver, event.record());
+    fn journal(&mut self, event: &Event, tried: Tried, basis: Basis) -> End {
+        let Tried { receiver, manner, ref error, .. } = tried;
         let verdict = match self.vigil(receiver) {
             Some(vigil) if basis.may_be_a_sign() => vigil.failed(&error.code),
             _ => Verdict::OfTheEvent,
@@ -147,20 +156,25 @@ impl Shard {
         let is_news = verdict != Verdict::OfTheEvent || (manner == Manner::Journal && says_down(error.class, error.code.as_str()));
         match manner {
             Manner::Hold | Manner::Defer if verdict == Verdict::Down => {
-                return self.outage((receiver, manner), &history, &error, Grounds::default());
+                return self.outage(&tried, Grounds::default());
             }
             Manner::PassOver => {}
             _ if is_news => {
                 self.vigil(receiver).map(Vigil::fall);
-                self.found_down(receiver, &error, Grounds::default());
+                self.found_down(receiver, error, Grounds::default());
             }
             // One that may be a sign is none of life.
             _ if basis.may_be_a_sign() && policy::is_sign(&error.code) => {}
             _ => self.found_alive(receiver),
         }
-        let (name, rule) = (self.binding(receiver).map(|binding| binding.name.clone()), self.name_of(basis));
-        self.job.entries.push(entries::failed(event, (receiver, name), (error, history.tries), rule, self.walk.mode));
-        End::Failed
+        End::Failed(Box::new(FailedDelivery {
+            record: event.record().detach(),
+            event: event.facts(),
+            receiver: self.binding(receiver).map(|binding| binding.name.clone()),
+            failure: entries::failure(receiver, tried.error, tried.history.tries),
+            rule: self.name_of(basis),
+            mode: self.walk.mode,
+        }))
     }
 
     fn name_of(&self, basis: Basis) -> Option<String> {
@@ -183,8 +197,8 @@ impl Shard {
     }
 
     /// The receiver is down, and the event has not failed.
-    fn outage(&mut self, of: (ReceiverIx, Manner), history: &History, error: &ReceiverError, grounds: Grounds) -> End {
-        let (receiver, manner) = of;
+    fn outage(&mut self, tried: &Tried, grounds: Grounds) -> End {
+        let Tried { receiver, manner, ref history, ref error } = *tried;
         self.vigil(receiver).map(Vigil::fall);
         match manner {
             Manner::PassOver | Manner::Journal => return End::PassedOver,
@@ -225,10 +239,10 @@ impl Shard {
             _ if was_asked => self.probed_alive(lane.receiver),
             _ => {}
         }
-        let mut ends = Ends::NONE;
-        match ends.add(lane.receiver, end) {
+        let mut ending = Ending::default();
+        match ending.add(lane.receiver, end) {
             Some((history, at)) => self.again(lane, Queued { record, seq: event.record().seq(), history }, at, &event),
-            None => self.merge(record, ends),
+            None => self.merge(record, ending),
         }
     }
 

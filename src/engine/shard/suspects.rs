@@ -3,32 +3,40 @@
 
 use std::time::Duration;
 
-use crate::engine::in_hand::Turn;
+use crate::engine::in_hand::Leave;
 use crate::engine::lanes::{Gate, LaneId, Queued};
-use crate::engine::shard::ending::Ends;
+use crate::engine::ledger::FailedDelivery;
+use crate::engine::shard::ending::{End, Ending};
 use crate::engine::shard::{Shard, Walk, entries};
 use crate::event::Event;
 use crate::failure::{Class, Code, Try};
 use crate::receiver::ReceiverError;
+use crate::receiver::in_hand::{Turn, Whose};
 use crate::record::{ReceiverIx, ReceiverSet, Record, Suspect};
 
 /// How often one that waits for its turn looks whether it has come: there are few of them, and no more than a start has.
 const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
 impl Shard {
-    /// Journals the failures of those receivers that the record has killed the process in.
-    pub(super) fn condemn(&mut self, event: &Event, to: ReceiverSet) -> Ends {
-        let mut ends = Ends::NONE;
+    /// The failures of those receivers that the record has killed the process in.
+    pub(super) fn condemn(&self, event: &Event, to: ReceiverSet) -> Ending {
+        let mut ending = Ending::default();
         for suspect in event.record().suspects().iter().filter(|suspect| suspect.is_condemned()) {
             let Some(receiver) = to.iter().find(|receiver| is_of(suspect, &self.walk, *receiver)) else { continue };
             let error = died(event.record(), suspect);
             let (class, code, message) = (error.class, error.code.clone(), error.message.clone());
             let tries = vec![Try { at: jiff::Timestamp::now(), duration: Duration::ZERO, class, code, message }];
-            let to = (receiver, Some(suspect.receiver.clone()));
-            self.job.entries.push(entries::failed(event, to, (error, tries), None, self.walk.mode));
-            ends.failed = ends.failed.with(receiver);
+            let failed = FailedDelivery {
+                record: event.record().detach(),
+                event: event.facts(),
+                receiver: Some(suspect.receiver.clone()),
+                failure: entries::failure(receiver, error, tries),
+                rule: None,
+                mode: self.walk.mode,
+            };
+            ending.add(receiver, End::Failed(Box::new(failed)));
         }
-        ends
+        ending
     }
 
     /// Whether a delivery may be made now. One that is suspected needs its turn, which it then has until it ends.
@@ -36,10 +44,13 @@ impl Shard {
         if !is_suspect(record, &self.walk, receiver) {
             return true;
         }
-        let turn = Turn::take();
-        let is_ours = turn.is_some();
-        self.in_hand.set_turn(turn);
-        is_ours
+        let leave = match Turn::take() {
+            Whose::Ours(turn) => Leave::InTurn(turn),
+            Whose::LeftBehind => Leave::Unnoted,
+            Whose::Somebodys => return false,
+        };
+        self.in_hand.set_leave(leave);
+        true
     }
 
     pub(super) fn wait_for_turn(&mut self, lane: LaneId, queued: Queued) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::ledger::{IncidentKind, Known};
 use crate::receiver::Runs;
 use crate::receiver::in_hand::Noting;
-use crate::receiver::in_hand::samples::MemoryHands;
+use crate::receiver::in_hand::samples::{MemoryHands, alone};
 use crate::record::{Slot, Suspect, Suspects};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -57,6 +57,7 @@ fn what_killed_the_process_twice_is_an_entry_and_everything_else_is_delivered() 
 
 #[test]
 fn one_that_is_suspected_is_delivered_alone_and_that_is_told() {
+    let _alone = alone();
     let (out, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let highest = Arc::clone(&most);
     let one = probe(move |delivery| {
@@ -85,6 +86,7 @@ fn one_that_is_suspected_is_delivered_alone_and_that_is_told() {
 
 #[test]
 fn a_run_that_is_stopped_does_not_wait_for_turns() {
+    let _alone = alone();
     let stop = StopToken::default();
     let asks_to_stop = stop.clone();
     let one = probe(move |_| {
@@ -122,6 +124,37 @@ fn it_is_in_hand_whenever_its_code_runs_and_not_while_it_waits() {
     assert_eq!(*seen.lock().unwrap(), [it.clone(), it.clone(), Vec::new(), it]);
     assert_eq!(hands.names.lock().unwrap().len(), 1, "named once");
     assert!(hands.held().is_empty());
+}
+
+/// A thread that was given up keeps its turn: else the next suspect is in hand as well when the process dies of the first one, and both
+/// are condemned. Nobody waits for it, though.
+#[test]
+fn one_that_times_out_in_its_thread_is_in_hand_alone_until_it_comes_back() {
+    let _alone = alone();
+    let (hands, seen) = (MemoryHands::new(8), Arc::new(Mutex::new(Vec::new())));
+    let (noted, held) = (Arc::clone(&seen), Arc::clone(&hands));
+    let function = move |event: &crate::event::Event| {
+        let is_first = {
+            let mut noted = noted.lock().unwrap();
+            noted.push((event.record().partition().number, held.held()));
+            noted.len() == 1
+        };
+        let deadline = Instant::now() + SOON;
+        while is_first && noted.lock().unwrap().len() < 3 && Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    let receivers = crate::receiver::Receivers::new().on_blocking("one", crate::receiver::ALL_TYPES, function);
+    let receiver = Arc::clone(&receivers.iter().next().unwrap().receiver);
+    let one = Binding { timeout: Duration::from_millis(20), retries: 0, receiver, ..binding("one", &accepting()) };
+    let began = Instant::now();
+    let ran = run_after(dead(3, 0, 1), MemorySource::bounded(records(3, 1)), with_hands(&hands, plan(vec![one])));
+    assert!(began.elapsed() < SOON, "nobody waits for it");
+    assert_eq!((ran.summary.counts.failed, ran.summary.counts.delivered), (1, 2));
+    let seen = seen.lock().unwrap();
+    let first = format!("one orders/{}/0", seen[0].0);
+    assert!(seen.len() == 3 && seen.iter().all(|(_, held)| *held == [first.clone()]), "{seen:?}");
 }
 
 /// Notes what its own threads would.
