@@ -1,7 +1,7 @@
 //! From why a replay cannot be, or did not end well, to what a user reads, with the command that helps.
 
 use crate::cli::error::{CommandError, ErrorKind};
-use crate::cli::refusals::{halted, of_source};
+use crate::cli::refusals::{halted, of_source, other_action};
 use crate::cli::replay::typed::Typed;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
@@ -86,7 +86,10 @@ pub(super) fn of_end(reason: &StopReason, settings: &ReplaySettings, typed: &Typ
         StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, found.to_string())
             .hint(found.advice(&settings.conduct.type_from))
             .hint(format!("if all of that is as it should be: {}", typed.with_switch("--no-startup-guard"))),
-        StopReason::HaltRule(halt) => halted(halt),
+        StopReason::HaltRule(halt) => halted(halt, "it stays as it was, and the replay ended there")
+            .hint(format!("once that is mended, say it again: {}", typed.again()))
+            .hint(other_action(halt))
+            .hint(format!("its incident: {}", typed.journal().hint("incidents list"))),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => of_ledger(error, typed),
         StopReason::Limit(_)
