@@ -192,3 +192,24 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Demo(arguments) => demo::run(&arguments, session),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(command: &clap::Command, commands: &[String]) {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for name in commands {
+            assert!(!text.contains(&format!("redrive {name}")), "{}: {text}", command.get_name());
+        }
+        command.get_subcommands().for_each(|of| check(of, commands));
+    }
+
+    #[test]
+    fn every_example_names_the_program_as_it_is_called() {
+        let root = named(Arguments::command(), "shop");
+        check(&root, &root.get_subcommands().map(|of| of.get_name().to_owned()).collect::<Vec<_>>());
+        let text = "  redrive policy check a && redrive policy explain; `redrive demo` reads redrive.toml";
+        assert_eq!(as_typed(text, "shop"), "  shop policy check a && shop policy explain; `shop demo` reads redrive.toml");
+    }
+}

@@ -210,6 +210,7 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
         StopReason::Guard(found) => told(ErrorKind::Stopped)
             .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
+        StopReason::Limit(_) if settings.doing == Doing::DryRun => told(ErrorKind::Stopped),
         StopReason::Limit(_) => told(ErrorKind::Stopped)
             .hint(format!("what failed: {}", session.command(&["errors", "list"])))
             .hint("once that is mended, start again: until one record was delivered, no failure settles"),

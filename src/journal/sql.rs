@@ -279,6 +279,11 @@ pub(super) const STATE_COUNTS: &str =
 /// Index: incident_open. Kinds that end by themselves leave it when they end; the others when they are acknowledged.
 pub(super) const OPEN_INCIDENTS: &str =
     "SELECT count(*) FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL";
+/// Index: deferred_open, for each of the handful of places. Of a part of a range at most as many events as offsets are left.
+pub(super) const ALL_MISSED: &str = "
+    SELECT p.consumer_group, p.receiver, t.name, d.partition, d.delivered_to, d.to_offset, min(d.events, d.to_offset - d.delivered_to)
+    FROM place p CROSS JOIN deferred d INDEXED BY deferred_open ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
+    WHERE d.delivered_to < d.to_offset ORDER BY p.id, d.topic_id, d.partition, d.from_offset";
 pub(super) const FAILURE_COLUMNS: &str = "
     f.id, f.state, f.claimed_by, f.regressed, t.cluster_id, p.consumer_group, t.name, t.topic_uuid, f.partition, f.offset,
     p.stage, p.receiver, f.class, f.code, f.message, lower(hex(g.hash)), f.event_id, f.event_type, f.attempts,
@@ -512,6 +517,7 @@ mod tests {
             ("DROP_RECEIVER", DROP_RECEIVER, &["selected", "place"]),
             // Of the kinds that were counted.
             ("SELECTED_KINDS", SELECTED_KINDS, &["s"]),
+            ("ALL_MISSED", ALL_MISSED, &["p"]),
         ] {
             let plan = plan(&connection, statement);
             let scans: Vec<_> =
