@@ -97,8 +97,9 @@ fn halted_twice(folder: &Folder) {
     let progress = journal.progress();
     assert_eq!(progress.iter().map(|row| (row.delivered, row.failed, row.skipped)).fold((0, 0, 0), sum), (2, 3, 3));
     let halts = journal.incidents();
-    assert!(halts.iter().all(|row| row.kind == "halt" && row.is_open && (row.from, row.to) == (Some(8), Some(9))), "{halts:?}");
-    assert_eq!((halts.len(), halts[0].receiver.as_str()), (2, "ledger"));
+    let [halt] = &halts[..] else { panic!("one that counts: {halts:?}") };
+    assert_eq!((halt.kind.as_str(), halt.is_open, halt.from, halt.to), ("halt", true, Some(8), Some(9)));
+    assert_eq!((halt.count, halt.receiver.as_str()), (2, "ledger"));
     let ends: Vec<_> = journal.runs().iter().map(|run| (run.stop_reason.clone(), run.exit_code)).collect();
     assert_eq!(ends, [(Some("halt".to_owned()), Some(4)), (Some("halt".to_owned()), Some(4))]);
 }
@@ -130,7 +131,18 @@ fn each_rule_does_what_it_says_and_the_first_one_that_matches_goes_first() {
     consume().run().expect_code(0);
     assert_eq!((taken(&folder), topic.committed(&group)[&0].0), (vec![0, 3, 9], 10));
     explains(&folder);
+    let dry = ["--dry-run", "--from", "earliest", "--until-end", "--config", "dry.toml"];
+    folder.write("dry.toml", &format!("{}\"skip\"", RULES.replace("then = \"skip\"", "then = \"halt\"")));
+    would_halt(&folder.consume(&topic, &unique("policy-dry"), dry).run().expect_code(4));
     applies_to_replays(&folder);
+}
+
+/// A dry run leaves no incident behind, and nothing comes again because of it.
+#[track_caller]
+fn would_halt(dry: &Output) {
+    let said = &dry.stderr;
+    assert!(said.contains("rule `no JSON`") && said.contains("a run would stop there, and commit nothing behind it"), "{said}");
+    assert!(!said.contains("incidents list") && !said.contains("delivered again"), "{said}");
 }
 
 /// Who decided, and who would.
@@ -147,6 +159,9 @@ fn explains(folder: &Folder) {
     let [busy] = &explained(&[&id, "--rules", "new.toml"])[..] else { panic!("one") };
     let (decided, would) = (&busy["decided"], &busy["would"]);
     assert_eq!((&decided["built_in"], &would["name"], &would["then"]), (&true.into(), &"wait".into(), &"hold".into()));
+    assert_eq!(explained(&[&id, &id]).len(), 1, "an entry that is named twice is one");
+    let next = folder.redrive(["policy", "explain", "--last", "3", "--rules", "new.toml"]).run().expect_code(0).stdout;
+    assert!(next.contains("what each rule says: redrive policy explain --rules new.toml\n"), "{next}");
     let shown = folder.redrive(["errors", "show", &all[3]["id"].to_string()]).run().expect_code(0).stdout;
     assert!(shown.contains("\nrule      odd ones\n"), "{shown}");
 }
@@ -187,6 +202,25 @@ fn rules_are_checked_and_listed_without_a_broker_or_a_journal() {
     assert_eq!((&checked[2]["then"]["times"], &checked[2]["line"]), (&3.into(), &16.into()));
     let shown = folder.redrive(["policy", "check", "good.toml"]).run().expect_code(0).stdout;
     assert!(shown.starts_with("5 rules of good.toml") && shown.contains("--last 1000 --rules good.toml"), "{shown}");
+
+    // What is not there is not blamed on a flag that nobody gave, and what is asked next is asked of the same rules.
+    let unreadable = folder.redrive(["policy", "check", "nowhere.toml"]).run().expect_code(2).stderr;
+    assert!(unreadable.contains("(the argument FILE)") && !unreadable.contains("--config"), "{unreadable}");
+    let listed =
+        |arguments: &[&str]| folder.redrive(["policy", "explain"]).args(arguments.iter().copied()).run().expect_code(0).stdout;
+    for from in ["--rules", "--config"] {
+        let shown = listed(&[from, "good.toml"]);
+        assert!(shown.contains(&format!("policy explain --last 1000 {from} good.toml\n")), "{shown}");
+    }
+    let both = folder.redrive(["policy", "check", "good.toml", "--config", "good.toml"]).run().expect_code(0).stdout;
+    assert!(both.contains("policy explain --last 1000 --rules good.toml --config good.toml\n"), "{both}");
+
+    let shadow =
+        "[[rule]]\nname = \"all\"\nthen = \"journal\"\n[[rule]]\nname = \"never\"\nwhen = { code = \"a\" }\nthen = \"skip\"";
+    folder.write("shadow.toml", shadow);
+    let warned = folder.redrive(["policy", "check", "shadow.toml"]).run().expect_code(0).stdout;
+    let said = "warning: rule `never` (shadow.toml, line 4) can never match: `all` (line 1) goes before it, and matches all";
+    assert!(warned.contains("1 warning") && warned.contains(said) && !warned.contains("nothing is wrong"), "{warned}");
 
     for (wrong, said) in [
         (

@@ -100,7 +100,8 @@ Examples:
       --receiver 'billing=exec:python3 worker.py'
   redrive consume -t orders -g shop --dry-run --until-end \\
       --receiver audit=file:audit.jsonl
-Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors, 4 stopped by a guard.";
+Exit status: 0 done or stopped by a signal, 1 could not go on, 2 usage, 3 with --fail-on-errors,
+4 stopped by the start-up guard, --on-gap halt, --max-consecutive-errors or a rule that halts.";
 
 impl Command {
     /// The words that name it in documents.
@@ -163,7 +164,7 @@ fn execute(arguments: &[OsString], caller: Caller<'_>) -> u8 {
 /// then refused as one, and no flag.
 fn named(command: clap::Command, program: &str) -> clap::Command {
     let command = match command.get_after_help().map(ToString::to_string) {
-        Some(text) => command.after_help(text.replace("  redrive ", &format!("  {program} "))),
+        Some(text) => command.after_help(as_typed(&text, program)),
         None => command,
     };
     let command = command.mut_args(|arg| match arg.get_action().takes_values() {
@@ -171,6 +172,12 @@ fn named(command: clap::Command, program: &str) -> clap::Command {
         false => arg,
     });
     command.mut_subcommands(|command| named(command, program))
+}
+
+/// Commands in a text of help: an example that begins with one, the next one on its line, and one within a sentence.
+fn as_typed(text: &str, program: &str) -> String {
+    let commands = ["  ", "&& ", "`"];
+    commands.iter().fold(text.to_owned(), |text, before| text.replace(&format!("{before}redrive "), &format!("{before}{program} ")))
 }
 
 fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError> {
@@ -183,5 +190,26 @@ fn dispatch(command: Command, session: &Session<'_>) -> Result<u8, CommandError>
         Command::Policy(args) => args.run(session),
         Command::Doctor(ConsumeFlags(given)) => doctor::run(&given, session),
         Command::Demo(arguments) => demo::run(&arguments, session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(command: &clap::Command, commands: &[String]) {
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for name in commands {
+            assert!(!text.contains(&format!("redrive {name}")), "{}: {text}", command.get_name());
+        }
+        command.get_subcommands().for_each(|of| check(of, commands));
+    }
+
+    #[test]
+    fn every_example_names_the_program_as_it_is_called() {
+        let root = named(Arguments::command(), "shop");
+        check(&root, &root.get_subcommands().map(|of| of.get_name().to_owned()).collect::<Vec<_>>());
+        let text = "  redrive policy check a && redrive policy explain; `redrive demo` reads redrive.toml";
+        assert_eq!(as_typed(text, "shop"), "  shop policy check a && shop policy explain; `shop demo` reads redrive.toml");
     }
 }

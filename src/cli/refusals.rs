@@ -11,7 +11,7 @@ use crate::engine::start::StartRefusal;
 use crate::journal::{OpenError, ReadError};
 use crate::kafka::{ClusterError, ConnectionError, Diagnosis};
 use crate::receiver::{MadeOf, Specification, Target};
-use crate::settings::{ConsumeSettings, OutputFormat, SettingsError, nearest};
+use crate::settings::{ConsumeSettings, Doing, OutputFormat, SettingsError, nearest};
 
 impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
@@ -210,11 +210,16 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
         StopReason::Guard(found) => told(ErrorKind::Stopped)
             .hint(found.advice(&settings.conduct.type_from))
             .hint("if all of that is as it should be, journal it: --no-startup-guard"),
+        StopReason::Limit(_) if settings.doing == Doing::DryRun => told(ErrorKind::Stopped),
         StopReason::Limit(_) => told(ErrorKind::Stopped)
             .hint(format!("what failed: {}", session.command(&["errors", "list"])))
             .hint("once that is mended, start again: until one record was delivered, no failure settles"),
         StopReason::Halt(_) => told(ErrorKind::Stopped).hint("to go on at the start of what is there: --on-gap earliest"),
-        StopReason::HaltRule(halt) => halted(halt).hint(format!("its incident: {}", session.command(&["incidents", "list"]))),
+        StopReason::HaltRule(halt) if settings.doing == Doing::DryRun => would_halt(halt),
+        StopReason::HaltRule(halt) => halted(halt, "it is not settled, and nothing behind it is committed")
+            .hint("once that is mended, start again: it is delivered again")
+            .hint(other_action(halt))
+            .hint(format!("its incident: {}", session.command(&["incidents", "list"]))),
         StopReason::Refused(refusal) => refused(refusal, settings, session),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => error.clone().into(),
@@ -226,12 +231,20 @@ pub(super) fn of_run(reason: &StopReason, settings: &ConsumeSettings, session: &
     Some(error)
 }
 
-/// A rule ended the run: what to do about it is the user's to say.
-pub(super) fn halted(halt: &RuleHalt) -> CommandError {
-    let at = &halt.rule_at;
-    CommandError::new(ErrorKind::Stopped, format!("{halt}; it is not settled, and nothing behind it is committed"))
-        .hint("once that is mended, start again: it is delivered again")
-        .hint(format!("to go on without it, let the rule do something else: then = \"journal\" in {at}"))
+/// A rule ended the run. `left`: what that means for the record.
+pub(super) fn halted(halt: &RuleHalt, left: &str) -> CommandError {
+    CommandError::new(ErrorKind::Stopped, format!("{halt}; {left}"))
+}
+
+/// A dry run delivers nothing and writes nothing: neither is there an incident, nor does anything come again.
+fn would_halt(halt: &RuleHalt) -> CommandError {
+    halted(halt, "a run would stop there, and commit nothing behind it")
+        .hint(format!("to see what is behind it, let the rule do something else: then = \"journal\" in {}", halt.rule_at))
+}
+
+/// What to do about it is the user's to say.
+pub(super) fn other_action(halt: &RuleHalt) -> String {
+    format!("to go on without it, let the rule do something else: then = \"journal\" in {}", halt.rule_at)
 }
 
 pub(super) fn of_source(error: &SourceError) -> CommandError {

@@ -47,8 +47,8 @@ Examples:
   redrive replay --offset orders:3:1200..1300 --to all -g shop
   redrive replay --offset 'orders:*:@2026-11-23T05:00:00Z..' --dry-run
 Exit status: 0 done, 1 could not go on, 2 usage, or nothing to deliver,
-3 something still fails or was not delivered, 4 stopped by --max-failures or
-the start-up guard, 5 not confirmed.";
+3 something still fails or was not delivered, 4 stopped by --max-failures, the
+start-up guard or a rule that halts, 5 not confirmed.";
 
 /// More deliveries than these are asked about.
 const UNASKED: u64 = 1_000;

@@ -3,17 +3,25 @@
 use serde_json::json;
 
 use crate::cli::hint::Journal;
+use crate::engine::detached::Range;
 use crate::event::EventFacts;
 use crate::failure::{Class, Stage};
 use crate::journal::{
-    AttemptItem, Bytes, FailureDetail, FailureItem, FailureState, IncidentItem, IncidentState, Neighbour, ProgressItem,
+    AttemptItem, Bytes, FailureDetail, FailureItem, FailureState, IncidentItem, IncidentState, MissedInAll, Neighbour, ProgressItem,
 };
-use crate::record::{Timestamp, TimestampKind};
+use crate::record::{NextOffset, Timestamp, TimestampKind};
 
 /// 2026-11-23T14:05:02.003Z
 const AT_US: i64 = 1_795_442_702_003_000;
 pub(super) const JOURNAL: Journal<'_> =
     Journal { program: "redrive", path: "./redrive.db", id: "7c1f09aa-0000-4000-8000-000000000000" };
+
+/// Of partition 3 of `orders`.
+pub(super) fn missed_by(receiver: &str, ranges: u64, events: u64) -> MissedInAll {
+    let at = |offset| NextOffset::new(offset).unwrap_or(NextOffset::ZERO);
+    let first = ("orders".to_owned(), 3, Range { from: at(1_220), to: at(1_300) });
+    MissedInAll { group: "shop".to_owned(), receiver: receiver.to_owned(), ranges, events, first }
+}
 
 pub(super) fn failure(id: i64) -> FailureItem {
     FailureItem {

@@ -66,9 +66,9 @@ impl Session<'_> {
         }
     }
 
-    /// The words of the command line that lead to the brokers, but for properties, which may be secrets.
+    /// The words of the command line that say where brokers and settings are, but for properties, which may be secrets.
     pub(super) fn brokers(&self) -> Vec<String> {
-        let flags = [("-b", &table::BOOTSTRAP_SERVER), ("--command-config", &table::COMMAND_CONFIG)];
+        let flags = [("-b", &table::BOOTSTRAP_SERVER), ("--command-config", &table::COMMAND_CONFIG), ("--config", &table::CONFIG)];
         let given = flags.iter().filter_map(|(flag, setting)| Some([*flag, self.layers.flag(setting)?]));
         given.flatten().map(str::to_owned).collect()
     }

@@ -32,7 +32,7 @@ pub use items::{
 };
 pub use open::{OpenError, Place, Safety};
 pub use preview::PreviewLedger;
-pub use reader::{KnownTopic, MissedOf, Named, Page, Reached, ReadError, Reader, TopicRow, Window};
+pub use reader::{KnownTopic, MissedInAll, MissedOf, Named, Page, Reached, ReadError, Reader, TopicRow, Window};
 pub use selected::{PlaceRange, Selected, SelectedEntries, SelectedPartition, SelectedRow, StoredRecord};
 pub use selection::{FailureSelection, IncidentSelection, Sort};
 pub use writer::{Taken, Writer};

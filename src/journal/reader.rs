@@ -15,7 +15,7 @@ pub(super) mod terms;
 mod times;
 
 pub use known::{KnownTopic, Reached, TopicRow};
-pub use missed::MissedOf;
+pub use missed::{MissedInAll, MissedOf};
 pub use names::Named;
 
 use rusqlite::{Connection, OptionalExtension as _};

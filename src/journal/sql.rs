@@ -1,11 +1,13 @@
 //! Every statement of the journal, each with the index that serves it. A test asks SQLite for the plan of all of them.
 
 mod deferred;
+mod incidents;
 
 pub(super) use deferred::{
     CAUGHT_UP, DEFERRED_CUT, DEFERRED_GOES_ON, DEFERRED_GONE, HAS_STRAYS, LET_GO_OF_MISSED, MISSED_BEGINS, MISSED_ENDS, MISSED_OF,
     MISSED_OF_TOPIC, MISSED_REST, NEW_DEFERRED, RECORDS_IN, STRAYS, TAKE_MISSED, TAKEN_OF,
 };
+pub(super) use incidents::{INCIDENT_AGAIN, INCIDENT_ENDED, NEW_INCIDENT, OPEN_HALT, OPEN_LIMIT, OPEN_NEW_TYPE, OPEN_OF_RUN};
 
 /// Set once, on an empty file: the first two work only before the first table.
 pub(super) const FILE_SETTINGS: &str = "
@@ -218,28 +220,6 @@ pub(super) const ENTRY_PLACE: &str = "
     SELECT p.consumer_group, t.cluster_id, t.name, t.topic_uuid, f.partition, f.offset
     FROM failure f CROSS JOIN place p ON p.id = f.place_id CROSS JOIN topic t ON t.id = f.topic_id WHERE f.id = ?1";
 
-// --- incidents
-
-pub(super) const NEW_INCIDENT: &str = "
-    INSERT INTO incident (run_id, kind, topic_id, partition, from_offset, to_offset, receiver, message, data, count,
-        first_at_us, last_at_us)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-pub(super) const INCIDENT_AGAIN: &str =
-    "UPDATE incident SET count = count + ?4, last_at_us = ?2, message = ?3, data = ?5 WHERE id = ?1";
-pub(super) const INCIDENT_ENDED: &str = "UPDATE incident SET ended_at_us = ?2 WHERE id = ?1 AND ended_at_us IS NULL";
-/// Index: incident_open.
-pub(super) const OPEN_OF_RUN: &str = "
-    SELECT id, kind FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL AND run_id = ?1";
-/// Index: incident_open.
-pub(super) const OPEN_LIMIT: &str = "
-    SELECT max(i.id) FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
-    WHERE i.kind = 'limit' AND i.ended_at_us IS NULL AND i.acked_at_us IS NULL AND r.consumer_group = ?1 AND i.receiver = ?2";
-/// The open incident of a type, and how many types of the group have one. Index: incident_open; there are at most 1,000 of a group.
-pub(super) const OPEN_NEW_TYPE: &str = "
-    SELECT max(CASE WHEN i.data = ?2 THEN i.id END), count(*)
-    FROM incident i INDEXED BY incident_open CROSS JOIN run r ON r.id = i.run_id
-    WHERE i.kind = 'new_type' AND i.ended_at_us IS NULL AND i.acked_at_us IS NULL AND r.consumer_group = ?1";
-
 // --- what a replay has selected: a table of the connection's own, beside the journal. Its primary key is the order of places.
 
 /// Millions of entries are no reason to have them in memory. Should anything fail, the table is thrown away: it needs no journal of its own.
@@ -299,6 +279,11 @@ pub(super) const STATE_COUNTS: &str =
 /// Index: incident_open. Kinds that end by themselves leave it when they end; the others when they are acknowledged.
 pub(super) const OPEN_INCIDENTS: &str =
     "SELECT count(*) FROM incident INDEXED BY incident_open WHERE ended_at_us IS NULL AND acked_at_us IS NULL";
+/// Index: deferred_open, for each of the handful of places. Of a part of a range at most as many events as offsets are left.
+pub(super) const ALL_MISSED: &str = "
+    SELECT p.consumer_group, p.receiver, t.name, d.partition, d.delivered_to, d.to_offset, min(d.events, d.to_offset - d.delivered_to)
+    FROM place p CROSS JOIN deferred d INDEXED BY deferred_open ON d.place_id = p.id CROSS JOIN topic t ON t.id = d.topic_id
+    WHERE d.delivered_to < d.to_offset ORDER BY p.id, d.topic_id, d.partition, d.from_offset";
 pub(super) const FAILURE_COLUMNS: &str = "
     f.id, f.state, f.claimed_by, f.regressed, t.cluster_id, p.consumer_group, t.name, t.topic_uuid, f.partition, f.offset,
     p.stage, p.receiver, f.class, f.code, f.message, lower(hex(g.hash)), f.event_id, f.event_type, f.attempts,
@@ -430,6 +415,7 @@ mod tests {
             ("INCIDENT_ENDED", INCIDENT_ENDED),
             ("OPEN_NEW_TYPE", OPEN_NEW_TYPE),
             ("OPEN_LIMIT", OPEN_LIMIT),
+            ("OPEN_HALT", OPEN_HALT),
             ("PROGRESS_AROUND", PROGRESS_AROUND),
             ("HIGHEST_ID", HIGHEST_ID),
             ("FIRST_FAILED_FROM", FIRST_FAILED_FROM),
@@ -531,6 +517,7 @@ mod tests {
             ("DROP_RECEIVER", DROP_RECEIVER, &["selected", "place"]),
             // Of the kinds that were counted.
             ("SELECTED_KINDS", SELECTED_KINDS, &["s"]),
+            ("ALL_MISSED", ALL_MISSED, &["p"]),
         ] {
             let plan = plan(&connection, statement);
             let scans: Vec<_> =

@@ -8,6 +8,7 @@
 mod built_in;
 mod retry;
 mod rules;
+mod shadow;
 mod vigil;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::failure::{Class, Stage};
 pub use built_in::{BuiltIn, says_down};
 pub use retry::{FIRST_WAIT, LONGEST_WAIT, RETRY_WINDOW, Retry, may_follow_a_timeout};
 pub use rules::{MessagePattern, PatternError, Rule, RuleIx, Rules, Then, When};
+pub use shadow::Shadowed;
 pub use vigil::{Verdict, Vigil, is_sign};
 
 /// The longest time that a receiver is left alone at its own word; then it is asked again.

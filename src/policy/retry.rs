@@ -2,6 +2,7 @@
 //!
 //! A receiver that asks for more gets it where that is possible: what cannot be tried again in time holds its lane no longer.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -42,6 +43,28 @@ impl Retry {
             return None;
         }
         Some(backoff(self.first, self.max, situation).max(asked))
+    }
+}
+
+/// How often, and how far apart.
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { times, first, max } = *self;
+        match times.get() {
+            1 => write!(f, "once, after {}", words(first)),
+            _ if first == max => write!(f, "{times} times, {} apart", words(max)),
+            _ => write!(f, "{times} times, {} to {} apart", words(first), words(max)),
+        }
+    }
+}
+
+/// As a user writes it: what is whole hours or minutes is told in them.
+fn words(of: Duration) -> String {
+    let seconds = of.as_secs();
+    match of.subsec_nanos() {
+        0 if seconds > 0 && seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        0 if seconds > 0 && seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{of:?}"),
     }
 }
 

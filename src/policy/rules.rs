@@ -242,7 +242,7 @@ impl fmt::Display for Then {
             Self::Skip => f.write_str("skip"),
             Self::Hold => f.write_str("hold"),
             Self::Halt => f.write_str("halt"),
-            Self::Retry(Retry { times, first, max }) => write!(f, "retry {times} times, {first:?} to {max:?} apart"),
+            Self::Retry(retry) => write!(f, "retry {retry}"),
         }
     }
 }

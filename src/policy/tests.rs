@@ -373,3 +373,59 @@ proptest! {
         }
     }
 }
+
+// --- how it is told, and what can never match
+
+#[test]
+fn retries_are_told_as_a_person_would() {
+    let told = |times, first_ms, max_ms| retry(times, MS(first_ms), MS(max_ms)).to_string();
+    assert_eq!(told(1, 10_000, 10_000), "retry once, after 10s");
+    assert_eq!(told(1, 200, 3_600_000), "retry once, after 200ms");
+    assert_eq!(told(3, 60_000, 60_000), "retry 3 times, 1m apart");
+    assert_eq!(told(5, 1_500, 3_600_000), "retry 5 times, 1.5s to 1h apart");
+    assert_eq!(told(2, 90_000, 7_200_000), "retry 2 times, 90s to 2h apart");
+}
+
+#[test]
+fn a_rule_behind_one_that_takes_all_of_it_can_never_match() {
+    let all = When::default;
+    let of = |receivers: &[&str], codes: &[&str], stages: &[Stage]| When {
+        receivers: receivers.iter().map(|name| (*name).to_owned()).collect(),
+        codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        stages: stages.to_vec(),
+        ..When::default()
+    };
+    let types = |pattern: &str| When { types: vec![TypePattern::parse(pattern).unwrap()], ..When::default() };
+    let (receive, decode) = (&[Stage::Receive][..], &[Stage::Decode][..]);
+    for (by, then, rule, is_shadowed) in [
+        (all(), Then::Skip, code("a"), true),
+        (all(), Then::Skip, all(), true),
+        (code("a"), Then::Skip, all(), false),
+        (code("a"), Then::Skip, code("a"), true),
+        (code("a"), Then::Skip, code("b"), false),
+        (of(&[], &["a", "b"], &[]), Then::Skip, code("b"), true),
+        (code("a"), Then::Skip, of(&[], &["a", "b"], &[]), false),
+        (code("a"), Then::Skip, of(&["billing"], &["a"], &[]), true),
+        (of(&["billing"], &["a"], &[]), Then::Skip, code("a"), false),
+        (message("a|b"), Then::Skip, message("a|b"), true),
+        // It is, but nobody can say so of patterns in general.
+        (message("a|b"), Then::Skip, message("a"), false),
+        (types("order.*"), Then::Skip, types("order.*"), true),
+        (types("order.*"), Then::Skip, types("order.placed"), false),
+        // A rule that holds is not asked before the receivers.
+        (all(), Then::Hold, all(), false),
+        (all(), Then::Hold, of(&[], &[], receive), true),
+        (all(), Then::Hold, of(&["billing"], &[], &[]), true),
+        (of(&[], &[], receive), Then::Skip, of(&["billing"], &[], &[]), true),
+        (of(&[], &[], decode), Then::Skip, of(&["billing"], &[], &[]), false),
+        (of(&[], &[], &Stage::ALL), Then::Skip, all(), true),
+    ] {
+        let told = format!("{by} → {then}, then {rule}");
+        let both = rules([(by, then), (rule, Then::Journal)]);
+        assert_eq!(both.shadowed().len(), usize::from(is_shadowed), "{told}");
+    }
+    let named = |name: &str, when| Rule { name: name.into(), ..rule(when, Then::Journal) };
+    let rules = Rules::new(vec![named("one", code("a")), named("two", all()), named("three", code("a")), named("four", code("b"))]);
+    let found: Vec<_> = rules.shadowed().iter().map(|of| (of.rule.name.as_str(), of.by.name.as_str())).collect();
+    assert_eq!(found, [("three", "one"), ("four", "two")]);
+}

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::consumer::BeginError;
 use crate::engine::EngineError;
 use crate::engine::ledger::LedgerError;
-use crate::journal::{OpenError, ReadError};
+use crate::journal::{MissedInAll, OpenError, ReadError, Selected};
 use crate::kafka::ClusterError;
 
 /// A replay cannot be prepared, or not begun.
@@ -16,8 +16,9 @@ use crate::kafka::ClusterError;
 pub enum ReplayError {
     #[error("stopped before anything was delivered")]
     Stopped,
+    /// `missed`: what receivers missed is no entry, and may be what is meant.
     #[error("nothing in the journal fits")]
-    NothingSelected,
+    NothingSelected { missed: Vec<MissedInAll> },
     #[error("the journal has no entry {}", listed(ids))]
     UnknownEntries { ids: Vec<i64> },
     /// Sorted.
@@ -72,6 +73,14 @@ pub enum ReplayError {
     Begin(#[from] BeginError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl ReplayError {
+    /// Why there is nothing to do, as far as the journal can tell.
+    pub(super) fn nothing_selected(journal: Option<&Selected>) -> Self {
+        let missed = journal.map_or(Ok(Vec::new()), |selected| selected.reader().all_missed());
+        missed.map_or_else(Self::Read, |missed| Self::NothingSelected { missed })
+    }
 }
 
 /// The offsets that a partition's log has; `end` is excluded.

@@ -314,7 +314,7 @@ impl Draft {
             return Ok(());
         }
         match self.skipped.iter().map(|skipped| skipped.count).sum() {
-            0 => Err(ReplayError::NothingSelected),
+            0 => Err(ReplayError::nothing_selected(self.selected.as_ref())),
             already => Err(ReplayError::NothingLeft { already }),
         }
     }

@@ -40,7 +40,7 @@ impl Selection {
                 selected.select(&filters)?;
                 group_of_entries(selected, asked)?
             }
-            (What::Ids(_) | What::Entries(_), None) => return Err(ReplayError::NothingSelected),
+            (What::Ids(_) | What::Entries(_), None) => return Err(ReplayError::nothing_selected(None)),
         };
         Ok(Self { selected, group })
     }
@@ -76,7 +76,7 @@ fn group_of_entries(selected: &Selected, asked: Option<&str>) -> Result<String, 
         Some(asked) if groups.iter().any(|group| group != asked) => {
             Err(ReplayError::OtherGroup { asked: asked.to_owned(), groups })
         }
-        _ => one_of(groups).unwrap_or(Err(ReplayError::NothingSelected)),
+        _ => one_of(groups).unwrap_or_else(|| Err(ReplayError::nothing_selected(Some(selected)))),
     }
 }
 

@@ -119,7 +119,7 @@ impl File {
         let reading = Reading { path, text };
         let table = DeTable::parse(text).map_err(|error| {
             let span = error.span().unwrap_or_default();
-            reading.wrong(&span, error.message())
+            reading.wrong(&span, reading.said_of(&error, &span))
         })?;
         let mut file = Self { path: path.to_owned(), values: BTreeMap::new(), receivers: Vec::new(), rules: Arc::default() };
         for (key, value) in table.get_ref() {
@@ -183,6 +183,15 @@ impl Reading<'_> {
         self.text.get(..span.start).unwrap_or(self.text).matches('\n').count() + 1
     }
 
+    /// Of a key that is there twice, its parser does not say which. Of anything else the text may be a secret.
+    fn said_of(&self, error: &toml::de::Error, span: &Range<usize>) -> String {
+        let message = error.message();
+        match self.text.get(span.clone()) {
+            Some(key) if message == "duplicate key" && !key.is_empty() => format!("{message} `{key}`"),
+            _ => message.to_owned(),
+        }
+    }
+
     fn wrong(&self, span: &Range<usize>, message: impl Into<String>) -> SettingsError {
         SettingsError::Syntax { path: self.path.to_owned(), line: self.line(span), message: message.into() }
     }
@@ -201,7 +210,7 @@ impl Reading<'_> {
             (DeValue::Datetime(time), Beside::Time) => Ok(time.to_string()),
             (DeValue::Integer(number), Beside::Number | Beside::Scalar) => i64::from_str_radix(number.as_str(), number.radix())
                 .map(|number| number.to_string())
-                .map_err(|error| self.wrong(&value.span(), error.to_string())),
+                .map_err(|_| self.wrong(&value.span(), format!("`{key}` is {number}, which is too large"))),
             (got, _) => Err(self.wrong(&value.span(), format!("`{key}` is {}: {}", kind(got), beside.expected()))),
         }
     }
@@ -304,6 +313,13 @@ mod tests {
             ("topic = [\"a\",\n1]", "redrive.toml, line 2: `topic` is a whole number: expected a text, in quotes"),
             ("group = [\"a\"]", "redrive.toml, line 1: `group` is a list: expected a text, in quotes"),
             ("until_end = 1", "redrive.toml, line 1: `until_end` is a whole number: expected true or false"),
+            (
+                "max_in_flight = 99999999999999999999",
+                "redrive.toml, line 1: `max_in_flight` is 99999999999999999999, which is too large",
+            ),
+            ("group = \"a\"\n\"group\" = \"b\"", "redrive.toml, line 2: duplicate key `\"group\"`"),
+            ("[[receiver]]\nname = \"a\"\nname = \"b\"", "redrive.toml, line 3: duplicate key `name`"),
+            ("[[rule]]\nname = \"a\"\nwhen = { code = \"a\", code = \"b\" }", "redrive.toml, line 3: duplicate key `code`"),
             ("enabled = 1", "redrive.toml, line 1: `enabled` is a whole number: expected true or false, or a text"),
             ("max_in_flight = true", "redrive.toml, line 1: `max_in_flight` is true or false: expected a whole number, or a text"),
             ("[[receiver]]\ntimeout = 5", "redrive.toml, line 2: `timeout` is a whole number: expected a text, in quotes"),

@@ -16,6 +16,8 @@ use crate::settings::{did_you_mean, nearest};
 #[derive(Clone, Debug, Default)]
 pub struct Given {
     values: BTreeMap<&'static str, Vec<String>>,
+    /// What is given without a flag: it goes before what a flag says, and is called so.
+    arguments: BTreeMap<&'static str, (&'static str, String)>,
     by: By,
 }
 
@@ -31,11 +33,16 @@ impl Given {
     /// What a program says of its own consumer, in the place of flags.
     #[must_use]
     pub fn by_program() -> Self {
-        Self { values: BTreeMap::new(), by: By::Program }
+        Self { by: By::Program, ..Self::default() }
     }
 
     pub fn set(&mut self, setting: &Setting, values: Vec<String>) {
         self.values.insert(setting.name, values);
+    }
+
+    /// An argument without a flag, as the help calls it, that stands for a setting of this command.
+    pub fn set_argument(&mut self, setting: &Setting, called: &'static str, value: String) {
+        self.arguments.insert(setting.name, (called, value));
     }
 
     /// Adds to a list; of any other setting the last value counts.
@@ -65,6 +72,7 @@ impl Given {
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.values.extend(other.values);
+        self.arguments.extend(other.arguments);
         self
     }
 
@@ -115,6 +123,8 @@ pub fn unknown_variables(names: &[String]) -> Vec<UnknownVariable> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Flag(&'static str),
+    /// Without a flag.
+    Argument(&'static str),
     Variable(String),
     File {
         path: String,
@@ -129,6 +139,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) => write!(f, "from --{name}"),
+            Self::Argument(called) => write!(f, "the argument {called}"),
             Self::Variable(name) => write!(f, "from the environment variable {name}"),
             Self::File { path, line } => write!(f, "from {path}, line {line}"),
             Self::Program => f.write_str("from this program"),
@@ -224,6 +235,8 @@ impl<'e> Layers<'e> {
 
     /// What each layer says about a setting, the winner first.
     pub(super) fn all(&self, setting: &Setting) -> impl Iterator<Item = Found> {
+        let argument = self.given.arguments.get(setting.name);
+        let argument = argument.map(|(called, value)| Found { values: vec![value.clone()], origin: Origin::Argument(called) });
         let flag = self.given.values.get(setting.name).map(|values| {
             let values = values.iter().flat_map(|value| split_flag(setting.kind, value)).collect();
             Found { values, origin: self.given.origin(setting) }
@@ -236,7 +249,7 @@ impl<'e> Layers<'e> {
         });
         let file = self.file.as_ref().and_then(|file| file.get(&setting.key()));
         let default = setting.default.map(|text| Found { values: vec![text.to_owned()], origin: Origin::Default });
-        [flag, variable, file, default].into_iter().flatten()
+        [argument, flag, variable, file, default].into_iter().flatten()
     }
 
     pub(super) fn find(&self, setting: &Setting) -> Option<Found> {

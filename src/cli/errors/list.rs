@@ -15,7 +15,7 @@ use crate::cli::table::{Cell, Choice, Column, Give, Shows, Table};
 use crate::cli::window::{Layout, Listed, Shown, WindowArgs};
 use crate::cli::{heading, mistyped, times};
 use crate::failure::Class;
-use crate::journal::{FailureItem, FailureSelection, FailureState, Named, Place, Reader, StateCounts};
+use crate::journal::{FailureItem, FailureSelection, FailureState, MissedInAll, Named, Place, Reader, StateCounts};
 
 pub(super) const NAME: &str = "errors list";
 pub(super) const EXAMPLES: &str = "\
@@ -66,8 +66,8 @@ pub(super) fn run(args: &ListArgs, place: &Place, output: &Output) -> Result<u8,
     let reader = Reader::open(place)?;
     let page = |window| reader.failures(&selection, window);
     let count = args.window.list(output, &reader, page, || {
-        let (counts, open_incidents) = (reader.counts()?, reader.open_incidents()?);
-        Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), counts, open_incidents })
+        let (counts, open_incidents, missed) = (reader.counts()?, reader.open_incidents()?, reader.all_missed()?);
+        Ok(Listing { args, journal: output.journal(&reader), screen: output.screen(), counts, open_incidents, missed })
     })?;
     if count == 0 {
         let FailureSelection { topics, groups, receivers, codes, .. } = &selection;
@@ -97,6 +97,8 @@ pub(super) struct Listing<'l> {
     pub(super) screen: Screen,
     pub(super) counts: StateCounts,
     pub(super) open_incidents: u64,
+    /// What receivers missed, which is no failure.
+    pub(super) missed: Vec<MissedInAll>,
 }
 
 impl Listing<'_> {
@@ -171,6 +173,7 @@ impl Layout<FailureItem> for Listing<'_> {
         }
         parts.extend(shown.first.map(|first| format!("details: {}", journal.hint(&format!("errors show {first}")))));
         parts.push(heading::open_incidents(self.open_incidents, *journal));
+        parts.extend(heading::missed(&self.missed, *journal));
         self.screen.join(parts)
     }
 }

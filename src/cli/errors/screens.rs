@@ -25,7 +25,7 @@ const WIDTHS: [(&str, Option<usize>); 5] =
 
 fn list(words: &str, screen: Screen) -> String {
     let Line { args } = Line::try_parse_from(words.split(' ')).unwrap_or_else(|error| panic!("{error}"));
-    let listing = Listing { args: &args, journal: JOURNAL, screen, counts: COUNTS, open_incidents: 1 };
+    let listing = Listing { args: &args, journal: JOURNAL, screen, counts: COUNTS, open_incidents: 1, missed: Vec::new() };
     composed(&listing, Turn { items: samples::failures(), next: Some(17) }, screen)
 }
 
@@ -45,6 +45,17 @@ fn lists() {
     }
     let all = "list --state open,resolved --receiver billing --since 2h --limit 4";
     insta::assert_snapshot!("list_of_two_states_in_colour", list(all, Screen { width: Some(160), is_colored: true }));
+}
+
+/// What was missed is no entry: a list that says nothing of it would say that all is well.
+#[test]
+fn a_list_of_nothing_tells_what_receivers_missed() {
+    let Line { args } = Line::try_parse_from(["list"]).unwrap();
+    let (screen, counts, missed) = (plain(None), StateCounts::default(), vec![samples::missed_by("billing", 1, 80)]);
+    let listing = Listing { args: &args, journal: JOURNAL, screen, counts, open_incidents: 0, missed };
+    let shown = composed(&listing, Turn { items: Vec::new(), next: None }, screen);
+    let told = "missed while down: up to 80 events in 1 range by billing of group shop: redrive group describe -g shop";
+    assert!(shown.contains("no failure fits: state open") && shown.contains(told), "{shown}");
 }
 
 #[test]

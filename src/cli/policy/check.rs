@@ -3,15 +3,18 @@
 use clap::Args;
 
 use crate::cli::error::CommandError;
+use crate::cli::escape::escape;
 use crate::cli::numbers::counted;
 use crate::cli::policy::listing::{self, RuleJson};
 use crate::cli::session::Session;
+use crate::policy::Shadowed;
 use crate::settings::{Given, OutputFormat, PolicySettings, table};
 
 pub(super) const NAME: &str = "policy check";
 pub(super) const HELP: &str = "\
 A rule may be about the receivers of the file, of the environment and of this
-program; where there are none, their names are not checked.
+program; where there are none, their names are not checked. A rule that can
+never match, because one before it matches all that it is about, is a warning.
 Examples:
   redrive policy check
   redrive policy check new.toml && redrive policy explain --last 1000 --rules new.toml
@@ -28,7 +31,7 @@ impl CheckArgs {
     /// The file is read as the settings file.
     pub(super) fn settings(&self) -> Given {
         let mut given = Given::default();
-        self.file.iter().for_each(|file| given.set(&table::CONFIG, vec![file.clone()]));
+        self.file.iter().for_each(|file| given.set_argument(&table::CONFIG, "FILE", file.clone()));
         given
     }
 }
@@ -42,13 +45,20 @@ pub(super) fn run(args: &CheckArgs, session: &Session<'_>) -> Result<u8, Command
     };
     settings.check(&[])?;
     let output = &session.output;
+    let warnings: Vec<String> = settings.rules.shadowed().into_iter().map(warning).collect();
     if output.format() != OutputFormat::Table {
+        warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let items: Vec<_> = listing::users(&settings.rules).map(RuleJson::of_rule).collect();
         output.items(NAME, None, &items, None)?;
         return Ok(0);
     }
     let count = settings.rules.iter().count();
-    let mut lines = output.screen().join([format!("{} of {file}", counted(count as u64, "rule")), "nothing is wrong".to_owned()]);
+    let found = match warnings.len() {
+        0 => "nothing is wrong".to_owned(),
+        some => counted(some as u64, "warning"),
+    };
+    let mut lines = output.screen().join([format!("{} of {file}", counted(count as u64, "rule")), found]);
+    lines.extend(warnings.iter().map(|warning| format!("warning: {}", escape(warning))));
     if count > 0 {
         lines.extend(listing::table(&settings.rules, listing::Behind::Nothing).lines(output.screen()));
     }
@@ -62,4 +72,14 @@ pub(super) fn run(args: &CheckArgs, session: &Session<'_>) -> Result<u8, Command
     );
     output.lines(lines)?;
     Ok(0)
+}
+
+/// A rule that is never asked is right, and most likely not what was meant.
+fn warning(Shadowed { rule, by }: Shadowed<'_>) -> String {
+    let (name, before) = (&rule.name, &by.name);
+    format!(
+        "rule `{name}` ({}) can never match: `{before}` (line {}) goes before it, and matches all that it is about",
+        rule.place(),
+        by.line
+    )
 }

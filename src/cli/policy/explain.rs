@@ -1,5 +1,6 @@
 //! `redrive policy explain`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -53,13 +54,13 @@ pub(super) fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<u8, Comma
     };
     if args.ids.is_empty() && args.last.is_none() {
         settings.check(&[])?;
-        return list(&settings, session).map(|()| 0);
+        return list(args, &settings, session).map(|()| 0);
     }
     let reader = Reader::open(&session.journal())?;
     check(&settings, &reader, session)?;
     let entries = match args.last {
         Some(count) => last(&reader, count)?,
-        None => args.ids.iter().map(|id| one(&reader, *id, session)).collect::<Result<_, _>>()?,
+        None => once(&args.ids).map(|id| one(&reader, id, session)).collect::<Result<_, _>>()?,
     };
     let explained = Explained::new(&entries, &settings.rules);
     let output = &session.output;
@@ -67,7 +68,7 @@ pub(super) fn run(args: &ExplainArgs, session: &Session<'_>) -> Result<u8, Comma
         let screen = output.screen();
         let mut lines = screen.join([heading::journal(output.journal(&reader)), source(&settings)]);
         lines.extend(explained.lines(screen));
-        lines.extend(screen.join([format!("what each rule says: {}", session.command(&["policy", "explain"]))]));
+        lines.extend(screen.join([format!("what each rule says: {}", next(args, session, &[]))]));
         output.lines(lines)?;
     } else {
         let items: Vec<ExplainedJson<'_>> = explained.items().collect();
@@ -81,6 +82,19 @@ fn check(settings: &PolicySettings, reader: &Reader, session: &Session<'_>) -> R
     let mut others = PolicySettings::read(&session.layers, &session.receivers).receivers;
     others.extend(reader.all(Named::Receiver)?);
     Ok(settings.check(&others)?)
+}
+
+/// The same entry again is no other one.
+fn once(ids: &[i64]) -> impl Iterator<Item = i64> {
+    let mut seen = BTreeSet::new();
+    ids.iter().copied().filter(move |id| seen.insert(*id))
+}
+
+/// The same command with other words, and the same rules.
+fn next(args: &ExplainArgs, session: &Session<'_>, words: &[&str]) -> String {
+    let rules = args.rules.as_ref().map(|rules| rules.display().to_string());
+    let rules = rules.iter().flat_map(|rules| ["--rules", rules]);
+    session.command(&["policy", "explain"].into_iter().chain(words.iter().copied()).chain(rules).collect::<Vec<_>>())
 }
 
 fn one(reader: &Reader, id: i64, session: &Session<'_>) -> Result<FailureItem, CommandError> {
@@ -113,7 +127,7 @@ fn source(settings: &PolicySettings) -> String {
     }
 }
 
-fn list(settings: &PolicySettings, session: &Session<'_>) -> Result<(), CommandError> {
+fn list(args: &ExplainArgs, settings: &PolicySettings, session: &Session<'_>) -> Result<(), CommandError> {
     let output = &session.output;
     if output.format() != OutputFormat::Table {
         let users = listing::users(&settings.rules).map(RuleJson::of_rule);
@@ -123,6 +137,16 @@ fn list(settings: &PolicySettings, session: &Session<'_>) -> Result<(), CommandE
     let screen = output.screen();
     let mut lines = screen.join([source(settings), "the first one that matches decides".to_owned()]);
     lines.extend(listing::table(&settings.rules, Behind::BuiltIn).lines(screen));
-    lines.extend(screen.join([format!("on what has failed: {}", session.command(&["policy", "explain", "--last", "1000"]))]));
+    lines.extend(screen.join([format!("on what has failed: {}", next(args, session, &["--last", "1000"]))]));
     output.lines(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_a_set_in_the_order_in_which_they_are_given() {
+        assert_eq!(once(&[3, 1, 3, 3, 2, 1]).collect::<Vec<_>>(), [3, 1, 2]);
+    }
 }

@@ -50,6 +50,9 @@ impl<'e> Explained<'e> {
 
     /// The entries, then how many there are of each kind.
     pub(super) fn lines(&self, screen: Screen) -> Vec<String> {
+        if self.0.is_empty() {
+            return vec!["0 entries".to_owned()];
+        }
         let mut lines: Vec<String> = self.table().lines(screen).collect();
         lines.push(String::new());
         lines.extend(self.summary().lines(screen));

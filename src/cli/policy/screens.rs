@@ -54,6 +54,7 @@ fn explained_at_some_widths() {
         let lines = Explained::new(&entries, &rules).lines(plain(width));
         insta::assert_snapshot!(format!("explained_at_{name}_columns"), lines.join("\n"));
     }
+    assert_eq!(Explained::new(&[], &rules).lines(plain(Some(80))), ["0 entries"], "and no headers of nothing");
     let colored = Explained::new(&entries, &rules).lines(Screen { width: Some(120), is_colored: true });
     assert!(colored.join("\n").contains("\u{1b}["), "what would change stands out");
 }

@@ -1,10 +1,13 @@
 //! From why a replay cannot be, or did not end well, to what a user reads, with the command that helps.
 
 use crate::cli::error::{CommandError, ErrorKind};
-use crate::cli::refusals::{halted, of_source};
+use crate::cli::heading;
+use crate::cli::refusals::{halted, of_source, other_action};
 use crate::cli::replay::typed::Typed;
+use crate::engine::detached::Range;
 use crate::engine::ledger::LedgerError;
 use crate::engine::report::StopReason;
+use crate::journal::MissedInAll;
 use crate::replay::{Extent, ReplayError};
 use crate::settings::{ReplaySettings, SettingsError, nearest};
 
@@ -24,9 +27,8 @@ pub(super) fn of_settings(error: SettingsError) -> CommandError {
 pub(super) fn of_error(error: ReplayError, typed: &Typed<'_>) -> CommandError {
     let told = CommandError::usage(error.to_string());
     match error {
-        ReplayError::NothingSelected | ReplayError::UnknownEntries { .. } => {
-            told.hint(format!("what there is: {}", typed.journal().hint("errors list --state open,resolved,ignored")))
-        }
+        ReplayError::NothingSelected { missed } => of_missed(told, &missed, typed).hint(what_there_is(typed)),
+        ReplayError::UnknownEntries { .. } => told.hint(what_there_is(typed)),
         ReplayError::NothingLeft { .. } => told
             .hint(format!("once more, to all who take it: {}", typed.with("--to", "all")))
             .hint(format!("or to one of them: {}", typed.with("--to", "NAME"))),
@@ -55,6 +57,20 @@ pub(super) fn of_error(error: ReplayError, typed: &Typed<'_>) -> CommandError {
         ReplayError::Journal(error) => error.into(),
         ReplayError::Read(error) => error.into(),
     }
+}
+
+fn what_there_is(typed: &Typed<'_>) -> String {
+    format!("what there is: {}", typed.journal().hint("errors list --state open,resolved,ignored"))
+}
+
+/// What receivers missed has no entries: it is selected by its offsets.
+fn of_missed(told: CommandError, missed: &[MissedInAll], typed: &Typed<'_>) -> CommandError {
+    let (Some(first), Some(line)) = (missed.first(), heading::missed(missed, typed.journal())) else { return told };
+    let (topic, partition, Range { from, to }) = &first.first;
+    let is_all = missed.len() == 1 && first.ranges == 1;
+    let what = if is_all { "to deliver that" } else { "to deliver the first of it" };
+    let command = typed.records(&format!("{topic}:{partition}:{from}..{to}"), &first.group);
+    told.hint(line).hint(format!("{what}: {command}"))
 }
 
 fn for_each(told: CommandError, groups: &[String], typed: &Typed<'_>) -> CommandError {
@@ -86,7 +102,10 @@ pub(super) fn of_end(reason: &StopReason, settings: &ReplaySettings, typed: &Typ
         StopReason::Guard(found) => CommandError::new(ErrorKind::Stopped, found.to_string())
             .hint(found.advice(&settings.conduct.type_from))
             .hint(format!("if all of that is as it should be: {}", typed.with_switch("--no-startup-guard"))),
-        StopReason::HaltRule(halt) => halted(halt),
+        StopReason::HaltRule(halt) => halted(halt, "it stays as it was, and the replay ended there")
+            .hint(format!("once that is mended, say it again: {}", typed.again()))
+            .hint(other_action(halt))
+            .hint(format!("its incident: {}", typed.journal().hint("incidents list"))),
         StopReason::Source(error) => of_source(error),
         StopReason::Journal(error) => of_ledger(error, typed),
         StopReason::Limit(_)

@@ -14,13 +14,14 @@ const PLACES: [Setting; 5] =
 #[derive(Clone, Debug)]
 pub(super) struct Typed<'t> {
     journal: Journal<'t>,
-    /// Each flag with its value.
+    /// What is selected, and how it is delivered: each flag with its value.
     words: Vec<Vec<String>>,
+    settings: Vec<Vec<String>>,
 }
 
 impl<'t> Typed<'t> {
     pub(super) fn new(args: &ReplayArgs, layers: &Layers<'_>, settings: &ReplaySettings, journal: Journal<'t>) -> Self {
-        let mut words = args.words();
+        let mut words = Vec::new();
         let of_delivery = table::ALL.into_iter().filter(|setting| setting.scope == Scope::Delivery);
         for setting in of_delivery.chain(PLACES) {
             let values = layers.flags(&setting).iter();
@@ -29,12 +30,12 @@ impl<'t> Typed<'t> {
                 _ => vec![flag(&setting), shown(&setting, value, settings)],
             }));
         }
-        Self { journal, words }
+        Self { journal, words: args.words(), settings: words }
     }
 
     /// The same, on this journal.
     pub(super) fn on<'j>(&self, journal: Journal<'j>) -> Typed<'j> {
-        Typed { journal, words: self.words.clone() }
+        Typed { journal, words: self.words.clone(), settings: self.settings.clone() }
     }
 
     pub(super) fn journal(&self) -> Journal<'t> {
@@ -58,8 +59,16 @@ impl<'t> Typed<'t> {
 
     /// With this flag and its value, in the place of what it was.
     pub(super) fn with(&self, flag: &str, value: &str) -> String {
-        let words = self.words.iter().filter(|words| words.first().is_none_or(|word| word != flag)).cloned().collect();
-        Self { journal: self.journal, words }.command(&[flag, value])
+        Self { words: without(&self.words, flag), ..self.without_setting(flag) }.command(&[flag, value])
+    }
+
+    /// These records instead of what was selected, to the same receivers.
+    pub(super) fn records(&self, range: &str, group: &str) -> String {
+        Self { words: Vec::new(), ..self.without_setting("-g") }.command(&["--offset", range, "-g", group])
+    }
+
+    fn without_setting(&self, flag: &str) -> Self {
+        Self { settings: without(&self.settings, flag), ..self.clone() }
     }
 
     pub(super) fn with_switch(&self, switch: &str) -> String {
@@ -68,10 +77,14 @@ impl<'t> Typed<'t> {
 
     fn command(&self, more: &[&str]) -> String {
         let mut all = vec!["replay".to_owned()];
-        all.extend(self.words.iter().flatten().cloned());
+        all.extend(self.words.iter().chain(&self.settings).flatten().cloned());
         all.extend(more.iter().map(|&word| word.to_owned()));
         self.journal.command(&all)
     }
+}
+
+fn without(all: &[Vec<String>], flag: &str) -> Vec<Vec<String>> {
+    all.iter().filter(|words| words.first().is_none_or(|word| word != flag)).cloned().collect()
 }
 
 /// The shortest way to write it.
@@ -153,6 +166,13 @@ mod tests {
     fn a_flag_that_is_added_replaces_what_it_was() {
         let line = typed("42 --to failed --dry-run --receiver all=discard:");
         assert_eq!(plain(&line.with("--to", "all")), "redrive replay 42 --receiver all=discard: --to all --journal other.db");
+    }
+
+    #[test]
+    fn other_records_go_to_the_same_receivers() {
+        let line = typed("--all --receiver billing --rate 5/s --receiver billing=discard: -g old -b kafka:9092");
+        let expected = "redrive replay --receiver billing=discard: -b kafka:9092 --offset orders:0:1..7 -g shop --journal other.db";
+        assert_eq!(plain(&line.records("orders:0:1..7", "shop")), expected);
     }
 
     #[test]

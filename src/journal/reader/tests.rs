@@ -288,3 +288,19 @@ fn a_journal_that_counts_failures_and_has_none_is_damaged() {
     let filtered = FailureSelection { codes: vec!["http_503".into()], ..all(&[]) };
     assert_eq!(list(&filtered).unwrap(), 0, "with filters, nobody has counted");
 }
+
+#[test]
+fn what_receivers_missed_is_told_of_all_groups_together() {
+    let scene = Scene::new();
+    assert_eq!(scene.reader().all_missed().unwrap(), []);
+    let deferred = |receiver: &str, from: i64, to: i64, events| scene.deferred(receiver, (from, to), events);
+    let mut writer = scene.writer();
+    writer.append(&[deferred("billing", 10, 20, 4), deferred("billing", 30, 90, 60), deferred("audit", 0, 5, 5)]).unwrap();
+    writer.append(&[scene.caught_up("billing", (10, 17)), scene.caught_up("audit", (0, 5))]).unwrap();
+    scene.writer_of("other", Vec::new()).append(&[deferred("billing", 7, 8, 1)]).unwrap();
+    let all = scene.reader().all_missed().unwrap();
+    let told: Vec<_> = all.iter().map(|of| (of.group.as_str(), of.receiver.as_str(), of.ranges, of.events)).collect();
+    assert_eq!(told, [("shop", "billing", 2, 63), ("other", "billing", 1, 1)], "at most as many events as offsets are left");
+    let (topic, partition, range) = &all[0].first;
+    assert_eq!((topic.as_str(), *partition, range.from.get(), range.to.get()), ("orders", 0, 17, 20));
+}

@@ -29,6 +29,7 @@ impl Writing<'_> {
         let row = match incident.key.kind {
             IncidentKind::NewType => self.new_type(incident, place, &data)?,
             IncidentKind::Limit => Some(self.limit(incident, place, &data)?),
+            IncidentKind::Halt => Some(self.halt(incident, place, &data)?),
             _ => Some(self.new_incident(incident, place, &data)?),
         };
         self.incidents.0.insert(same, row);
@@ -53,6 +54,17 @@ impl Writing<'_> {
         let receiver = incident.key.receiver.as_deref().unwrap_or_default();
         let mut open = self.transaction.prepare_cached(sql::OPEN_LIMIT)?;
         match open.query_row((self.group, receiver), |row| row.get(0))? {
+            Some(id) => self.incident_again(id, incident).map(|()| id),
+            None => self.new_incident(incident, place, data),
+        }
+    }
+
+    /// As `limit`: whatever starts it again halts at the same record, until somebody does something about it.
+    fn halt(&mut self, incident: &Incident, place: Option<(i64, i32)>, data: &str) -> rusqlite::Result<i64> {
+        let receiver = incident.key.receiver.as_deref().unwrap_or_default();
+        let ((topic, partition), from) = (place.unzip(), incident.from.map(|from| from.get()));
+        let mut open = self.transaction.prepare_cached(sql::OPEN_HALT)?;
+        match open.query_row((self.group, receiver, topic, partition, from, data), |row| row.get(0))? {
             Some(id) => self.incident_again(id, incident).map(|()| id),
             None => self.new_incident(incident, place, data),
         }

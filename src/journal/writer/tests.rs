@@ -391,6 +391,33 @@ fn an_incident_that_is_told_late_says_when_it_began_and_how_often_it_happened() 
     assert_eq!((incident.count, incident.ended_at_us.map(|at_us| at_us - incident.first_at_us)), (14, Some(9_000_000)));
 }
 
+/// A supervisor that starts a run again and again once left an incident of each start.
+#[test]
+fn a_run_that_halts_where_the_one_before_it_did_is_the_same_incident() {
+    let scene = Scene::new();
+    let partition = partition_of("orders");
+    let halt = |offset: i64, rule: &str, said: &str| {
+        let key = IncidentKey { receiver: Some("billing".into()), ..IncidentKey::at(IncidentKind::Halt, &partition) };
+        let data = serde_json::json!({ "rule": rule, "said": said });
+        let from = NextOffset::new(offset);
+        Entry::Incident(Incident { from, to: NextOffset::new(offset + 1), data, ..Incident::new(key, said.into()) })
+    };
+    let list = || scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
+    let again = |entry: Entry| scene.writer().append(&[entry]).unwrap();
+    again(halt(8, "stop", "at 10:00"));
+    again(halt(8, "stop", "at 10:01"));
+    let [halted] = &list()[..] else { panic!("{:?}", list()) };
+    assert_eq!((halted.count, halted.message.as_str(), halted.ended_at_us), (2, "at 10:01", None));
+    again(halt(9, "stop", "at 10:02"));
+    again(halt(8, "another", "at 10:03"));
+    scene.writer_of("other", Vec::new()).append(&[halt(8, "stop", "at 10:04")]).unwrap();
+    assert_eq!(list().len(), 4, "another record, rule or group is another incident");
+    let seen = |writing: &mut Writing<'_>| writing.transaction.execute("UPDATE incident SET acked_at_us = 1", []).map(drop);
+    scene.writer().transact(seen).unwrap();
+    again(halt(8, "stop", "at 10:05"));
+    assert_eq!((list().len(), list()[0].count), (5, 1), "what somebody has seen is over");
+}
+
 /// A run over the same topic once told of every type again.
 #[test]
 fn a_new_type_is_one_incident_of_its_group_in_whatever_run_and_partition_it_is_met() {

@@ -1,6 +1,7 @@
 //! `[[rule]]` in a settings file: everything in it is understood here, so that a complaint can say its line.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,14 @@ impl OfRule<'_, '_> {
         SettingsError::Rule { place: self.place(span), rule: self.called.clone(), message: message.into() }
     }
 
+    /// As for any setting; a complaint says which rule it is about.
+    fn text(&self, key: &str, value: &Value<'_>, beside: Beside) -> Result<String, SettingsError> {
+        self.reading.text(key, value, beside).map_err(|error| match error {
+            SettingsError::Syntax { message, .. } => self.wrong(&value.span(), message),
+            other => other,
+        })
+    }
+
     fn check_keys(&self, table: &DeTable<'_>, of: &str, known: &[RuleKey]) -> Result<(), SettingsError> {
         let names = || known.iter().map(|key| key.name);
         let mut keys = table.iter().map(|(key, _)| key);
@@ -95,7 +104,7 @@ impl OfRule<'_, '_> {
     }
 
     fn name(&self, value: &Value<'_>) -> Result<String, SettingsError> {
-        let name = self.reading.text("name", value, Beside::Nothing)?;
+        let name = self.text("name", value, Beside::Nothing)?;
         let is_fit = !name.trim().is_empty() && !name.chars().any(char::is_control) && name.chars().count() <= LONGEST_NAME;
         if !is_fit || name.starts_with(RESERVED) {
             let expected = format!("its name must be 1 to {LONGEST_NAME} characters on one line, and not begin with {RESERVED}");
@@ -120,9 +129,7 @@ impl OfRule<'_, '_> {
             stages: self.all(table, "stage", |text| word(text, &stages))?,
             classes: self.all(table, "class", |text| word(text, &classes))?,
             codes: self.all(table, "code", code)?,
-            messages: self.all(table, "message", |text| {
-                MessagePattern::parse(text).map_err(|error| format!("a regular expression: {error}"))
-            })?,
+            messages: self.all(table, "message", message)?,
         })
     }
 
@@ -130,7 +137,7 @@ impl OfRule<'_, '_> {
     fn all<T>(&self, table: &DeTable<'_>, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, SettingsError> {
         let Some((_, value)) = table.iter().find(|(name, _)| name.get_ref() == key) else { return Ok(Vec::new()) };
         let one = |item: &Value<'_>| {
-            let text = self.reading.text(key, item, Beside::Nothing)?;
+            let text = self.text(key, item, Beside::Nothing)?;
             read(&text).map_err(|expected| self.wrong(&item.span(), format!("`{key}` is `{text}`: expected {expected}")))
         };
         match value.get_ref() {
@@ -173,23 +180,32 @@ impl OfRule<'_, '_> {
         let get = |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         let wait = |key: &str| {
             let Some(value) = get(key) else { return Ok(None) };
-            let text = self.reading.text(key, value, Beside::Nothing)?;
+            let text = self.text(key, value, Beside::Nothing)?;
             let said = |expected| self.wrong(&value.span(), format!("`{key}` is `{text}`: expected {expected}"));
             let wait = above_zero(&text, "200ms, 1s or 5m").map_err(said)?;
             if wait > LONGEST_MAX { Err(said("at most 1h, for which its lane waits".to_owned())) } else { Ok(Some(wait)) }
         };
         let times = get("times").ok_or_else(|| self.wrong(&value.span(), "`retry` needs `times`: how often it is tried again"))?;
-        let said = self.reading.text("times", times, Beside::Number)?;
-        let count = said.parse().ok().filter(|count: &std::num::NonZeroU32| count.get() <= MOST_TRIES);
-        let count = count.ok_or_else(|| {
-            self.wrong(&times.span(), format!("`times` is `{said}`: expected a whole number from 1 to {MOST_TRIES}"))
-        })?;
+        let times = self.times(times)?;
         let first = wait("first")?.unwrap_or(FIRST_WAIT);
         let max = wait("max")?;
         if max.is_some_and(|max| max < first) {
             return Err(self.wrong(&value.span(), format!("`max` is less than `first`, which is {first:?}")));
         }
-        Ok(Retry { times: count, first, max: max.unwrap_or(LONGEST_WAIT.max(first)) })
+        Ok(Retry { times, first, max: max.unwrap_or(LONGEST_WAIT.max(first)) })
+    }
+
+    fn times(&self, value: &Value<'_>) -> Result<NonZeroU32, SettingsError> {
+        let said = match value.get_ref() {
+            // However large it is.
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or_else(|_| number.to_string(), |number| number.to_string()),
+            _ => self.text("times", value, Beside::Number)?,
+        };
+        let count = said.parse().ok().filter(|count: &NonZeroU32| count.get() <= MOST_TRIES);
+        count.ok_or_else(|| {
+            self.wrong(&value.span(), format!("`times` is `{said}`: expected a whole number from 1 to {MOST_TRIES}"))
+        })
     }
 
     /// A rule that could never do what it says is not what was meant.
@@ -220,6 +236,14 @@ fn topic(text: &str) -> Result<String, String> {
 
 fn code(text: &str) -> Result<String, String> {
     Code::parse(text).map(|code| code.to_string()).ok_or_else(|| "a code of a-z, 0-9 and _, like http_503".to_owned())
+}
+
+/// An empty one is found in every message.
+fn message(text: &str) -> Result<MessagePattern, String> {
+    if text.is_empty() {
+        return Err("a regular expression; leave `message` out for every message".to_owned());
+    }
+    MessagePattern::parse(text).map_err(|error| format!("a regular expression: {error}"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::replay::ReplayArgs;
-use crate::cli::samples::JOURNAL;
+use crate::cli::samples::{JOURNAL, missed_by};
+use crate::engine::halt::RuleHalt;
+use crate::failure::Stage;
 use crate::journal::OpenError;
 use crate::receiver::Receivers;
+use crate::record::{Offset, Slot};
 use crate::settings::{Layers, table};
 
 #[derive(Parser)]
@@ -34,7 +37,22 @@ fn every_refusal_says_what_helps() {
     let some = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let missing = || OpenError::Missing("./redrive.db".into());
     for (line, error, code, hints) in [
-        ("--code x", ReplayError::NothingSelected, 2, &["errors list --state open,resolved,ignored"][..]),
+        ("--code x", ReplayError::NothingSelected { missed: Vec::new() }, 2, &["errors list --state open,resolved,ignored"][..]),
+        (
+            "--all --order key",
+            ReplayError::NothingSelected { missed: vec![missed_by("billing", 1, 80)] },
+            2,
+            &[
+                "up to 80 events in 1 range by billing of group shop: redrive group describe -g shop",
+                "to deliver that: redrive replay --order key --offset orders:3:1220..1300 -g shop",
+            ],
+        ),
+        (
+            "--all",
+            ReplayError::NothingSelected { missed: vec![missed_by("billing", 2, 80)] },
+            2,
+            &["to deliver the first of it: redrive replay --offset orders:3:1220..1300 -g shop"],
+        ),
         ("42", ReplayError::UnknownEntries { ids: vec![42] }, 2, &["errors list --state open,resolved,ignored"]),
         (
             "42 --to failed",
@@ -83,4 +101,39 @@ fn every_refusal_says_what_helps() {
         }
         assert_eq!(told.hints.is_empty(), hints.is_empty(), "{message}: {:?}", told.hints);
     }
+}
+
+fn halt() -> RuleHalt {
+    RuleHalt {
+        rule: "stop".into(),
+        rule_at: "redrive.toml, line 7".into(),
+        slot: Slot { index: 0, epoch: 1 },
+        topic: "orders".into(),
+        partition: 3,
+        offset: Offset::new(1_234).unwrap(),
+        event_type: None,
+        stage: Stage::Receive,
+        receiver: Some("billing".into()),
+        code: "fatal".into(),
+        message: "no".into(),
+    }
+}
+
+/// It commits nothing, and what halts it does not come again by itself.
+#[test]
+fn a_replay_that_a_rule_halts_says_what_is_true_of_replays() {
+    let Line { args } = Line::try_parse_from(["replay", "42"]).unwrap();
+    let mut given = args.settings();
+    given.add(&table::RECEIVER, "all=discard:".to_owned());
+    let layers = Layers::without_file(given, &|_| None);
+    let settings = ReplaySettings::read(&layers, &Receivers::new()).unwrap();
+    let told = of_end(&StopReason::HaltRule(Box::new(halt())), &settings, &Typed::new(&args, &layers, &settings, JOURNAL)).unwrap();
+    assert_eq!(told.kind.exit_code(), 4);
+    assert!(told.message.ends_with("receiver billing: no; it stays as it was, and the replay ended there"), "{}", told.message);
+    let hints = [
+        "once that is mended, say it again: redrive replay 42 --receiver all=discard:",
+        "to go on without it, let the rule do something else: then = \"journal\" in redrive.toml, line 7",
+        "its incident: redrive incidents list",
+    ];
+    assert_eq!(told.hints, hints);
 }

@@ -61,7 +61,7 @@ fn every_action_and_what_is_not_said() {
 }
 
 /// What follows the name, what is said, and in which line.
-const REFUSED: [(&str, &str, usize); 31] = [
+const REFUSED: [(&str, &str, usize); 38] = [
     ("", "it does not say what to do: add then = \"journal\", or another action", 1),
     ("then = \"skp\"", "`then` is `skp`: expected a table with retry, or journal, skip, hold or halt; did you mean `skip`?", 3),
     ("then = \"retry\"", "`retry` says how often: then = { retry = { times = 5 } }", 3),
@@ -119,6 +119,21 @@ const REFUSED: [(&str, &str, usize); 31] = [
         "`receiver` is known at stage receive only, and `stage` is another",
         3,
     ),
+    ("then = \"skip\"\n[rule.when]\ncode = 5", "`code` is a whole number: expected a text, in quotes", 5),
+    ("then = \"skip\"\n[rule.when]\ncode = [\"a\",\n5]", "`code` is a whole number: expected a text, in quotes", 6),
+    ("then = { retry = { times = 1, first = 1 } }", "`first` is a whole number: expected a text, in quotes", 3),
+    ("then = { retry = { times = 1.5 } }", "`times` is a number with a point: expected a whole number, or a text", 3),
+    ("then = { retry = { times = -1 } }", "`times` is `-1`: expected a whole number from 1 to 1000", 3),
+    (
+        "then = { retry = { times = 99999999999999999999 } }",
+        "`times` is `99999999999999999999`: expected a whole number from 1 to 1000",
+        3,
+    ),
+    (
+        "then = \"skip\"\nwhen = { message = \"\" }",
+        "`message` is ``: expected a regular expression; leave `message` out for every message",
+        4,
+    ),
     ("then = \"skip\"\nwhen = { message = \"(\" }", "`message` is `(`: expected a regular expression: ", 4),
     ("then = \"skip\"\nwhen = { message = \"\\\\w{1,999}\" }", "`message` is `\\w{1,999}`: expected a regular expression: ", 4),
 ];
@@ -137,6 +152,10 @@ fn each_rule_has_a_name_of_its_own() {
     let refused = |text: &str| parse(text).err().unwrap_or_default();
     let then = "then = \"skip\"";
     assert_eq!(refused(&format!("[[rule]]\n{then}")), "redrive.toml, line 1: rule 1: it has no name: add name = \"NAME\"");
+    assert_eq!(
+        refused(&format!("[[rule]]\nname = 7\n{then}")),
+        "redrive.toml, line 2: rule 1: `name` is a whole number: expected a text, in quotes"
+    );
     let name = "its name must be 1 to 100 characters on one line, and not begin with built-in";
     for wrong in ["", "  ", "a\\nb", &"x".repeat(101), "built-in: transient"] {
         let text = format!("[[rule]]\nname = \"ok\"\n{then}\n[[rule]]\nname = \"{wrong}\"\n{then}");
