@@ -98,7 +98,12 @@ impl Shop {
             });
             let t = Instant::now();
             self.run(&stop);
-            eprintln!("DEBUG seed {} last {is_last} run took {:?}, asked after {:?}", self.seed, t.elapsed(), stop.asked_at().map(|a| a.duration_since(t)));
+            eprintln!(
+                "DEBUG seed {} last {is_last} run took {:?}, asked after {:?}",
+                self.seed,
+                t.elapsed(),
+                stop.asked_at().map(|a| a.duration_since(t))
+            );
             fate.unwrap().join().unwrap();
         }
         self
