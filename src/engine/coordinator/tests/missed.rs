@@ -7,7 +7,7 @@ use crate::engine::report::{FoundDown, Signal, ToShard};
 use crate::engine::rereading::{Again, Came};
 use crate::failure::Code;
 use crate::receiver::OnOutage;
-use crate::record::{Meant, ReceiverIx, ReceiverSet};
+use crate::record::{Meant, RawRecord, ReceiverIx, ReceiverSet};
 
 const BILLING: ReceiverIx = ReceiverIx(0);
 
