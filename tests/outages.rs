@@ -357,7 +357,7 @@ fn killed_in_an_outage_or_while_it_catches_up_a_receiver_misses_nothing() {
     let mut running = start();
     running.until("both have everything", SOON, |_| {
         let took: BTreeSet<Place> = service.took().into_iter().chain(failed(&folder)).collect();
-        let audited: BTreeSet<Place> = folder.delivered("audit.jsonl").into_iter().collect();
+        let audited: BTreeSet<Place> = folder.delivered_by_killed("audit.jsonl").into_iter().collect();
         (took == expected && audited == expected).then_some(())
     });
     running.signal(Signal::TERM);

@@ -293,7 +293,6 @@ impl Tracker {
         self.slots.get(&slot).filter(|assigned| assigned.is_ours).map(|assigned| assigned.mark)
     }
 
-    /// The slots that are ours.
     #[must_use]
     pub fn ours(&self) -> Vec<Slot> {
         self.slots.iter().filter(|(_, assigned)| assigned.is_ours).map(|(slot, _)| *slot).collect()

@@ -131,7 +131,7 @@ fn a_replay_that_a_rule_halts_says_what_is_true_of_replays() {
     assert_eq!(told.kind.exit_code(), 4);
     assert!(told.message.ends_with("receiver billing: no; it stays as it was, and the replay ended there"), "{}", told.message);
     let hints = [
-        "once that is mended, say it again: redrive replay 42 --receiver all=discard:",
+        "once that is mended, say it again: redrive replay 42 --receiver 'all=discard:'",
         "to go on without it, let the rule do something else: then = \"journal\" in redrive.toml, line 7",
         "its incident: redrive incidents list",
     ];
