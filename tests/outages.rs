@@ -332,3 +332,46 @@ fn killed_in_an_outage_or_while_it_catches_up_a_receiver_misses_nothing() {
     assert_eq!(broker.witness().lag(&group), 0);
     assert_eq!(folder.journal().lines("SELECT id FROM deferred WHERE delivered_to < to_offset"), Vec::<String>::new());
 }
+
+#[test]
+fn a_topic_that_is_deleted_while_a_receiver_is_down_keeps_nothing_else_from_it() {
+    let (broker, folder, group) = (Broker::shared(), Folder::new(), unique("deleted"));
+    let (kept, deleted) = (broker.topic("kept", 2), broker.topic("deleted", 1));
+    // No partition of the one is a partition of the other.
+    let produce = |topic: &Topic<'_>, partition: i32, from: i64| {
+        let events = (from..from + 50).map(|n| Sample::event("order.placed", &n.to_string(), "{}").to(partition));
+        topic.produce(&events.collect::<Vec<_>>());
+    };
+    let produce_all = |from| (produce(&kept, 1, from), produce(&deleted, 0, from));
+    produce_all(0);
+    let service = Service::start();
+    let receiver = format!("billing={}", service.target());
+    let receivers = ["-t", deleted.name(), "--from", "earliest", "--receiver", &receiver, "--receiver", "audit=file:audit.jsonl"];
+    let soon = ["topic.metadata.propagation.max.ms=1000", "topic.metadata.refresh.interval.ms=1000"];
+    let command = folder.consume(&kept, &group, receivers).args(["-X", soon[0], "-X", soon[1], "--commit-interval", "100ms"]);
+    let mut running = command.spawn();
+    running.until("it delivers", SOON, |_| (service.took().len() == 100).then_some(()));
+    service.goes_down();
+    // What it is asked with is of the topic that stays.
+    produce(&kept, 1, 50);
+    running.line("receiver billing is down (http_503", SOON);
+    let deferred = || folder.journal().lines("SELECT to_offset FROM deferred").len();
+    running.until("it is read again", SOON, |_| (deferred() > 0).then_some(()));
+    produce(&deleted, 0, 50);
+    running.until("the other one misses nothing", SOON, |_| (folder.lines("audit.jsonl").len() == 200).then_some(()));
+    running.until("all of it is deferred", SOON, |_| (deferred() > 1).then_some(()));
+    deleted.delete();
+    service.comes_back();
+    let gap = running.until("it is told what is lost", SOON, |_| {
+        folder.journal().incidents().into_iter().find(|row| row.kind == "gap" && row.receiver == "billing")
+    });
+    assert_eq!((gap.topic.as_deref(), gap.partition, gap.from, gap.to), (Some(deleted.name()), Some(0), Some(50), Some(100)));
+    produce(&kept, 1, 100);
+    running.until("it has all of the other topic", SOON, |_| (service.took().len() + failed(&folder).len() == 200).then_some(()));
+    running.signal(Signal::TERM);
+    running.wait(SOON).expect_code(0);
+    is_in_order(&service.took());
+    let expected = (0..150).map(|offset| (1, offset)).chain((0..50).map(|offset| (0, offset)));
+    assert_eq!(service.took().into_iter().chain(failed(&folder)).collect::<BTreeSet<_>>(), expected.collect());
+    assert_eq!(folder.journal().lines("SELECT id FROM deferred WHERE delivered_to < to_offset"), Vec::<String>::new());
+}

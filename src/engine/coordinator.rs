@@ -229,7 +229,7 @@ impl Coordinator {
     fn polled(&mut self, polled: Polled<'_>, now: Instant, actions: &mut Vec<Action>) {
         match polled {
             Polled::Record(raw) => self.record(&raw, now, actions),
-            Polled::Idle => self.batches.flush(actions),
+            Polled::Idle | Polled::NotThere(..) => self.batches.flush(actions),
             Polled::Offered(offers) => self.offered(offers, actions),
             Polled::Opened(partitions) => self.opened(&partitions, now),
             Polled::Revoking(slots) => self.revoking(slots, now, actions),

@@ -94,6 +94,7 @@ impl KafkaThread {
             if since_tick >= RECORDS_PER_TICK {
                 since_tick = 0;
                 self.coordinator.step(Input::Tick, Instant::now(), &mut self.actions);
+                self.rereaders.sweep(now);
                 if waits_until.take_if(|until| now >= *until).is_some() && !self.coordinator.has_started() {
                     self.observer.waiting();
                 }
@@ -190,7 +191,7 @@ impl KafkaThread {
             Action::Flow(flow) => self.source.flow(flow).map_err(StopReason::Source),
             Action::FlowOf(slots, flow) => self.source.flow_of(&slots, flow).map_err(StopReason::Source),
             Action::ReadAgain(ranges) => self.rereaders.read(&ranges, Instant::now()).map_err(StopReason::Source),
-            Action::LeaveAgain(slots) => self.rereaders.leave(&slots, Instant::now()).map_err(StopReason::Source),
+            Action::LeaveAgain(slots) => self.rereaders.leave(&slots).map_err(StopReason::Source),
             Action::CaughtUp(receiver) => {
                 self.observer.caught_up(&receiver);
                 Ok(())

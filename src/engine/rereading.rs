@@ -2,17 +2,28 @@
 //!
 //! The coordinator says which ranges are read, each under a slot of its own; nothing here knows how far they are settled.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::engine::source::{Basis, Notice, Offer, Polled, Source, SourceError, Start, StartAt};
-use crate::record::{Meant, NextOffset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot, Topic};
+use crate::engine::source::{Source, SourceError};
+use crate::record::{NextOffset, Partition, RawRecord, ReceiverIx, ReceiverSet, Slot};
 
-/// What a reader that is not needed any more may take to end.
+use reader::{Left, Reader};
+
+/// What the source of a reader that is not needed any more may take to close.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+/// So long a reader that reads nothing is kept: mostly the next range of its partitions follows, and to make a new client takes longer
+/// than to read a range.
+const KEPT_FOR: Duration = Duration::from_secs(5);
 
-/// Opens a source of these partitions, which reads those that are assigned and is a member of no group.
+/// Opens a source of these partitions, which reads those that are assigned and is a member of no group. It offers each as soon as it can,
+/// whatever becomes of the others, and tells of those that are not there ([`Polled::NotThere`](crate::engine::source::Polled)).
 pub trait OpenAgain: Send {
     /// # Errors
     /// When the client library refuses.
@@ -59,34 +70,13 @@ pub(super) struct Rereaders {
     readers: BTreeMap<ReceiverIx, Reader>,
     /// Whose turn it is.
     next: u8,
-}
-
-struct Reader {
-    source: Box<dyn Source>,
-    places: Vec<Place>,
-    /// Looked into for each record.
-    by_inner: foldhash::HashMap<Slot, usize>,
-    /// Ranges of which not all is there, and where what is there begins.
-    gone: VecDeque<(Slot, Option<NextOffset>)>,
-    /// What the source does not have any more.
-    lost: Vec<Slot>,
-    is_to_begin: bool,
-}
-
-/// A partition of one reader.
-struct Place {
-    topic: Arc<Topic>,
-    number: i32,
-    /// What is read of it now; it begins where it was not read yet.
-    again: Option<Again>,
-    is_begun: bool,
-    /// As the source calls it, and where its log begins, once that is known.
-    inner: Option<(Slot, NextOffset)>,
+    /// Threads that close the sources of readers that ended.
+    closing: Vec<JoinHandle<()>>,
 }
 
 impl Rereaders {
     pub(super) fn new(open: Box<dyn OpenAgain>) -> Self {
-        Self { open, readers: BTreeMap::new(), next: 0 }
+        Self { open, readers: BTreeMap::new(), next: 0, closing: Vec::new() }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -100,7 +90,7 @@ impl Rereaders {
             let its: Vec<&Again> = all.iter().filter(|again| again.receiver == receiver).collect();
             let reader = self.readers.remove(&receiver);
             let mut reader = match reader {
-                Some(reader) if its.iter().all(|again| reader.place_of(again).is_some()) => reader,
+                Some(reader) if its.iter().all(|again| reader.has(again)) => reader,
                 other => self.widened(other, &its, now)?,
             };
             its.into_iter().for_each(|again| reader.want(again));
@@ -111,29 +101,25 @@ impl Rereaders {
     }
 
     /// A reader of more partitions than there were. What the old one had in hand is read once more.
-    fn widened(&self, old: Option<Reader>, more: &[&Again], now: Instant) -> Result<Reader, SourceError> {
-        let mut places = old.map_or_else(Vec::new, |old| old.end(now));
-        places.iter_mut().for_each(|place| (place.inner, place.is_begun) = (None, false));
-        for again in more {
-            let Partition { topic, number, .. } = &*again.partition;
-            if !places.iter().any(|place| place.is_of(topic, *number)) {
-                places.push(Place::new(again));
-            }
-        }
-        let partitions: Vec<_> = places.iter().map(|place| (place.topic.name.as_str(), place.number)).collect();
-        let source = self.open.open_again(&partitions)?;
-        let (by_inner, gone) = (foldhash::HashMap::default(), VecDeque::new());
-        Ok(Reader { source, places, by_inner, gone, lost: Vec::new(), is_to_begin: false })
+    fn widened(&mut self, old: Option<Reader>, more: &[&Again], now: Instant) -> Result<Reader, SourceError> {
+        let (source, left) = old.map(Reader::end).unzip();
+        source.into_iter().for_each(|source| self.close_source(source, now));
+        let left = left.unwrap_or_else(Left::default).with(more);
+        let source = self.open.open_again(&left.partitions())?;
+        Ok(left.read_from(source))
     }
 
-    /// Reads these slots no more; a reader that reads nothing ends.
-    pub(super) fn leave(&mut self, slots: &[Slot], now: Instant) -> Result<(), SourceError> {
-        for reader in self.readers.values_mut() {
-            reader.leave(slots)?;
-        }
-        let idle = self.readers.extract_if(.., |_, reader| reader.places.iter().all(|place| place.again.is_none()));
-        idle.for_each(|(_, reader)| drop(reader.end(now)));
-        Ok(())
+    /// Reads these slots no more. A reader that reads nothing then is kept for a while, for what follows.
+    pub(super) fn leave(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
+        self.readers.values_mut().try_for_each(|reader| reader.leave(slots))
+    }
+
+    /// Ends the readers that have read nothing for a while. Now and then.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.closing.retain(|closing| !closing.is_finished());
+        let is_over = |reader: &mut Reader| reader.idle_since(now).is_some_and(|since| now >= since + KEPT_FOR);
+        let over: Vec<Reader> = self.readers.extract_if(.., |_, reader| is_over(reader)).map(|(_, reader)| reader).collect();
+        over.into_iter().for_each(|reader| self.close_source(reader.end().0, now));
     }
 
     /// Looks at the next reader of those that are wanted.
@@ -146,147 +132,27 @@ impl Rereaders {
         self.readers.get_mut(&receiver).map_or(Ok(Came::Nothing), |reader| reader.poll(receiver))
     }
 
-    pub(super) fn close(self, now: Instant) {
-        self.readers.into_values().for_each(|reader| drop(reader.end(now)));
-    }
-}
-
-impl Reader {
-    fn place_of(&self, again: &Again) -> Option<usize> {
-        self.places.iter().position(|place| place.is_of(&again.partition.topic, again.partition.number))
-    }
-
-    fn want(&mut self, again: &Again) {
-        if let Some(place) = self.place_of(again).and_then(|at| self.places.get_mut(at)) {
-            place.again = Some(again.clone());
-            place.is_begun = false;
+    /// Ends all readers, and waits until all sources are closed, or their time is over: a second in all, because each has a thread.
+    pub(super) fn close(mut self, now: Instant) {
+        let readers = std::mem::take(&mut self.readers);
+        readers.into_values().for_each(|reader| self.close_source(reader.end().0, now));
+        for closing in self.closing {
+            if closing.join().is_err() {
+                tracing::warn!("a thread that closes a reader died; this is a defect of redrive");
+            }
         }
     }
 
-    /// Begins with what is wanted and was not begun, where its partition was offered.
-    fn begin(&mut self) -> Result<(), SourceError> {
-        let gone = &mut self.gone;
-        let starts: Vec<Start> = self.places.iter_mut().filter_map(|place| place.start(gone)).collect();
-        if starts.is_empty() { Ok(()) } else { self.source.assign(&starts) }
-    }
-
-    fn leave(&mut self, slots: &[Slot]) -> Result<(), SourceError> {
-        let left = self.places.iter_mut().filter(|place| place.slot().is_some_and(|slot| slots.contains(&slot)));
-        let inner: Vec<Slot> = left
-            .filter_map(|place| {
-                place.again = None;
-                place.inner.map(|(inner, _)| inner)
-            })
-            .collect();
-        if inner.is_empty() { Ok(()) } else { self.source.release(&inner) }
-    }
-
-    fn poll(&mut self, receiver: ReceiverIx) -> Result<Came<'_>, SourceError> {
-        self.catch_up_on_work()?;
-        if let Some((slot, low)) = self.gone.pop_front() {
-            return Ok(Came::Gone(slot, low));
+    /// On a thread of its own, because to close takes as long as a broker takes to answer, and whoever polls for a group must not wait.
+    fn close_source(&mut self, source: Box<dyn Source>, now: Instant) {
+        let close = move || {
+            if let Err(error) = source.close(now + CLOSES_WITHIN) {
+                tracing::debug!(%error, "a reader of what was missed was not closed in time");
+            }
+        };
+        match thread::Builder::new().name("redrive-leave".to_owned()).spawn(close) {
+            Ok(closing) => self.closing.push(closing),
+            Err(error) => tracing::warn!(%error, "there is no thread to close a reader: it was dropped"),
         }
-        let Self { source, places, by_inner, gone, lost, is_to_begin } = self;
-        let at = |inner: Slot| by_inner.get(&inner).copied();
-        Ok(match source.poll(Duration::ZERO)? {
-            Polled::Record(raw) => {
-                let place = at(raw.slot).and_then(|at| places.get_mut(at));
-                let slot = place.and_then(|place| place.brought(raw.offset.next()));
-                let meant = Meant::These(ReceiverSet::NONE.with(receiver));
-                slot.map_or(Came::Nothing, |slot| Came::Record(RawRecord { slot, meant, ..raw }))
-            }
-            Polled::AtEnd(inner, position) => {
-                let slot = at(inner).and_then(|at| places.get_mut(at)).and_then(|place| place.brought(position));
-                slot.map_or(Came::Nothing, |slot| Came::UpTo(slot, position))
-            }
-            Polled::Notice(Notice::Gap(gap)) => {
-                if let Some(place) = at(gap.slot).and_then(|at| places.get_mut(at)) {
-                    (place.inner, place.is_begun) = (Some((gap.slot, gap.low)), false);
-                }
-                *is_to_begin = true;
-                Came::Nothing
-            }
-            Polled::Lost(inner) | Polled::Revoking(inner) => {
-                let slots = inner.iter().filter_map(|inner| places.get(at(*inner)?)?.slot());
-                gone.extend(slots.map(|slot| (slot, None)));
-                lost.extend(inner);
-                Came::Nothing
-            }
-            Polled::Offered(offers) => {
-                offers.iter().for_each(|offer| offered(offer, places, by_inner, gone));
-                *is_to_begin = true;
-                Came::Nothing
-            }
-            // Of brokers that are away, the source of what is new tells.
-            Polled::Notice(_) | Polled::Idle | Polled::Opened(_) | Polled::Committed(_) | Polled::End => Came::Nothing,
-        })
-    }
-
-    /// What the last poll brought about: what it lends must be back first.
-    fn catch_up_on_work(&mut self) -> Result<(), SourceError> {
-        if !self.lost.is_empty() {
-            self.source.release(&std::mem::take(&mut self.lost))?;
-        }
-        if std::mem::take(&mut self.is_to_begin) { self.begin() } else { Ok(()) }
-    }
-
-    /// Its partitions are left, for whoever reads on.
-    fn end(self, now: Instant) -> Vec<Place> {
-        let Self { source, places, .. } = self;
-        if let Err(error) = source.close(now + CLOSES_WITHIN) {
-            tracing::debug!(%error, "a reader of what was missed was not closed in time");
-        }
-        places
-    }
-}
-
-/// A topic that was made again is another one.
-fn offered(
-    offer: &Offer,
-    places: &mut [Place],
-    by_inner: &mut foldhash::HashMap<Slot, usize>,
-    gone: &mut VecDeque<(Slot, Option<NextOffset>)>,
-) {
-    let is_it = |place: &Place| place.topic.name == offer.topic.name && place.number == offer.partition;
-    let Some((at, place)) = places.iter_mut().enumerate().find(|(_, place)| is_it(place)) else { return };
-    let is_beyond = place.again.as_ref().is_some_and(|again| again.from > offer.end);
-    if is_beyond || !place.topic.is_same(&offer.topic) {
-        return gone.extend(place.slot().map(|slot| (slot, None)));
-    }
-    place.inner = Some((offer.slot, offer.low));
-    by_inner.insert(offer.slot, at);
-}
-
-impl Place {
-    fn new(again: &Again) -> Self {
-        let Partition { topic, number, .. } = &*again.partition;
-        Self { topic: Arc::clone(topic), number: *number, again: None, inner: None, is_begun: false }
-    }
-
-    fn is_of(&self, topic: &Topic, number: i32) -> bool {
-        self.number == number && *self.topic == *topic
-    }
-
-    fn slot(&self) -> Option<Slot> {
-        self.again.as_ref().map(|again| again.partition.slot)
-    }
-
-    /// It was read up to here; as which slot.
-    fn brought(&mut self, position: NextOffset) -> Option<Slot> {
-        let again = self.again.as_mut().filter(|_| self.is_begun)?;
-        again.from = position;
-        Some(again.partition.slot)
-    }
-
-    /// Where it is to begin, when that is known, wanted and was not said before.
-    fn start(&mut self, gone: &mut VecDeque<(Slot, Option<NextOffset>)>) -> Option<Start> {
-        let (again, (inner, low)) = self.again.as_mut().filter(|_| !self.is_begun).zip(self.inner)?;
-        if low > again.from {
-            gone.push_back((again.partition.slot, Some(low)));
-            again.from = low;
-        }
-        let (topic, at) = (Arc::clone(&self.topic), StartAt::At(again.from));
-        self.is_begun = true;
-        Some(Start { partition: Arc::new(Partition::unknown(inner, topic, self.number)), at, basis: Basis::Choice })
     }
 }

@@ -23,6 +23,9 @@ pub enum Polled<'a> {
     Revoking(Vec<Slot>),
     /// No longer ours: forget them, commit nothing.
     Lost(Vec<Slot>),
+    /// Sources of named partitions that are asked for it: the brokers say that there is no such partition of this topic, and have said so
+    /// for longer than they may take to learn of one. It is offered if it comes all the same.
+    NotThere(String, i32),
     /// Answers a commit that was started: what the broker said of each partition.
     Committed(Vec<CommitResult>),
     /// A trouble of the source itself, or its end.

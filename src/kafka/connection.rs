@@ -55,6 +55,8 @@ pub const CONSUMER_DEFAULTS: [(&str, &str); 5] = [
     ("check.crcs", "true"),
 ];
 
+/// A topic that a broker does not know may be on its way to it for so long: as the library has it.
+const PROPAGATES_WITHIN: Duration = Duration::from_secs(30);
 /// A new topic is noticed so soon. The library's own 5 minutes are long for whoever waits for one.
 const LISTS_EVERY: Duration = Duration::from_secs(30);
 
@@ -136,9 +138,18 @@ impl Connection {
 
     /// From one list of all topics to the next, where they are chosen by patterns: the client library has a property for that.
     pub(super) fn lists_every(&self) -> Duration {
-        let given = self.properties.iter().rfind(|(name, _)| name == "topic.metadata.refresh.interval.ms");
-        let given = given.and_then(|(_, ms)| ms.parse().ok()).filter(|ms| *ms > 0);
-        given.map_or(LISTS_EVERY, Duration::from_millis)
+        self.time("topic.metadata.refresh.interval.ms").unwrap_or(LISTS_EVERY)
+    }
+
+    /// A topic or partition that no broker knows for longer is not there: the client library has a property for that, too.
+    pub(super) fn propagates_within(&self) -> Duration {
+        self.time("topic.metadata.propagation.max.ms").unwrap_or(PROPAGATES_WITHIN)
+    }
+
+    /// A property of the user's that is a time and not nothing.
+    fn time(&self, name: &str) -> Option<Duration> {
+        let (_, ms) = self.properties.iter().rfind(|(given, _)| given == name)?;
+        ms.parse().ok().filter(|ms| *ms > 0).map(Duration::from_millis)
     }
 
     /// For questions and for producing.

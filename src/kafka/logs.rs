@@ -61,7 +61,7 @@ impl Logs {
             .collect();
         let seen = looking::look(&self.consumer, &wanted, None).into_iter();
         seen.map(|seen| {
-            let seen = seen?;
+            let seen = seen.map_err(|unseen| unseen.to_string())?;
             let committed = seen.committed.map(|committed| committed.next);
             Ok(PartitionLog { low: seen.low, end: seen.end, committed, uuid: seen.uuid })
         })

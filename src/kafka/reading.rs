@@ -2,6 +2,7 @@
 //!
 //! The client library never chooses where to start, and nothing here waits for a broker.
 
+mod absence;
 mod asking;
 mod away;
 mod events;
@@ -27,6 +28,7 @@ use crate::kafka::native::{Event, Queue};
 use crate::kafka::slots::{Slots, Topics};
 use crate::record::{HeadersBuf, Meant, NextOffset, Offset, RawRecord, Slot};
 
+use absence::Absence;
 use asking::Asking;
 pub(super) use asking::Listing;
 use away::Away;
@@ -62,6 +64,7 @@ pub(super) struct Reading {
     pub(super) slots: Slots,
     topics: Topics,
     offering: Offering,
+    absence: Absence,
     pub(super) away: Away,
     /// What was listed last and nobody took yet.
     there: Option<There>,
@@ -79,6 +82,7 @@ enum Told {
     Revoking(Vec<Slot>),
     Lost(Vec<Slot>),
     AtEnd(Slot, NextOffset),
+    NotThere(String, i32),
 }
 
 impl Reading {
@@ -109,6 +113,7 @@ impl Reading {
             slots: Slots::default(),
             topics: Topics::default(),
             offering: Offering::default(),
+            absence: Absence::default(),
             away: Away::default(),
             there: None,
             untold: VecDeque::new(),
@@ -116,6 +121,11 @@ impl Reading {
             flow: Flow::Open,
             standing: HashSet::new(),
         })
+    }
+
+    /// Tells of partitions that are not there for longer than this.
+    pub(super) fn tell_of_absence_after(&mut self, patience: Duration) {
+        self.absence.tell_after(patience);
     }
 
     /// Takes back what was lent, and takes in what was answered meanwhile. Before each poll.
@@ -149,6 +159,7 @@ impl Reading {
             Told::Revoking(slots) => Polled::Revoking(slots),
             Told::Lost(slots) => Polled::Lost(slots),
             Told::AtEnd(slot, position) => Polled::AtEnd(slot, position),
+            Told::NotThere(topic, partition) => Polled::NotThere(topic, partition),
         })
     }
 

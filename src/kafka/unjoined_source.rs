@@ -2,6 +2,9 @@
 //!
 //! No rebalance gives or takes them: they are only assigned. It commits nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -40,7 +43,7 @@ impl UnjoinedSource {
         Ok(Self { reading, extent: Extent::Unlisted })
     }
 
-    /// Just these partitions. They are offered once; whoever assigns one says where it begins, and may assign it again to go on somewhere
+    /// Just these partitions. They are offered once, when all of them are known; whoever assigns one says where it begins, and may assign it again to go on somewhere
     /// else.
     ///
     /// # Errors
@@ -51,15 +54,34 @@ impl UnjoinedSource {
         group: &str,
         partitions: &[(&str, i32)],
     ) -> Result<Self, SourceError> {
+        Self::fixed(connection, cluster_id, (group, UntilEnd::Yes), partitions)
+    }
+
+    /// As `of_partitions`, but each is offered as soon as it is known, and of those that do not exist is told ([`Polled::NotThere`]).
+    ///
+    /// # Errors
+    /// As `of_topics`.
+    pub fn of_those_there(
+        connection: &Connection,
+        cluster_id: &str,
+        group: &str,
+        partitions: &[(&str, i32)],
+    ) -> Result<Self, SourceError> {
+        let mut source = Self::fixed(connection, cluster_id, (group, UntilEnd::No), partitions)?;
+        source.reading.tell_of_absence_after(connection.propagates_within());
+        Ok(source)
+    }
+
+    fn fixed(
+        connection: &Connection,
+        cluster_id: &str,
+        (group, until_end): (&str, UntilEnd),
+        partitions: &[(&str, i32)],
+    ) -> Result<Self, SourceError> {
         let topics: BTreeSet<String> = partitions.iter().map(|(topic, _)| (*topic).to_owned()).collect();
         let there: Vec<String> = topics.into_iter().collect();
-        let subscription = Subscription {
-            group: group.to_owned(),
-            topics: TopicChoice::of_names(there.clone()),
-            from: None,
-            until_end: UntilEnd::Yes,
-            there,
-        };
+        let subscription =
+            Subscription { group: group.to_owned(), topics: TopicChoice::of_names(there.clone()), from: None, until_end, there };
         let mut reading = Reading::begin(connection, cluster_id, subscription, Listing::Never)?;
         reading.given(partitions);
         Ok(Self { reading, extent: Extent::Fixed })
@@ -85,7 +107,7 @@ pub struct Unjoined {
 
 impl OpenAgain for Unjoined {
     fn open_again(&self, partitions: &[(&str, i32)]) -> Result<Box<dyn Source>, SourceError> {
-        let source = UnjoinedSource::of_partitions(&self.connection, &self.cluster_id, &self.group, partitions)?;
+        let source = UnjoinedSource::of_those_there(&self.connection, &self.cluster_id, &self.group, partitions)?;
         Ok(Box::new(source))
     }
 }

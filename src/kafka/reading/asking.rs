@@ -23,7 +23,7 @@ use crate::kafka::cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::native;
 use crate::kafka::reading::Subscription;
-use crate::kafka::reading::looking::{self, Seen, TopicUuid, Wanted};
+use crate::kafka::reading::looking::{self, Seen, TopicUuid, Unseen, Wanted};
 use crate::record::Slot;
 
 /// From one look at the brokers to the next while all is well. Each is two small requests.
@@ -40,7 +40,7 @@ const SILENCE: u32 = 3;
 #[derive(Debug)]
 pub(super) enum Answer {
     /// About the partitions that were asked about, each on its own.
-    Looked(Vec<(Slot, Result<Seen, String>)>),
+    Looked(Vec<(Slot, Result<Seen, Unseen>)>),
     /// A broker answers, and this is what it says of the topics; `there` are those that were chosen, when it was asked to list them.
     Heard { uuids: Vec<TopicUuid>, there: Option<There> },
     /// No broker answers.
@@ -184,7 +184,7 @@ impl<C: ConsumerContext> Asker<C> {
     fn look(&mut self, wanted: Vec<Wanted>) -> Answer {
         self.looked_at.extend(wanted.iter().map(|wanted| wanted.topic.clone()));
         // While nobody answers that is found out first: each of these questions would wait for longer.
-        let nobody = || wanted.iter().map(|_| Err("no broker answers".to_owned())).collect();
+        let nobody = || wanted.iter().map(|_| Err(Unseen::Unanswered("no broker answers".to_owned()))).collect();
         let seen = if self.misses > 0 { nobody() } else { looking::look(&self.consumer, &wanted, self.from) };
         if seen.iter().any(Result::is_err) {
             self.watch_soon();

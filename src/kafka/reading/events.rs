@@ -85,7 +85,18 @@ impl Reading {
             RDKafkaErrorCode::AutoOffsetReset => {
                 let slot = at.and_then(|at| self.slots.find(&at.topic, at.partition));
                 let is_assigned = |slot: &Slot| self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
-                self.offering.wait_for(slot.filter(is_assigned).into_iter().collect());
+                let slots: Vec<Slot> = slot.filter(is_assigned).into_iter().collect();
+                self.absence.doubt_no_more(&slots);
+                self.offering.wait_for(slots);
+            }
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicId
+                if self.absence.is_told_of() =>
+            {
+                let slot = at.and_then(|at| self.slots.find(&at.topic, at.partition));
+                self.doubt(slot.into_iter().collect());
             }
             RDKafkaErrorCode::GroupAuthorizationFailed => {
                 return Err(SourceError::Forbidden { kind: "group", name: self.subscription.group.clone() });

@@ -100,6 +100,7 @@ impl Reading {
                 place.state = State::Held;
             }
         }
+        self.judge_no_more(slots);
         self.consumer.pause(&list).map_err(|error| refused("partitions cannot be left", &error))
     }
 

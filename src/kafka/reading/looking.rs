@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use rdkafka::Offset as RawOffset;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::types::RDKafkaRespErr;
+use thiserror::Error;
 
 use crate::engine::source::Committed;
 use crate::engine::start::StartFrom;
@@ -36,6 +38,16 @@ pub(in crate::kafka) struct Seen {
     pub(in crate::kafka) uuid: Option<String>,
 }
 
+/// Why nothing is known of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(in crate::kafka) enum Unseen {
+    /// A broker that was asked for its topic says that there is none, or none with this partition.
+    #[error("{0}")]
+    NotThere(String),
+    #[error("{0}")]
+    Unanswered(String),
+}
+
 /// A topic's name, and its uuid where the broker has one.
 pub(super) type TopicUuid = (String, Option<String>);
 
@@ -59,18 +71,29 @@ pub(in crate::kafka) fn look<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     wanted: &[Wanted],
     from: Option<StartFrom>,
-) -> Vec<Result<Seen, String>> {
+) -> Vec<Result<Seen, Unseen>> {
     let names: Vec<&str> = wanted.iter().map(|wanted| wanted.topic.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
     let one = if let [name] = names[..] { Some(name) } else { None };
     let metadata = match consumer.fetch_metadata(one, cluster::ANSWER) {
         Ok(metadata) => metadata,
-        Err(error) => return wanted.iter().map(|_| Err(error.to_string())).collect(),
+        Err(error) => return wanted.iter().map(|_| Err(Unseen::Unanswered(error.to_string()))).collect(),
     };
-    let led: Vec<Result<(&str, i32), String>> = wanted.iter().map(|wanted| led(&metadata, wanted)).collect();
+    let unknown: Vec<&str> = names.into_iter().filter(|name| is_unknown(consumer, &metadata, name)).collect();
+    let led: Vec<Result<(&str, i32), Unseen>> = wanted.iter().map(|wanted| led(&metadata, &unknown, wanted)).collect();
     let of: Vec<(&str, i32)> = led.iter().flatten().copied().collect();
     let answers = if of.is_empty() { Err(String::new()) } else { Answers::gather(consumer, &of, from, &metadata) };
-    let seen = |led: Result<(&str, i32), String>| answers.as_ref().map_err(Clone::clone)?.of(led?, from);
-    led.into_iter().map(|led| led.clone().and_then(|_| seen(led))).collect()
+    let seen = |at: (&str, i32)| answers.as_ref().map_err(Clone::clone)?.of(at, from);
+    led.into_iter().map(|led| seen(led?).map_err(Unseen::Unanswered)).collect()
+}
+
+/// Whether a broker says that there is no such topic. It is asked for each by its name: a list of all leaves out what the user may not see.
+fn is_unknown<C: ConsumerContext>(consumer: &BaseConsumer<C>, metadata: &Metadata, name: &str) -> bool {
+    let says_so = |of: &MetadataTopic| of.error() == Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    if let Some(listed) = metadata.topics().iter().find(|of| of.name() == name) {
+        return says_so(listed);
+    }
+    let asked = consumer.fetch_metadata(Some(name), cluster::ANSWER);
+    asked.is_ok_and(|metadata| metadata.topics().iter().any(|of| of.name() == name && says_so(of)))
 }
 
 /// The topics' uuids as they are now, from a broker that has just answered; what is not known is left out.
@@ -89,13 +112,18 @@ pub(super) fn uuids<C: ConsumerContext>(consumer: &BaseConsumer<C>, topics: &BTr
 }
 
 /// A partition that has a leader, without which nobody can say anything about its log.
-fn led<'w>(metadata: &Metadata, wanted: &'w Wanted) -> Result<(&'w str, i32), String> {
+fn led<'w>(metadata: &Metadata, unknown: &[&str], wanted: &'w Wanted) -> Result<(&'w str, i32), Unseen> {
     let Wanted { topic, partition, .. } = wanted;
-    let found = metadata.topics().iter().filter(|of| of.name() == topic).flat_map(|of| of.partitions());
-    match found.into_iter().find(|of| of.id() == *partition) {
+    let listed = metadata.topics().iter().find(|of| of.name() == topic);
+    let others = listed.map_or(&[][..], |of| of.partitions());
+    match others.iter().find(|of| of.id() == *partition) {
         Some(found) if found.leader() >= 0 => Ok((topic, *partition)),
-        Some(_) => Err(format!("{topic}/{partition} has no leader")),
-        None => Err(format!("{topic}/{partition} is not there")),
+        Some(_) => Err(Unseen::Unanswered(format!("{topic}/{partition} has no leader"))),
+        // A topic of which some partitions are listed has no others.
+        None if !others.is_empty() || unknown.contains(&topic.as_str()) => {
+            Err(Unseen::NotThere(format!("{topic}/{partition} is not there")))
+        }
+        None => Err(Unseen::Unanswered(format!("{topic}/{partition} is not listed"))),
     }
 }
 

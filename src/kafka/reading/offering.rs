@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::engine::UntilEnd;
 use crate::engine::source::{Appeared, Gap, Notice, Offer, SourceError};
 use crate::kafka::reading::asking::Answer;
-use crate::kafka::reading::looking::{Seen, TopicUuid, Wanted};
+use crate::kafka::reading::looking::{Seen, TopicUuid, Unseen, Wanted};
 use crate::kafka::reading::{Reading, Told};
 use crate::kafka::slots::State;
 use crate::record::Slot;
@@ -77,6 +77,7 @@ impl Reading {
                 let notice = self.away.heard();
                 self.tell_notice(notice);
                 self.compare(&uuids);
+                self.doubt_those_unheard_of(&uuids);
                 self.there = there.or(self.there.take());
             }
             Some(Answer::Silent(error)) => {
@@ -129,16 +130,63 @@ impl Reading {
         }
     }
 
+    /// What is read of these is left: nobody waits for a judgement any more.
+    pub(super) fn judge_no_more(&mut self, slots: &[Slot]) {
+        self.absence.doubt_no_more(slots);
+        self.offering.waiting.retain(|slot| !slots.contains(slot));
+        for place in slots.iter().filter_map(|slot| self.slots.get(*slot)) {
+            self.absence.forget(&(place.topic.clone(), place.partition));
+        }
+    }
+
+    /// These are read, and may not be there any more: the brokers are asked.
+    pub(in crate::kafka) fn doubt(&mut self, slots: Vec<Slot>) {
+        let is_read = |slot: &Slot| self.slots.get(*slot).is_some_and(|place| place.state == State::Flowing);
+        let is_new = |slot: &Slot| is_read(slot) && !self.offering.waiting.contains(slot) && self.absence.doubt(*slot);
+        let new: Vec<Slot> = slots.into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            self.offering.wait_for(new);
+        }
+    }
+
+    /// The client library says only once, if at all, that a topic is gone.
+    fn doubt_those_unheard_of(&mut self, heard: &[TopicUuid]) {
+        if self.absence.is_told_of() {
+            let is_unheard_of = |topic: &str| heard.iter().all(|(name, _)| name != topic);
+            let assigned = self.slots.assigned();
+            let slots = assigned.filter(|(_, place)| is_unheard_of(&place.topic)).map(|(slot, _)| slot).collect();
+            self.doubt(slots);
+        }
+    }
+
+    /// Tells of what has not been there for too long. What was read of it is lost; it is waited for like all that is offered.
+    fn note_absence(&mut self, seen: &[(Slot, Result<Seen, Unseen>)]) {
+        for (slot, seen) in seen {
+            let Some(place) = self.slots.get(*slot) else { continue };
+            let (topic, partition, state) = (place.topic.clone(), place.partition, place.state);
+            if !self.absence.note((topic.clone(), partition), seen, Instant::now()) {
+                continue;
+            }
+            if state == State::Flowing {
+                self.absence.doubt_no_more(&[*slot]);
+                self.offering.waiting.retain(|waiting| waiting != slot);
+                self.start_anew(*slot);
+            }
+            self.untold.push_back(Told::NotThere(topic, partition));
+        }
+    }
+
     /// Offers what was answered; what was not is asked again.
-    fn looked(&mut self, seen: Vec<(Slot, Result<Seen, String>)>) {
+    fn looked(&mut self, mut seen: Vec<(Slot, Result<Seen, Unseen>)>) {
         self.offering.is_asked = false;
-        let waited_for = seen.iter().filter(|(slot, _)| self.offering.waiting.contains(slot));
-        let failed = waited_for.flat_map(|(_, seen)| seen.as_ref().err()).next().cloned();
-        let notice = match &failed {
+        seen.retain(|(slot, _)| self.offering.waiting.contains(slot));
+        self.note_absence(&seen);
+        let failed = seen.iter().find_map(|(_, seen)| seen.as_ref().err());
+        let notice = match failed {
             Some(error) => {
-                tracing::debug!(error, "a partition has no answer");
+                tracing::debug!(%error, "a partition has no answer");
                 self.offering.ask_at = Some(Instant::now() + ASK_AGAIN);
-                self.away.unanswered(error, Instant::now())
+                self.away.unanswered(&error.to_string(), Instant::now())
             }
             None => self.away.answered(),
         };
@@ -149,10 +197,11 @@ impl Reading {
         }
         let mut offers = Vec::new();
         for (slot, seen) in seen {
-            let Some(seen) = seen.ok().filter(|_| self.offering.waiting.contains(&slot)) else { continue };
+            let Ok(seen) = seen else { continue };
             self.offering.waiting.retain(|waiting| *waiting != slot);
             match self.slots.get(slot).map(|place| place.state) {
                 Some(State::Offered) => offers.extend(self.offer(slot, seen)),
+                Some(State::Flowing) if self.absence.take_doubt(slot) => self.judge_doubted(slot, &seen),
                 Some(State::Flowing) => self.judge(slot, &seen),
                 Some(State::Held | State::Away) | None => {}
             }
@@ -188,6 +237,14 @@ impl Reading {
             self.untold.push_back(Told::Notice(Notice::Gap(Gap { slot, expected, low })));
         } else {
             self.start_anew(slot);
+        }
+    }
+
+    /// It is there all the same, and the client library goes on with it by itself, unless it has changed.
+    fn judge_doubted(&mut self, slot: Slot, seen: &Seen) {
+        let Some(place) = self.slots.get(slot) else { return };
+        if seen.low > place.position || !self.topics.is_same(&place.topic, seen.uuid.as_deref()) {
+            self.judge(slot, seen);
         }
     }
 

@@ -44,7 +44,7 @@ impl ReplaySource {
                 Ok(Found::Progress)
             }
             Polled::Notice(notice) => Ok(Found::Notice(notice)),
-            Polled::Idle | Polled::End | Polled::Committed(_) | Polled::Opened(_) => Ok(Found::Nothing),
+            Polled::Idle | Polled::End | Polled::NotThere(..) | Polled::Committed(_) | Polled::Opened(_) => Ok(Found::Nothing),
         }
     }
 
