@@ -32,11 +32,23 @@ fn place() -> Extent {
     Extent { topic: "orders".into(), partition: 3, low: 1_000, end: 1_302 }
 }
 
+/// Each of what was typed and came of it has this exit code and these hints.
+fn say_what_helps<const CASES: usize>(cases: [(&str, ReplayError, u8, &[&str]); CASES]) {
+    for (line, error, code, hints) in cases {
+        let message = error.to_string();
+        let told = told(line, error);
+        assert_eq!((told.kind.exit_code(), told.message.as_str()), (code, message.as_str()));
+        for hint in hints {
+            assert!(told.hints.iter().any(|told| told.ends_with(hint) || told.contains(hint)), "{message}: {:?}", told.hints);
+        }
+        assert_eq!(told.hints.is_empty(), hints.is_empty(), "{message}: {:?}", told.hints);
+    }
+}
+
 #[test]
-fn every_refusal_says_what_helps() {
+fn every_refusal_of_a_selection_says_what_helps() {
     let some = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let missing = || OpenError::Missing("./redrive.db".into());
-    for (line, error, code, hints) in [
+    say_what_helps([
         ("--code x", ReplayError::NothingSelected { missed: Vec::new() }, 2, &["errors list --state open,resolved,ignored"][..]),
         (
             "--all --order key",
@@ -76,6 +88,14 @@ fn every_refusal_says_what_helps() {
             2,
             &["did you mean --map a=billing?"],
         ),
+    ]);
+}
+
+#[test]
+fn every_other_refusal_says_what_helps() {
+    let missing = || OpenError::Missing("./redrive.db".into());
+    let some = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    say_what_helps([
         ("42", ReplayError::UnknownTopic { name: "ordres".into(), there: some(&["orders"]) }, 2, &["did you mean orders?"]),
         ("42", ReplayError::UnknownPartition { topic: "a".into(), partition: 7, count: 3 }, 2, &[]),
         ("42", ReplayError::PastEnd { place: place(), asked: "2000".into() }, 2, &["--offset orders:3:1000..1302"]),
@@ -92,15 +112,7 @@ fn every_refusal_says_what_helps() {
         ("42", ReplayError::Stopped, 3, &[]),
         ("42", ReplayError::Unanswered { place: "orders/3".into(), message: "timed out".into() }, 1, &[]),
         ("42", ReplayError::Write(LedgerError::Locked { path: "./redrive.db".into() }), 1, &["redrive replay 42"]),
-    ] {
-        let message = error.to_string();
-        let told = told(line, error);
-        assert_eq!((told.kind.exit_code(), told.message.as_str()), (code, message.as_str()));
-        for hint in hints {
-            assert!(told.hints.iter().any(|told| told.ends_with(hint) || told.contains(hint)), "{message}: {:?}", told.hints);
-        }
-        assert_eq!(told.hints.is_empty(), hints.is_empty(), "{message}: {:?}", told.hints);
-    }
+    ]);
 }
 
 fn halt() -> RuleHalt {
