@@ -292,9 +292,9 @@ fn a_journal_that_counts_failures_and_has_none_is_damaged() {
 #[test]
 fn what_receivers_missed_is_told_of_all_groups_together() {
     let scene = Scene::new();
-    assert_eq!(scene.reader().all_missed().unwrap(), []);
     let deferred = |receiver: &str, from: i64, to: i64, events| scene.deferred(receiver, (from, to), events);
     let mut writer = scene.writer();
+    assert_eq!(scene.reader().all_missed().unwrap(), []);
     writer.append(&[deferred("billing", 10, 20, 4), deferred("billing", 30, 90, 60), deferred("audit", 0, 5, 5)]).unwrap();
     writer.append(&[scene.caught_up("billing", (10, 17)), scene.caught_up("audit", (0, 5))]).unwrap();
     scene.writer_of("other", Vec::new()).append(&[deferred("billing", 7, 8, 1)]).unwrap();
