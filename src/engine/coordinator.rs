@@ -15,7 +15,7 @@ mod strays;
 mod tests;
 mod troubles;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::engine::batches::Batches;
@@ -126,7 +126,7 @@ pub struct Coordinator {
     /// How many ranges were read again: their slots are told apart by it.
     reread: u32,
     has_started: bool,
-    assigned: HashSet<Slot>,
+    assigned: BTreeSet<Slot>,
     /// Some partition was assigned, whether or not it still is.
     had_any: bool,
 }
@@ -159,7 +159,7 @@ impl Coordinator {
             next_strays: now + STRAYS_EVERY,
             reread: 0,
             has_started: false,
-            assigned: HashSet::new(),
+            assigned: BTreeSet::new(),
             had_any: false,
             options,
         }
