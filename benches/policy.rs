@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     let long = "an order that has a lot to say about itself; ".repeat(25);
     let (none, some) = (measured(&Rules::default(), short), measured(&rules(), short));
     let longest = measured(&rules(), &long);
-    let holds = some < LINE_NS;
+    let holds = some < LINE_NS && longest < LINE_NS;
     println!("policy: a failure is decided in {none:.0} ns without rules, in {some:.0} ns with {RULES} of which none matches");
     println!("        with a message of 1,000 characters in {longest:.0} ns");
     println!("        below {LINE_NS:.0} ns: {}", if holds { "holds" } else { "MISSED" });

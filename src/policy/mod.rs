@@ -6,6 +6,7 @@
 //! for every event.
 
 mod built_in;
+mod messages;
 mod retry;
 mod rules;
 mod shadow;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use crate::failure::{Class, Stage};
 
 pub use built_in::{BuiltIn, says_down};
+pub use messages::{MessagePattern, PatternError};
 pub use retry::{FIRST_WAIT, LONGEST_WAIT, RETRY_WINDOW, Retry, may_follow_a_timeout};
-pub use rules::{MessagePattern, PatternError, Rule, RuleIx, Rules, Then, When};
+pub use rules::{Rule, RuleIx, Rules, Then, When};
 pub use shadow::Shadowed;
 pub use vigil::{Verdict, Vigil, is_sign};
 

@@ -4,17 +4,11 @@
 //! rule that was not meant for it.
 
 use std::fmt;
-use std::panic::catch_unwind;
-
-use regex::{Regex, RegexBuilder};
-use thiserror::Error;
 
 use crate::event::TypePattern;
-use crate::failure::{Class, Stage, kept_line};
+use crate::failure::{Class, Stage};
+use crate::policy::messages::{AllPatterns, Fit, Message, MessagePattern};
 use crate::policy::{Facts, Retry};
-
-/// A regular expression takes no more than this, in bytes: a failure must be decided about quickly.
-const LARGEST_PATTERN: usize = 1 << 20;
 
 /// One `[[rule]]`.
 #[derive(Clone, Debug)]
@@ -58,78 +52,19 @@ impl Then {
     }
 }
 
-/// A regular expression that is looked for in messages.
-#[derive(Clone, Debug)]
-pub struct MessagePattern {
-    text: String,
-    search: Search,
-}
-
-#[derive(Clone, Debug)]
-enum Search {
-    For(Regex),
-    /// One that fails when it is used, which no pattern that was accepted is known to do.
-    #[cfg(test)]
-    Broken,
-}
-
-/// A pattern that cannot be looked for.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct PatternError(Box<regex::Error>);
-
 /// Which of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleIx(pub usize);
 
 /// All rules, in the order in which they are asked.
 #[derive(Clone, Debug, Default)]
-pub struct Rules(Vec<Rule>);
-
-impl MessagePattern {
-    /// # Errors
-    /// When it is no regular expression, or one that is too large.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let regex = RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build().map_err(|error| PatternError(Box::new(error)))?;
-        Ok(Self { text: text.to_owned(), search: Search::For(regex) })
-    }
-
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    fn is_in(&self, message: &str) -> Fit {
-        let found = catch_unwind(|| match &self.search {
-            Search::For(regex) => regex.is_match(message),
-            #[cfg(test)]
-            Search::Broken => std::panic::resume_unwind(Box::new("it cannot be evaluated")),
-        });
-        match found {
-            Ok(true) => Fit::Yes,
-            Ok(false) => Fit::No,
-            Err(_) => Fit::Unknown,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn broken() -> Self {
-        Self { text: "(broken)".to_owned(), search: Search::Broken }
-    }
-}
-
-/// Whether a rule is about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
-    Yes,
-    No,
-    /// It could not be evaluated.
-    Unknown,
+pub struct Rules {
+    rules: Vec<Rule>,
+    patterns: AllPatterns,
 }
 
 impl When {
-    fn fits(&self, facts: &Facts<'_>) -> Fit {
+    fn fits(&self, facts: &Facts<'_>, message: &Message<'_>) -> Fit {
         let Self { topics, types, receivers, stages, classes, codes, messages } = self;
         let is_fit = is_one_of(topics, Some(facts.topic))
             && is_one_of(receivers, facts.receiver)
@@ -143,10 +78,9 @@ impl When {
         if messages.is_empty() {
             return Fit::Yes;
         }
-        let message = kept_line(facts.message);
         let mut fit = Fit::No;
         for pattern in messages {
-            match pattern.is_in(&message) {
+            match message.has(pattern) {
                 Fit::Yes => return Fit::Yes,
                 Fit::Unknown => fit = Fit::Unknown,
                 Fit::No => {}
@@ -163,35 +97,37 @@ fn is_one_of(values: &[String], fact: Option<&str>) -> bool {
 
 impl Rules {
     #[must_use]
-    pub fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+    pub fn new(mut rules: Vec<Rule>) -> Self {
+        let patterns = AllPatterns::of(rules.iter_mut().flat_map(|rule| &mut rule.when.messages));
+        Self { rules, patterns }
     }
 
     #[must_use]
     pub fn get(&self, rule: RuleIx) -> Option<&Rule> {
-        self.0.get(rule.0)
+        self.rules.get(rule.0)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter()
+        self.rules.iter()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rules.is_empty()
     }
 
     /// The first rule that is about a failure, and what it does.
     #[must_use]
     pub fn first(&self, facts: &Facts<'_>) -> Option<(RuleIx, Then)> {
-        (0..).map(RuleIx).zip(&self.0).find_map(|(at, rule)| Some((at, rule.on(facts)?)))
+        let message = Message::new(facts.message, &self.patterns);
+        (0..).map(RuleIx).zip(&self.rules).find_map(|(at, rule)| Some((at, rule.on(facts, &message)?)))
     }
 
     /// Whether deliveries to this receiver may be tried again by a rule, whatever they failed of.
     #[must_use]
     pub fn may_retry(&self, receiver: &str) -> bool {
         let retries = |rule: &&Rule| matches!(rule.then, Then::Retry(_));
-        self.0.iter().filter(retries).any(|rule| is_one_of(&rule.when.receivers, Some(receiver)))
+        self.rules.iter().filter(retries).any(|rule| is_one_of(&rule.when.receivers, Some(receiver)))
     }
 }
 
@@ -203,11 +139,11 @@ impl Rule {
     }
 
     /// What it does about a failure; `None`: it is not about it.
-    fn on(&self, facts: &Facts<'_>) -> Option<Then> {
+    fn on(&self, facts: &Facts<'_>, message: &Message<'_>) -> Option<Then> {
         if self.then.is_of_deliveries() && facts.stage != Stage::Receive {
             return None;
         }
-        match self.when.fits(facts) {
+        match self.when.fits(facts, message) {
             Fit::Yes => Some(self.then),
             Fit::No => None,
             Fit::Unknown => Some(Then::Journal),
