@@ -35,6 +35,8 @@ pub(super) struct Detached {
     /// Ascending; never an empty one.
     ranges: VecDeque<Range>,
     told: VecDeque<Range>,
+    /// Ranges that came while their offsets were being read already: they have their turn after that.
+    late: Vec<Range>,
     pub(super) rereading: Option<Rereading>,
     /// From here on nothing is deferred any more: it is kept, and follows when all before it is delivered.
     pub(super) keeping_from: Option<NextOffset>,
@@ -62,6 +64,7 @@ impl Detached {
             here: Here::Read,
             ranges: ranges.into_iter().collect(),
             told: VecDeque::new(),
+            late: Vec::new(),
             rereading: None,
             keeping_from: None,
         }
@@ -73,11 +76,18 @@ impl Detached {
     }
 
     pub(super) fn is_stray_of(&self, topic: &Topic, number: i32) -> bool {
-        self.here == Here::NotRead && self.partition.number == number && *self.partition.topic == *topic
+        self.here == Here::NotRead && self.is_in(topic, number)
     }
 
-    /// Another range, in its place among those that are there.
+    pub(super) fn is_in(&self, topic: &Topic, number: i32) -> bool {
+        self.partition.number == number && *self.partition.topic == *topic
+    }
+
+    /// Another range, in its place among those that are there; what is being read may have passed it over, and then is over first.
     pub(super) fn add(&mut self, range: Range) {
+        if self.rereading.is_some_and(|of| range.from < of.to && range.to > of.from) {
+            return self.late.push(range);
+        }
         let before = self.ranges.partition_point(|other| other.from <= range.from);
         self.ranges.insert(before, range);
     }
@@ -122,8 +132,21 @@ impl Detached {
         }
         self.ranges.retain(|range| range.from < range.to);
         if self.rereading.is_some_and(|rereading| rereading.to <= to) {
-            self.rereading = None;
+            self.end_reading();
         }
+    }
+
+    /// Nothing is read any more.
+    pub(super) fn end_reading(&mut self) -> Option<Rereading> {
+        let ended = self.rereading.take();
+        std::mem::take(&mut self.late).into_iter().for_each(|range| self.add(range));
+        ended
+    }
+
+    /// What was missed from `from` on and below `to`.
+    pub(super) fn missed_between(&self, from: NextOffset, to: NextOffset) -> Vec<Range> {
+        let parts = self.ranges.iter().map(|range| Range { from: range.from.max(from), to: range.to.min(to) });
+        parts.filter(|part| part.from < part.to).collect()
     }
 
     /// What is to be read next, when nothing is.
@@ -156,12 +179,12 @@ impl Detached {
     }
 
     pub(super) fn is_missing_something(&self) -> bool {
-        !self.ranges.is_empty() || !self.told.is_empty()
+        !self.ranges.is_empty() || !self.told.is_empty() || !self.late.is_empty()
     }
 
     /// What is on disk and still to be delivered is so little that what comes may be kept for the receiver.
     pub(super) fn is_nearly_there(&self) -> bool {
-        let left = self.ranges.iter().try_fold(0, |left, range| {
+        let left = self.ranges.iter().chain(&self.late).try_fold(0, |left, range| {
             let with_it = left + range.to.get() - range.from.get();
             (with_it < FEW).then_some(with_it)
         });
@@ -231,6 +254,19 @@ mod tests {
         detached.caught_up(at(105));
         detached.caught_up(at(110));
         assert_eq!(detached.unread(), Some(range(10, 20)));
+    }
+
+    /// Let go of by another run, while what lies around it was read.
+    #[test]
+    fn a_range_that_was_passed_over_is_read_when_the_reading_is_over() {
+        let mut detached = detached(&[range(0, 50), range(700, 800)]);
+        read(&mut detached, 800);
+        detached.add(range(100, 200));
+        assert!(!detached.has(Offset::new(150).unwrap()), "it may be behind already");
+        assert_eq!(detached.missed_between(at(40), at(710)), [range(40, 50), range(700, 710)]);
+        detached.caught_up(at(400));
+        detached.caught_up(at(800));
+        assert_eq!((detached.unread(), detached.is_missing_something()), (Some(range(100, 200)), true));
     }
 
     #[test]

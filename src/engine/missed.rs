@@ -44,13 +44,15 @@ pub struct Deferred {
     pub events: u64,
 }
 
-/// Of what was deferred, everything from `from` on and below `to` has settled for this receiver.
+/// Of what was deferred, everything in these ranges has settled for this receiver.
 #[derive(Clone, Debug)]
 pub struct CaughtUp {
     /// As it is read again.
     pub partition: Arc<Partition>,
     pub receiver: String,
-    pub from: NextOffset,
+    /// What lies between them was passed over: another run may have deferred some of it, and let go of it since.
+    pub ranges: Vec<Range>,
+    /// So far it was read.
     pub to: NextOffset,
 }
 

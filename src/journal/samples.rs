@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::engine::detached::Range;
 use crate::engine::doubles::next;
 use crate::engine::ledger::{
     Counts, Delivered, Entry, FailedDelivery, Incident, IncidentKey, IncidentKind, PassedOver, Progress, WhyNot,
@@ -177,7 +178,8 @@ impl Scene {
 
     pub(crate) fn caught_up(&self, receiver: &str, (from, to): (i64, i64)) -> Entry {
         let (partition, receiver) = (Arc::clone(&self.partition), receiver.to_owned());
-        Entry::CaughtUp(CaughtUp { partition, receiver, from: next(from), to: next(to) })
+        let ranges = vec![Range { from: next(from), to: next(to) }];
+        Entry::CaughtUp(CaughtUp { partition, receiver, ranges, to: next(to) })
     }
 
     pub(crate) fn incident(&self, kind: IncidentKind, message: &str) -> Entry {

@@ -17,13 +17,14 @@ use crate::record::{NextOffset, Slot};
 
 impl Coordinator {
     /// The journal learns what settled. A start that was only chosen is kept back until something is settled, so that a run that the
-    /// start-up guard stops leaves nothing behind; what is read again was chosen by nobody.
+    /// start-up guard stops leaves nothing behind; what is read again was chosen by nobody, nor was where a receiver that missed something
+    /// goes on.
     pub(super) fn write_progress(&mut self, now: Instant, actions: &mut Vec<Action>) {
         if matches!(self.phase, Phase::Closing { .. }) {
             return;
         }
         let has_settled = self.tracker.totals().records() > 0;
-        let progress = if has_settled { self.tracker.take_progress() } else { self.tracker.take_progress_again() };
+        let progress = if has_settled { self.tracker.take_progress() } else { self.tracker.take_progress_again(&self.kept()) };
         if progress.is_empty() {
             self.commit(actions);
         } else {

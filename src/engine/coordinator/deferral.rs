@@ -123,11 +123,7 @@ impl Coordinator {
     pub(super) fn told(&mut self, advance: Advance) -> Vec<Entry> {
         let Advance { whose, progress, deferred } = advance;
         if whose == Whose::OneReceivers {
-            let detached = self.detached.iter().find(|detached| detached.is_read_as(progress.partition.slot));
-            let named = detached.and_then(|detached| self.receiver(detached.receiver)).cloned();
-            let Progress { partition, from, to, .. } = progress;
-            let caught_up = |of: Named| Entry::CaughtUp(CaughtUp { partition, receiver: of.name, from, to });
-            return named.map(caught_up).into_iter().collect();
+            return self.told_again(progress).into_iter().collect();
         }
         let mut entries: Vec<Entry> = Vec::new();
         for Deferral { receiver, from, to, events } in deferred {
@@ -140,6 +136,12 @@ impl Coordinator {
         }
         entries.push(Entry::Progress(progress));
         entries
+    }
+
+    fn told_again(&self, Progress { partition, from, to, .. }: Progress) -> Option<Entry> {
+        let detached = self.detached.iter().find(|detached| detached.is_read_as(partition.slot))?;
+        let receiver = self.receiver(detached.receiver)?.name.clone();
+        Some(Entry::CaughtUp(CaughtUp { partition, receiver, ranges: detached.missed_between(from, to), to }))
     }
 
     /// The journal has the progress of a slot up to here.
@@ -271,6 +273,11 @@ impl Coordinator {
         self.detached.iter().filter(is_up).any(Detached::is_missing_something)
     }
 
+    /// Where somebody who goes on with the others waits for the journal to have what came before.
+    pub(super) fn kept(&self) -> Vec<Slot> {
+        self.detached.iter().filter(|detached| detached.keeping_from.is_some()).map(|detached| detached.partition.slot).collect()
+    }
+
     // --- how it goes on
 
     /// Begins with ranges that nobody reads, and lets receivers go on with the others that have all that they missed.
@@ -298,9 +305,11 @@ impl Coordinator {
             let Some(detached) = self.detached.get(at) else { continue };
             let (receiver, partition) = (detached.receiver, Arc::clone(&detached.partition));
             let Some(Range { from, to }) = detached.unread().filter(|_| !self.is_revoking(partition.slot)) else { continue };
-            // One that is down is asked with what it missed first.
+            // One that is down is asked with what it missed first; and a reader is at one place of a partition.
+            let is_down = self.outages.is_down(receiver);
+            let is_beside = |other: &Detached| is_down || other.is_in(&partition.topic, partition.number);
             let is_read = |other: &Detached| other.receiver == receiver && other.rereading.is_some();
-            if self.outages.is_down(receiver) && self.detached.iter().any(is_read) {
+            if self.detached.iter().any(|other| is_read(other) && is_beside(other)) {
                 continue;
             }
             let slot = self.slot_again();
@@ -324,7 +333,7 @@ impl Coordinator {
             return;
         }
         let mut asked = self.detached.remove(at);
-        let slots: Vec<Slot> = asked.rereading.take().into_iter().map(|rereading| rereading.slot).collect();
+        let slots: Vec<Slot> = asked.end_reading().into_iter().map(|rereading| rereading.slot).collect();
         self.detached.push(asked);
         slots.iter().for_each(|slot| self.tracker.close(*slot));
         self.give_up_again(slots, actions);

@@ -84,12 +84,13 @@ impl Coordinator {
         }
     }
 
-    /// What is out is delivered again: it does not settle any more.
+    /// What is out is delivered again: it does not settle any more. A run that ends already waits for nothing that is held.
     fn stop_at_limit(&mut self, reached: Box<LimitReached>, now: Instant, actions: &mut Vec<Action>) {
-        if self.may_wait() {
-            actions.push(Action::Journal(write(vec![Entry::Incident(reached.incident())])));
-            self.begin_drain(StopReason::Limit(reached), now, actions);
-            self.each_shard(actions, || ToShard::Stop(StopLevel::Now));
+        if !self.may_wait() {
+            return self.give_up_held(|_| true);
         }
+        actions.push(Action::Journal(write(vec![Entry::Incident(reached.incident())])));
+        self.begin_drain(StopReason::Limit(reached), now, actions);
+        self.each_shard(actions, || ToShard::Stop(StopLevel::Now));
     }
 }

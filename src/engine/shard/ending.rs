@@ -235,7 +235,8 @@ impl Shard {
     fn settle_run_with_job(&mut self, run: SettledRun) {
         self.job.runs.push(run);
         if self.walk.errors == Errors::Counted {
-            // In the order in which they settle, each by itself.
+            // In the order in which they settle, each by itself; who is down goes before what it missed for that.
+            self.tell_found();
             self.tell_settled();
             let job = std::mem::take(&mut self.job);
             self.tell(Report::Judged(job));

@@ -140,10 +140,12 @@ impl Writing<'_> {
     }
 
     pub(super) fn caught_up(&mut self, caught_up: &CaughtUp) -> rusqlite::Result<()> {
-        let CaughtUp { partition, receiver, from, to } = caught_up;
+        let CaughtUp { partition, receiver, ranges, .. } = caught_up;
         let (topic, place) = self.missed_by(partition, receiver)?;
-        let of_it = (place, topic, partition.number, from.get(), to.get(), self.run);
-        self.transaction.prepare_cached(sql::CAUGHT_UP)?.execute(of_it).map(drop)
+        let mut caught_up = self.transaction.prepare_cached(sql::CAUGHT_UP)?;
+        ranges.iter().try_for_each(|Range { from, to }| {
+            caught_up.execute((place, topic, partition.number, from.get(), to.get(), self.run)).map(drop)
+        })
     }
 
     pub(super) fn not_deferred(&mut self, not_deferred: &NotDeferred) -> rusqlite::Result<()> {

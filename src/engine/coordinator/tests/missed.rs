@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::engine::detached::Range;
-use crate::engine::missed::{KnownDeferred, LetGo, Missed};
+use crate::engine::missed::{KnownDeferred, LetGo, Missed, Stray};
 use crate::engine::report::{FoundDown, Signal, ToShard};
 use crate::engine::rereading::{Again, Came};
 use crate::failure::Code;
 use crate::receiver::OnOutage;
-use crate::record::{Meant, RawRecord, ReceiverIx, ReceiverSet};
+use crate::record::{Meant, RawRecord, ReceiverIx, ReceiverSet, Suspects};
 
 const BILLING: ReceiverIx = ReceiverIx(0);
 
@@ -88,7 +88,8 @@ fn what_is_caught_up_is_told_although_nothing_new_has_settled() {
     // The rest is told when the journal has the first of it.
     for to in [99, 100] {
         told.extend(scene.a_moment());
-        let caught_up = |entry: &Entry| matches!(entry, Entry::CaughtUp(of) if (of.from, of.to) == (next(to - 1), next(to)));
+        let caught_up =
+            |entry: &Entry| matches!(entry, Entry::CaughtUp(of) if of.ranges == [Range { from: next(to - 1), to: next(to) }]);
         assert!(written(&told).iter().any(caught_up), "{told:?}");
         let progress = vec![(again.partition.slot, next(to))];
         told.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
@@ -96,6 +97,53 @@ fn what_is_caught_up_is_told_although_nothing_new_has_settled() {
     told.extend(scene.a_moment());
     let attaches = |action: &Action| matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))));
     assert!(told.iter().any(attaches), "{told:?}");
+}
+
+/// Where the log ends behind what no consumer sees, nothing new ever settled, and the receiver was kept from all that is new.
+#[test]
+fn one_goes_on_with_the_others_behind_what_nobody_sees() {
+    let mut scene = deferring();
+    let mut actions = scene.knows(at(100), known(&[("billing", 99, 100)]));
+    actions.extend(scene.step(Input::Polled(Polled::AtEnd(slot(0), next(103)))));
+    actions.extend(scene.a_moment());
+    let [again] = &again(&actions)[..] else { panic!("{actions:?}") };
+    let mut told = scene.delivers_again(again, 99);
+    told.extend(scene.step(Input::Again(Came::UpTo(again.partition.slot, next(100)))));
+    told.extend(scene.poll(103));
+    for _ in 0..4 {
+        told.extend(scene.a_moment());
+        let told_of = |entry: &Entry| match entry {
+            Entry::Progress(of) => Some((of.partition.slot, of.to)),
+            Entry::CaughtUp(of) => Some((of.partition.slot, of.to)),
+            _ => None,
+        };
+        let progress: Vec<_> = written(&told).iter().filter_map(told_of).collect();
+        told.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
+    }
+    let attaches = |action: &Action| matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))));
+    assert!(told.iter().any(attaches), "{told:?}");
+}
+
+/// A reader is at one place of a partition: the second one that it was asked for once kept the first for ever.
+#[test]
+fn what_another_run_let_go_of_is_read_after_what_is_read_already() {
+    let mut scene = deferring();
+    let mut actions = scene.knows(at(300), known(&[("billing", 299, 300)]));
+    actions.extend(scene.a_moment());
+    let [first] = &again(&actions)[..] else { panic!("{actions:?}") };
+    let missed = KnownDeferred { receiver: "billing".into(), range: Range { from: next(100), to: next(200) } };
+    let stray = Stray { topic: topic("orders"), partition: 0, missed, suspects: Suspects::default() };
+    let mut actions = scene.step(Input::Report(Report::Strays(vec![stray])));
+    actions.extend(scene.a_moment());
+    assert!(again(&actions).is_empty(), "not beside it: {actions:?}");
+    scene.delivers_again(first, 299);
+    scene.step(Input::Again(Came::UpTo(first.partition.slot, next(300))));
+    let mut actions = scene.a_moment();
+    let progress = vec![(first.partition.slot, next(300))];
+    actions.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
+    actions.extend(scene.a_moment());
+    let [second] = &again(&actions)[..] else { panic!("{actions:?}") };
+    assert_eq!((second.from, second.partition.number), (next(100), 0));
 }
 
 /// Claims were once kept by a run that did not deliver, for as long as it lived.
