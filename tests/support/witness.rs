@@ -163,7 +163,7 @@ impl<'b> Witness<'b> {
     #[track_caller]
     pub(crate) fn commits(&self, group: &str) -> Vec<Commit> {
         let formatter = "org.apache.kafka.tools.consumer.OffsetsMessageFormatter";
-        let topic = ["--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", "1000", "--formatter", formatter];
+        let topic = ["--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", "4000", "--formatter", formatter];
         let printed = self.ask(CONSUMER, &topic);
         let written = serde_json::Deserializer::from_str(&printed).into_iter::<serde_json::Value>();
         let written = written.map(|entry| entry.unwrap_or_else(|error| panic!("not the log of commits: {error}\n{printed}")));

@@ -86,7 +86,8 @@ pub async fn start_and_end(command: &[String]) -> std::io::Result<Idle> {
             Err(_) => break None,
         }
     };
-    let words = worker.last_words();
+    let has_failed = matches!(&ended, Some(Ok(status)) if !status.success());
+    let words = if has_failed { worker.final_words().await } else { String::new() };
     worker.kill().await;
     Ok(match (ended, spoken) {
         (None, _) => Idle::WentOn,
@@ -365,11 +366,15 @@ impl Worker {
             Ok(Err(error)) => format!("no answer, and the process cannot be waited for: {error}"),
             Err(_) => "no answer: the process closed its output".to_owned(),
         };
-        // What it wrote last may still be on its way.
+        with_words(&how, &self.final_words().await)
+    }
+
+    /// What it wrote last, which may still be on its way when it has ended.
+    async fn final_words(&mut self) -> String {
         if self.last_words().is_empty() {
             drop(timeout(LINGERS, self.words.changed()).await);
         }
-        with_words(&how, &self.last_words())
+        self.last_words()
     }
 
     /// Ends the whole group.
