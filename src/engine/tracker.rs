@@ -186,8 +186,7 @@ impl Tracker {
 
     /// As `take_progress`, only of what is read again, and of these slots.
     pub fn take_progress_again(&mut self, and: &[Slot]) -> Vec<Advance> {
-        let is_due = |assigned: &Assigned| assigned.books == Books::OfOne || and.contains(&assigned.partition.slot);
-        self.take_progress_of(|assigned| is_due(assigned) && assigned.journaled == assigned.told)
+        self.take_progress_of(|of| (of.books == Books::OfOne || and.contains(&of.partition.slot)) && of.journaled == of.told)
     }
 
     /// As `take_progress` for slots that have no next time: whatever is on its way already.
