@@ -227,12 +227,8 @@ impl JournalThread {
         let mut entries = Vec::new();
         let mut reports = Vec::with_capacity(jobs.len());
         for JournalJob { entries: of_job, runs, ticket } in jobs {
-            let progress = of_job.iter().filter_map(|entry| match entry {
-                Entry::Progress(progress) => Some((progress.partition.slot, progress.to)),
-                Entry::CaughtUp(caught_up) => Some((caught_up.partition.slot, caught_up.to)),
-                _ => None,
-            });
-            reports.push(Report::Journaled { runs, progress: progress.collect(), ticket });
+            let progress = of_job.iter().filter_map(Entry::position).collect();
+            reports.push(Report::Journaled { runs, progress, ticket });
             entries.extend(of_job);
         }
         if !entries.is_empty() {

@@ -44,6 +44,19 @@ pub enum Entry {
     Schema(Box<Served>),
 }
 
+impl Entry {
+    /// How far a slot came, for entries that say so.
+    #[must_use]
+    pub fn position(&self) -> Option<(Slot, NextOffset)> {
+        match self {
+            Self::Progress(Progress { partition, to, .. }) | Self::CaughtUp(CaughtUp { partition, to, .. }) => {
+                Some((partition.slot, *to))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A schema with its registry's name, and what it is called there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {

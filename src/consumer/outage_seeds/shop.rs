@@ -120,8 +120,7 @@ impl Shop {
             places.len() == all
         };
         // A partition that is lost between its last event and its last commit is committed when it is there again.
-        let may_leave = self.hardship == Hardship::Everything;
-        let is_told = || !may_leave || self.is_all_committed();
+        let is_told = || self.hardship == Hardship::OutagesAndStops || self.is_all_committed();
         let is_done = || has_all(&self.billing) && has_all(&self.audit) && self.journal.undelivered().is_empty() && is_told();
         while !is_done() && Instant::now() < deadline {
             thread::park_timeout(Duration::from_millis(20));

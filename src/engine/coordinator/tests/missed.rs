@@ -7,7 +7,7 @@ use crate::engine::report::{FoundDown, Signal, ToShard};
 use crate::engine::rereading::{Again, Came};
 use crate::failure::Code;
 use crate::receiver::OnOutage;
-use crate::record::{Meant, RawRecord, ReceiverIx, ReceiverSet, Suspects};
+use crate::record::{Meant, NextOffset, RawRecord, ReceiverIx, ReceiverSet, Suspects};
 
 const BILLING: ReceiverIx = ReceiverIx(0);
 
@@ -44,6 +44,11 @@ impl Scene {
         self.step(Input::Tick)
     }
 
+    /// The journal has the progress of these slots.
+    fn has_on_disk(&mut self, progress: Vec<(Slot, NextOffset)>) -> Vec<Action> {
+        self.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None }))
+    }
+
     /// Of what is read again, one record comes and is delivered.
     fn delivers_again(&mut self, again: &Again, offset: i64) -> Vec<Action> {
         let slot = again.partition.slot;
@@ -63,6 +68,10 @@ fn again(actions: &[Action]) -> Vec<Again> {
 fn written(actions: &[Action]) -> Vec<Entry> {
     let jobs = actions.iter().filter_map(|action| if let Action::Journal(job) = action { Some(job.entries.clone()) } else { None });
     jobs.flatten().collect()
+}
+
+fn attaches(action: &Action) -> bool {
+    matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))))
 }
 
 fn let_go(actions: &[Action]) -> Vec<Option<String>> {
@@ -91,11 +100,9 @@ fn what_is_caught_up_is_told_although_nothing_new_has_settled() {
         let caught_up =
             |entry: &Entry| matches!(entry, Entry::CaughtUp(of) if of.ranges == [Range { from: next(to - 1), to: next(to) }]);
         assert!(written(&told).iter().any(caught_up), "{told:?}");
-        let progress = vec![(again.partition.slot, next(to))];
-        told.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
+        told.extend(scene.has_on_disk(vec![(again.partition.slot, next(to))]));
     }
     told.extend(scene.a_moment());
-    let attaches = |action: &Action| matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))));
     assert!(told.iter().any(attaches), "{told:?}");
 }
 
@@ -112,15 +119,8 @@ fn one_goes_on_with_the_others_behind_what_nobody_sees() {
     told.extend(scene.poll(103));
     for _ in 0..4 {
         told.extend(scene.a_moment());
-        let told_of = |entry: &Entry| match entry {
-            Entry::Progress(of) => Some((of.partition.slot, of.to)),
-            Entry::CaughtUp(of) => Some((of.partition.slot, of.to)),
-            _ => None,
-        };
-        let progress: Vec<_> = written(&told).iter().filter_map(told_of).collect();
-        told.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
+        told.extend(scene.has_on_disk(written(&told).iter().filter_map(Entry::position).collect()));
     }
-    let attaches = |action: &Action| matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))));
     assert!(told.iter().any(attaches), "{told:?}");
 }
 
@@ -139,8 +139,7 @@ fn what_another_run_let_go_of_is_read_after_what_is_read_already() {
     scene.delivers_again(first, 299);
     scene.step(Input::Again(Came::UpTo(first.partition.slot, next(300))));
     let mut actions = scene.a_moment();
-    let progress = vec![(first.partition.slot, next(300))];
-    actions.extend(scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None })));
+    actions.extend(scene.has_on_disk(vec![(first.partition.slot, next(300))]));
     actions.extend(scene.a_moment());
     let [second] = &again(&actions)[..] else { panic!("{actions:?}") };
     assert_eq!((second.from, second.partition.number), (next(100), 0));
@@ -182,8 +181,7 @@ fn one_that_is_down_is_asked_with_another_partition_after_some_times() {
         scene.step(Input::Report(Report::Settled(vec![run])));
     }
     scene.a_moment();
-    let progress = vec![(slot(0), next(1)), (slot(1), next(1))];
-    let mut actions = scene.step(Input::Report(Report::Journaled { runs: Vec::new(), progress, ticket: None }));
+    let mut actions = scene.has_on_disk(vec![(slot(0), next(1)), (slot(1), next(1))]);
     actions.extend(scene.a_moment());
     let mut asked = Vec::new();
     for _ in 0..7 {
