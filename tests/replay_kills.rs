@@ -35,8 +35,15 @@ fn a_replay_that_is_killed_is_made_again_until_nothing_is_open() {
 
     let (bootstrap, mut interrupted) = (broker.bootstrap(), 0);
     for kill in 0..kills {
+        let had = folder.lines("billing").len();
         let mut running = folder.redrive(["replay", "-b", &bootstrap, "--all", "--yes", "--receiver", &billing]).spawn();
-        wait::for_the_whole(Duration::from_millis(random.random_range(0..700)));
+        let mut moment = Duration::from_millis(random.random_range(0..700));
+        // Every other one while it delivers, however long it takes to begin.
+        if kill % 2 == 1 {
+            wait::until("the replay begins", SOON, || (folder.lines("billing").len() > had).then_some(()));
+            moment /= 4;
+        }
+        wait::for_the_whole(moment);
         running.signal(Signal::KILL);
         running.wait(Duration::from_secs(10));
 

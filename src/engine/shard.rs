@@ -10,6 +10,8 @@ mod outage;
 mod passing_over;
 mod shelving;
 mod suspects;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, mpsc};
 

@@ -190,7 +190,7 @@ fn away_of(mode: Mode) -> Away {
 }
 
 /// What shards share, and what is the desk's.
-fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
+pub(super) fn walk(plan: Plan, shards: usize) -> (Walk, Schemas) {
     let addresses = plan.bindings.iter().map(|binding| {
         let address = Address { group: plan.group.clone(), receiver: binding.name.clone() };
         Arc::new(address)

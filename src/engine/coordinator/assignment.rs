@@ -125,7 +125,7 @@ impl Coordinator {
         self.revocations.retain_mut(|revocation| {
             let was_empty = revocation.slots.is_empty();
             revocation.slots.retain(|slot| !slots.contains(slot));
-            was_empty || !revocation.slots.is_empty()
+            was_empty || revocation.slots.iter().any(|slot| !Self::is_slot_again(*slot))
         });
         let again = self.leave_again(slots, actions);
         self.each_shard(actions, || ToShard::Abandon([slots, &again].concat()));

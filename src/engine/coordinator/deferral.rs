@@ -205,18 +205,20 @@ impl Coordinator {
     /// What a receiver missed is not in the log any more, up to `low` or all of it.
     fn missed_is_gone(&mut self, slot: Slot, low: Option<NextOffset>, actions: &mut Vec<Action>) {
         let Some(detached) = self.detached.iter().find(|detached| detached.is_read_as(slot)) else { return };
-        let Some((rereading, from)) = detached.rereading.zip(self.tracker.mark(slot)) else { return };
-        let to = low.map_or(rereading.to, |low| low.min(rereading.to));
+        let Some((rereading, read)) = detached.rereading.zip(self.tracker.admitted_to(slot)) else { return };
+        let end = low.map_or(rereading.to, |low| low.min(rereading.to));
         let name = self.receiver(detached.receiver).map_or_else(String::new, |named| named.name.clone());
-        let message = format!(
-            "{} lost the offsets {from} to {to} (excluded) before {name}, which was down, got them: they are no longer in the log",
-            detached.partition
-        );
-        let key = IncidentKey { receiver: Some(name), ..IncidentKey::at(IncidentKind::Gap, &detached.partition) };
-        let data = json!({ "lost": to.get() - from.get() });
-        let incident = Incident { from: Some(from), to: Some(to), data, ..Incident::new(key, message) };
-        actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
-        self.reread_up_to(slot, to);
+        for Range { from, to } in detached.missed_between(read, end) {
+            let message = format!(
+                "{} lost the offsets {from} to {to} (excluded) before {name}, which was down, got them: they are no longer in the log",
+                detached.partition
+            );
+            let key = IncidentKey { receiver: Some(name.clone()), ..IncidentKey::at(IncidentKind::Gap, &detached.partition) };
+            let data = json!({ "lost": to.get() - from.get() });
+            let incident = Incident { from: Some(from), to: Some(to), data, ..Incident::new(key, message) };
+            actions.push(Action::Journal(write(vec![Entry::Incident(incident)])));
+        }
+        self.reread_up_to(slot, end);
     }
 
     /// What may come now of what is read again: found out with each tick, and not for each record.
@@ -351,19 +353,19 @@ impl Coordinator {
     }
 
     fn keep_for_those_nearly_there(&mut self, actions: &mut Vec<Action>) {
-        let mut kept = Vec::new();
-        for detached in &mut self.detached {
-            let is_down = self.outages.is_down(detached.receiver);
-            let slot = detached.partition.slot;
-            // Of what nobody reads here, there is nobody to go on with.
-            if is_down || detached.keeping_from.is_some() || !detached.is_nearly_there() {
+        for at in 0..self.detached.len() {
+            let Some(detached) = self.detached.get(at) else { continue };
+            let (receiver, slot) = (detached.receiver, detached.partition.slot);
+            let may_go_on = detached.keeping_from.is_none() && !self.outages.is_down(receiver) && !self.is_revoking(slot);
+            if !may_go_on || !detached.is_nearly_there() {
                 continue;
             }
-            detached.keeping_from = self.tracker.admitted_to(slot);
-            kept.extend(detached.keeping_from.map(|from| (detached.receiver, slot, from)));
-        }
-        for (receiver, slot, from) in kept {
+            // Of what nobody reads here, there is nobody to go on with.
+            let Some(from) = self.tracker.admitted_to(slot) else { continue };
             self.each_shard(actions, || ToShard::Keep(receiver, slot, from));
+            if let Some(detached) = self.detached.get_mut(at) {
+                detached.keeping_from = Some(from);
+            }
         }
     }
 

@@ -183,7 +183,8 @@ impl Shard {
 
     // --- outages
 
-    /// What one that is down says for so long is no news, and no other try is worth its while; but a rule of the user knows better.
+    /// What one that is down says for so long is no news, and no other try is worth its while; but what a rule of the user journals
+    /// is journaled.
     fn heed(&self, decision: Decision, receiver: ReceiverIx, manner: Manner, error: &ReceiverError) -> Decision {
         let says_so = policy::is_sign(&error.code) || says_down(error.class, error.code.as_str());
         let is_down = || says_so && self.vigil(receiver).is_some_and(Vigil::is_down);

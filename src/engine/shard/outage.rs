@@ -142,9 +142,8 @@ impl Shard {
 
     /// A delivery ended as only a receiver that is there ends it. Where its outages are failures nobody probes: then it is back.
     pub(super) fn found_alive(&mut self, receiver: ReceiverIx) {
-        let is_journaled = self.binding(receiver).is_some_and(|binding| binding.on_outage == OnOutage::Journal);
         let Some(vigil) = self.vigil(receiver) else { return };
-        if !is_journaled || !vigil.is_down() {
+        if !self.is_journaled(receiver) || !vigil.is_down() {
             return vigil.alive();
         }
         if vigil.rise() && !self.is_replay() {
@@ -156,7 +155,16 @@ impl Shard {
     pub(super) fn tell_found(&mut self) {
         for (receiver, found) in std::mem::take(&mut self.away.found) {
             self.tell(Report::Signal(receiver, Signal::Down(found)));
+            // Another shard may have found it back, and said so before this was heard.
+            if self.is_journaled(receiver) && !self.vigil(receiver).is_some_and(Vigil::is_down) {
+                self.tell(Report::Signal(receiver, Signal::Up));
+            }
         }
+    }
+
+    /// Whether its outages are failures.
+    fn is_journaled(&self, receiver: ReceiverIx) -> bool {
+        self.binding(receiver).is_some_and(|binding| binding.on_outage == OnOutage::Journal)
     }
 
     /// Whoever was to be asked and is not: nothing of it waits here.
@@ -204,7 +212,15 @@ impl Shard {
     }
 
     pub(super) fn attach(&mut self, receiver: ReceiverIx, slot: Slot) {
-        if let Some(Detached::Keeping(_, kept)) = self.away.detached.remove(&(receiver, slot)) {
+        let kept = match self.away.detached.remove(&(receiver, slot)) {
+            Some(Detached::Keeping(_, kept)) => kept,
+            Some(Detached::Deferring) | None => Vec::new(),
+        };
+        let on_outage = self.binding(receiver).map(|binding| binding.on_outage);
+        // It may have fallen once more, in another slot.
+        if self.lanes.gate(receiver) != Gate::Open && on_outage == Some(OnOutage::Defer) {
+            self.defer(kept);
+        } else {
             kept.into_iter().for_each(|(lane, queued)| self.lanes.queue(lane, queued));
         }
         self.note_away(receiver);

@@ -74,6 +74,17 @@ fn attaches(action: &Action) -> bool {
     matches!(action, Action::Dispatch(_, Dispatch(ToShard::Attach(BILLING, _))))
 }
 
+fn kept_from(actions: &[Action]) -> Vec<NextOffset> {
+    let of = |action: &Action| {
+        if let Action::Dispatch(_, Dispatch(ToShard::Keep(BILLING, _, from))) = action { Some(*from) } else { None }
+    };
+    actions.iter().filter_map(of).collect()
+}
+
+fn found() -> FoundDown {
+    FoundDown { count: 1, code: Code::known("timeout"), message: String::new(), quiet: None, rule: None }
+}
+
 fn let_go(actions: &[Action]) -> Vec<Option<String>> {
     let of = |entry| if let Entry::LetGo(LetGo { receiver, .. }) = entry { Some(receiver) } else { None };
     written(actions).into_iter().filter_map(of).collect()
@@ -87,9 +98,7 @@ fn what_is_caught_up_is_told_although_nothing_new_has_settled() {
     let mut actions = scene.knows(at(100), known(&[("billing", 98, 100)]));
     actions.extend(scene.a_moment());
     let [again] = &again(&actions)[..] else { panic!("{actions:?}") };
-    let keeps =
-        |action: &Action| matches!(action, Action::Dispatch(_, Dispatch(ToShard::Keep(BILLING, _, from))) if *from == next(100));
-    assert!(actions.iter().any(keeps), "{actions:?}");
+    assert_eq!(kept_from(&actions), [next(100)], "{actions:?}");
     scene.poll(100);
     let mut told = scene.delivers_again(again, 98);
     told.extend(scene.delivers_again(again, 99));
@@ -145,6 +154,47 @@ fn what_another_run_let_go_of_is_read_after_what_is_read_already() {
     assert_eq!((second.from, second.partition.number), (next(100), 0));
 }
 
+#[test]
+fn what_is_no_longer_in_the_log_is_told_by_what_was_missed_and_not_delivered() {
+    let mut scene = deferring();
+    let mut actions = scene.knows(at(100), known(&[("billing", 90, 95), ("billing", 97, 99)]));
+    actions.extend(scene.a_moment());
+    let [again] = &again(&actions)[..] else { panic!("{actions:?}") };
+    scene.delivers_again(again, 90);
+    let told = scene.step(Input::Again(Came::Gone(again.partition.slot, Some(next(98)))));
+    let gaps: Vec<_> = written(&told)
+        .into_iter()
+        .filter_map(|entry| if let Entry::Incident(incident) = entry { incident.from.zip(incident.to) } else { None })
+        .collect();
+    assert_eq!(gaps, [(next(91), next(95)), (next(97), next(98))]);
+}
+
+#[test]
+fn a_receiver_goes_on_with_nobody_in_a_partition_that_is_given_back() {
+    let mut scene = deferring();
+    scene.knows(at(100), known(&[("billing", 98, 100)]));
+    scene.step(Input::Report(Report::Signal(BILLING, Signal::Down(found()))));
+    scene.poll(100);
+    scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
+    let mut actions = scene.step(Input::Report(Report::Signal(BILLING, Signal::Up)));
+    actions.extend(scene.a_moment());
+    assert_eq!(kept_from(&actions), []);
+}
+
+/// An answer too many gave back what the group was about to give.
+#[test]
+fn a_revocation_is_over_when_its_partitions_are_lost() {
+    let mut scene = deferring();
+    let mut actions = scene.knows(at(100), known(&[("billing", 98, 100)]));
+    actions.extend(scene.a_moment());
+    let [again] = &again(&actions)[..] else { panic!("{actions:?}") };
+    let meant = Meant::These(ReceiverSet::NONE.with(BILLING));
+    scene.step(Input::Again(Came::Record(RawRecord { meant, ..raw(again.partition.slot, 98, None, Some(b"{}")) })));
+    scene.step(Input::Polled(Polled::Revoking(vec![slot(0)])));
+    scene.step(Input::Polled(Polled::Lost(vec![slot(0)])));
+    assert!(scene.coordinator.revocations.is_empty());
+}
+
 /// Claims were once kept by a run that did not deliver, for as long as it lived.
 #[test]
 fn what_a_run_does_not_deliver_it_lets_go_of() {
@@ -171,7 +221,6 @@ fn one_that_is_down_is_asked_with_another_partition_after_some_times() {
     let two = |index: u32| Offer { partition: i32::try_from(index).unwrap(), ..offer(slot(index), &topic("orders"), 1_000) };
     scene.step(Input::Polled(Polled::Offered(vec![two(0), two(1)])));
     scene.step(Input::Report(Report::Known(vec![unknown(slot(0)), unknown(slot(1))])));
-    let found = || FoundDown { count: 1, code: Code::known("timeout"), message: String::new(), quiet: None, rule: None };
     scene.step(Input::Report(Report::Signal(BILLING, Signal::Down(found()))));
     // Both have missed something.
     for index in [0, 1] {
