@@ -8,8 +8,10 @@ use crate::engine::ledger::{Incident, IncidentKey, IncidentKind};
 use crate::journal::host::{Host, Other};
 use crate::journal::sql;
 use crate::journal::writer::Writing;
+use crate::record::NextOffset;
 
-type Key = (IncidentKind, Option<(i64, i32)>, String, String);
+/// With where it begins, of kinds that happen once: two that were lost are not one.
+type Key = (IncidentKind, Option<(i64, i32)>, String, String, Option<NextOffset>);
 
 /// The types of a group that have an open incident at a time: a topic can make up types without end, from run to run.
 const MOST_NEW_TYPES: u64 = 1_000;
@@ -21,7 +23,7 @@ pub(super) struct Incidents(HashMap<Key, Option<i64>>);
 impl Writing<'_> {
     pub(super) fn incident(&mut self, incident: &Incident) -> rusqlite::Result<()> {
         let place = self.place_of(&incident.key)?;
-        let same = same(&incident.key, place);
+        let same = same(&incident.key, place, incident.from);
         if let Some(row) = self.incidents.0.get(&same) {
             return row.map_or(Ok(()), |id| self.incident_again(id, incident));
         }
@@ -98,7 +100,7 @@ impl Writing<'_> {
 
     pub(super) fn incident_ended(&mut self, key: &IncidentKey) -> rusqlite::Result<()> {
         let place = self.place_of(key)?;
-        if let Some(id) = self.incidents.0.remove(&same(key, place)).flatten() {
+        if let Some(id) = self.incidents.0.remove(&same(key, place, None)).flatten() {
             self.transaction.prepare_cached(sql::INCIDENT_ENDED)?.execute((id, self.now_us))?;
         }
         Ok(())
@@ -109,9 +111,10 @@ impl Writing<'_> {
     }
 }
 
-fn same(key: &IncidentKey, place: Option<(i64, i32)>) -> Key {
+fn same(key: &IncidentKey, place: Option<(i64, i32)>, from: Option<NextOffset>) -> Key {
     let place = place.filter(|_| key.is_of_its_place());
-    (key.kind, place, key.receiver.clone().unwrap_or_default(), key.subject.clone().unwrap_or_default())
+    let from = from.filter(|_| !key.kind.ends_by_itself());
+    (key.kind, place, key.receiver.clone().unwrap_or_default(), key.subject.clone().unwrap_or_default(), from)
 }
 
 /// Incidents that last, and whose run is over.

@@ -391,6 +391,22 @@ fn an_incident_that_is_told_late_says_when_it_began_and_how_often_it_happened() 
     assert_eq!((incident.count, incident.ended_at_us.map(|at_us| at_us - incident.first_at_us)), (14, Some(9_000_000)));
 }
 
+/// The second one was once only another count of the first: what it had lost was in no row.
+#[test]
+fn what_is_lost_twice_of_a_partition_is_two_incidents() {
+    let scene = Scene::new();
+    let mut writer = scene.writer();
+    let at = |offset| NextOffset::new(offset).unwrap();
+    let gap = |from, to| {
+        let key = IncidentKey::at(IncidentKind::Gap, &partition_of("orders"));
+        Entry::Incident(Incident { from: Some(at(from)), to: Some(at(to)), ..Incident::new(key, "lost".into()) })
+    };
+    writer.append(&[gap(3, 5), gap(9, 12), gap(9, 12)]).unwrap();
+    let incidents = scene.reader().incidents(&IncidentSelection::default(), Window::default()).unwrap().items;
+    let rows: Vec<_> = incidents.iter().map(|of| (of.from_offset, of.to_offset, of.count)).collect();
+    assert_eq!(rows, [(Some(9), Some(12), 2), (Some(3), Some(5), 1)]);
+}
+
 /// A supervisor that starts a run again and again once left an incident of each start.
 #[test]
 fn a_run_that_halts_where_the_one_before_it_did_is_the_same_incident() {
