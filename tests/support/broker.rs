@@ -120,7 +120,7 @@ impl Broker {
     /// The broker hangs: connections stay, nothing is answered.
     #[track_caller]
     pub(crate) fn pause(&self) {
-        self.daemon.signal(Signal::STOP);
+        self.daemon.pause();
     }
 
     #[track_caller]

@@ -62,6 +62,23 @@ impl Daemon {
         }
     }
 
+    /// Stops it where it is: when this returns, no thread of it runs. A signal alone leaves them running until one of them has its turn.
+    #[track_caller]
+    pub(super) fn pause(&self) {
+        self.signal(Signal::STOP);
+        wait::until("what was told to pause still runs", STOPS_WITHIN, || self.is_paused().then_some(()));
+    }
+
+    fn is_paused(&self) -> bool {
+        let Some(id) = self.process().as_ref().map(Process::id) else { return false };
+        let Ok(mut threads) = fs::read_dir(format!("/proc/{id}/task")) else { return false };
+        // Its name, in brackets, may have anything in it.
+        threads.all(|thread| {
+            let state = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+            state.is_ok_and(|state| state.rsplit(')').next().is_some_and(|state| state.starts_with(" T")))
+        })
+    }
+
     /// How it is, for the messages of tests that fail.
     pub(super) fn condition(&self) -> String {
         let name = self.name;
