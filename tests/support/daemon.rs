@@ -66,7 +66,7 @@ impl Daemon {
     #[track_caller]
     pub(super) fn pause(&self) {
         self.signal(Signal::STOP);
-        wait::until("what was told to pause still runs", STOPS_WITHIN, || self.is_paused().then_some(()));
+        wait::until(&format!("the {} is paused", self.name), STOPS_WITHIN, || self.is_paused().then_some(()));
     }
 
     fn is_paused(&self) -> bool {
